@@ -1,0 +1,1 @@
+"""sluiceway: an asyncio-native event pipeline for telemetry."""

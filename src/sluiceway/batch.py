@@ -1,0 +1,185 @@
+"""Batch: the unit that moves through a pipeline, and who waits for which part of it.
+
+Law: events and claims travel together. A claim is a Delivery and a count of
+consecutive events; the counts add up to the number of events. Nobody waiting is the
+normal case, has no claims at all and costs nothing. No I/O, no clock.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .delivery import Delivery, DeliveryStatus
+
+Claims = list[tuple[Delivery | None, int]]
+SHAREABLE = (str, bytes, int, float, bool, complex, type(None), frozenset)
+
+
+class Batch:
+    """A list of events, and the claims of those who wait for them.
+
+    Args:
+        events: the events, owned by the batch from now on.
+        claims: ``(delivery, count)`` for consecutive ranges, or None if nobody waits.
+    """
+
+    __slots__ = ("claims", "events")
+
+    def __init__(self, events: list[Any], claims: Claims | None = None) -> None:
+        self.events = events
+        self.claims = claims
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def __repr__(self) -> str:
+        return f"<Batch of {len(self.events)}{' claimed' if self.claims else ''}>"
+
+    def settle(self, status: DeliveryStatus, error: BaseException | None = None) -> None:
+        """Tell every claimant that all of its events here ended with ``status``."""
+        if self.claims is not None:
+            for delivery, count in self.claims:
+                if delivery is not None:
+                    delivery.settle(status, count, error)
+
+    def settle_each(
+        self, endings: Mapping[int, tuple[DeliveryStatus, BaseException | None]]
+    ) -> None:
+        """Settle the events at the given indices; the others stay claimed and pending."""
+        if self.claims is None:
+            return
+        owners = owners_of(self.claims)
+        for index, (status, error) in endings.items():
+            delivery = owners[index]
+            if delivery is not None:
+                delivery.settle(status, 1, error)
+
+    def split(self, at: int) -> tuple[Batch, Batch]:
+        """The first ``at`` events and the rest, each with its claims."""
+        events = self.events
+        if self.claims is None:
+            return Batch(events[:at]), Batch(events[at:])
+        first, rest = split_claims(self.claims, at)
+        return Batch(events[:at], first), Batch(events[at:], rest)
+
+    def copy(self, copier: Callable[[Any], Any] | None) -> Batch:
+        """Another batch of the same claims, which grow by it.
+
+        Args:
+            copier: makes the copy of one event; None shares the events.
+        """
+        events = list(map(copier, self.events)) if copier else list(self.events)
+        if self.claims is None:
+            return Batch(events)
+        for delivery, count in self.claims:
+            if delivery is not None:
+                delivery.grow(count)
+        return Batch(events, list(self.claims))
+
+
+def copy_event(event: Any) -> Any:
+    """An independent copy of ``event``: its own ``copy()``, or a deep copy.
+
+    Plain values that cannot change are shared; dicts and lists are copied deeply,
+    since their own ``copy`` would share what they hold.
+    """
+    if isinstance(event, SHAREABLE):
+        return event
+    if not isinstance(event, dict | list | set) and hasattr(event, "copy"):
+        return event.copy()
+    return copy.deepcopy(event)
+
+
+def merge(batches: Iterable[Batch]) -> Batch:
+    """One batch of all events in order, each range still claimed by who claimed it."""
+    batches = list(batches)
+    if len(batches) == 1:
+        return batches[0]
+    events: list[Any] = []
+    claims: Claims = []
+    for batch in batches:
+        events += batch.events
+        claims += batch.claims or [(None, len(batch.events))]
+    claimed = any(delivery is not None for delivery, _ in claims)
+    return Batch(events, claims if claimed else None)
+
+
+def split_claims(claims: Claims, at: int) -> tuple[Claims, Claims]:
+    """The claims of the first ``at`` events, and those of the rest."""
+    first: Claims = []
+    rest: Claims = []
+    for delivery, count in claims:
+        head = max(0, min(count, at))
+        if head:
+            first.append((delivery, head))
+        if count > head:
+            rest.append((delivery, count - head))
+        at -= count
+    return first, rest
+
+
+def owners_of(claims: Claims) -> list[Delivery | None]:
+    """The claimant of each event, by index."""
+    return [delivery for delivery, count in claims for _ in range(count)]
+
+
+def carry_claims(
+    claims: Claims, before: list[Any], after: list[Any], failed: Iterable[int] = ()
+) -> Claims:
+    """The claims on ``after``, which a stage made out of ``before``.
+
+    Events are followed by identity; a new event belongs to whoever owns the nearest
+    known event before it. Claimants are told of what was left out (as delivered, since
+    a stage chose it) and of what was added. Failed indices must be settled already.
+    """
+    owners = owners_of(claims)
+    lost = set(failed)
+    known = positions(before)
+    owner = owners[0] if owners else None
+    kept: list[Delivery | None] = []
+    for event in after:
+        places = known.get(id(event))
+        if places:
+            owner = owners[places.popleft()]
+        kept.append(owner)
+    standing = [owner for index, owner in enumerate(owners) if index not in lost]
+    rebalance(standing, kept)
+    return runs_of(kept)
+
+
+def positions(events: list[Any]) -> dict[int, deque[int]]:
+    """Where each object stands in ``events``, by identity."""
+    places: dict[int, deque[int]] = defaultdict(deque)
+    for index, event in enumerate(events):
+        places[id(event)].append(index)
+    return places
+
+
+def rebalance(before: list[Delivery | None], after: list[Delivery | None]) -> None:
+    """Settle or grow each delivery by how many events it has gained or lost."""
+    change: dict[Delivery, int] = defaultdict(int)
+    for delivery in after:
+        if delivery is not None:
+            change[delivery] += 1
+    for delivery in before:
+        if delivery is not None:
+            change[delivery] -= 1
+    for delivery, difference in change.items():
+        if difference > 0:
+            delivery.grow(difference)
+        elif difference < 0:
+            delivery.settle(DeliveryStatus.DELIVERED, -difference)
+
+
+def runs_of(owners: list[Delivery | None]) -> Claims:
+    """Consecutive equal owners as ``(delivery, count)``."""
+    claims: Claims = []
+    for delivery in owners:
+        if claims and claims[-1][0] is delivery:
+            claims[-1] = (delivery, claims[-1][1] + 1)
+        else:
+            claims.append((delivery, 1))
+    return claims

@@ -1,0 +1,137 @@
+"""How stages are put together: ``a >> b``, ``a >> [b, c]``, ``merge``, ``route``.
+
+Law: these are descriptions, cheap and immutable; nothing here runs, opens or checks.
+``Pipeline`` turns them into a graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Union
+
+from attrs import frozen
+
+from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .stages import Stage
+
+Part = Union["Composable", Sequence["Composable"]]
+
+
+class Composable:
+    """What can stand on either side of ``>>``."""
+
+    def __rshift__(self, other: Part) -> Chain:
+        return Chain((*parts_of(self), *parts_of(other)))
+
+
+@frozen
+class Chain(Composable):
+    """Parts one after the other; ``>>`` makes a new, longer one."""
+
+    parts: tuple[Composable, ...]
+
+
+@frozen
+class FanOut(Composable):
+    """Every event goes to each branch."""
+
+    branches: tuple[Composable, ...]
+
+
+@frozen
+class Merge(Composable):
+    """The events of every branch go on together."""
+
+    branches: tuple[Composable, ...]
+
+
+@frozen
+class Route(Composable):
+    """Each event goes to the one branch that ``select`` names."""
+
+    select: Callable[[Any], str]
+    branches: Mapping[str, Composable]
+    default: Composable | None = None
+
+
+@frozen
+class BestEffort(Composable):
+    """A branch that sheds instead of blocking its siblings."""
+
+    branch: Composable
+
+
+def parts_of(part: Part) -> tuple[Composable, ...]:
+    """The parts that ``part`` adds to a chain; a list is a fan-out."""
+    if isinstance(part, Chain):
+        return part.parts
+    if isinstance(part, Composable):
+        return (part,)
+    if isinstance(part, list | tuple):
+        return (FanOut(branches_of(part)),)
+    raise ConfigurationError(not_a_stage(part))
+
+
+def branches_of(branches: Sequence[Composable]) -> tuple[Composable, ...]:
+    """The branches of a fan-out or merge, checked."""
+    if not branches:
+        raise ConfigurationError("a fan-out or merge needs at least one branch, got none")
+    for branch in branches:
+        if not isinstance(branch, Composable):
+            raise ConfigurationError(not_a_stage(branch))
+    return tuple(branches)
+
+
+def not_a_stage(part: object) -> str:
+    """The error's text for something that is no stage."""
+    hint = ""
+    if isinstance(part, type):
+        hint = f"; did you mean {part.__name__}(...)?"
+    elif callable(part):
+        name = getattr(part, "__name__", "it")
+        hint = f"; decorate {name} with @source, @processor, @sampler or @sink"
+    return f"{part!r} is not a stage{hint}"
+
+
+def merge(*branches: Composable) -> Merge:
+    """Fan-in: ``merge(a, b) >> c`` sends what ``a`` and ``b`` give to ``c``."""
+    return Merge(branches_of(branches))
+
+
+def route(
+    select: Callable[[Any], str],
+    branches: Mapping[str, Composable],
+    *,
+    default: Composable | None = None,
+) -> Route:
+    """Send each event to the branch whose name ``select(event)`` returns.
+
+    Args:
+        select: a plain function of one event.
+        branches: the branches by name.
+        default: where events of unknown name go; without it they are
+            ``rejected{unrouted}``.
+
+    Raises:
+        ConfigurationError: no branches, or one that is not a stage.
+    """
+    branches_of(tuple(branches.values()))
+    return Route(select, dict(branches), default)
+
+
+def best_effort(branch: Composable) -> BestEffort:
+    """A branch of a fan-out that sheds events instead of blocking its siblings.
+
+    When the queue in front of it is full it drops the newest events, or the oldest
+    if that is its setting; what becomes of its events does not reach the source.
+    """
+    return BestEffort(*branches_of((branch,)))
+
+
+def stage_name(stage: Stage) -> str:
+    """The name that a stage gets when it has none: its class's name in snake case."""
+    words = type(stage).__name__
+    parts = [("_" + c.lower()) if c.isupper() else c for c in words]
+    return "".join(parts).lstrip("_")

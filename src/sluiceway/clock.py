@@ -1,0 +1,53 @@
+"""The only module that reads time, so that everything else can be told the time.
+
+Law: the engine and the batteries ask a ``Clock``; none of them imports ``time``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Timer(Protocol):
+    """A pending call of a clock."""
+
+    def cancel(self) -> None:
+        """Forget the call; harmless when it has already been made."""
+
+
+class Clock(Protocol):
+    """What the engine asks of time. ``sluiceway.testing.ManualClock`` is the other one."""
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back; only differences mean anything."""
+
+    def time_ns(self) -> int:
+        """Nanoseconds since the Unix epoch."""
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
+        """Call ``callback`` on the running loop once ``now()`` has reached ``when``."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for ``seconds`` of this clock's time."""
+
+
+class SystemClock:
+    """Real time: the monotonic clock, the wall clock and the running event loop."""
+
+    now = staticmethod(time.monotonic)
+    time_ns = staticmethod(time.time_ns)
+    sleep = staticmethod(asyncio.sleep)
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
+        """Call ``callback`` on the running loop once ``now()`` has reached ``when``."""
+        delay = max(0.0, when - time.monotonic())
+        return asyncio.get_running_loop().call_later(delay, callback)
+
+    def __repr__(self) -> str:
+        return "SystemClock()"
+
+
+SYSTEM_CLOCK: Clock = SystemClock()

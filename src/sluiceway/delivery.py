@@ -1,0 +1,126 @@
+"""What became of a batch, told exactly once to whoever sent it.
+
+Law: a Delivery counts the events it still waits for; every event that ends is settled
+with one status; at zero it resolves. It knows nothing of stages, queues or clocks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import warnings
+from collections.abc import Callable, Generator
+
+from attrs import frozen
+
+
+class DeliveryStatus(enum.IntEnum):
+    """How an event, or the worst part of a batch, ended; higher is worse."""
+
+    DELIVERED = 0
+    DROPPED = 1
+    ERRORED = 2
+    REJECTED = 3
+
+
+@frozen(slots=True)
+class Outcome:
+    """What became of a batch.
+
+    Attributes:
+        status: the worst status of any part.
+        delivered: events that reached a sink, or that a stage left out on purpose
+            (filtered, sampled out, merged into others).
+        dropped: events given up for lack of room or time.
+        errored: events whose delivery failed and might succeed later.
+        rejected: events that a stage or receiver will never take.
+        error: the first error, where there was one.
+    """
+
+    status: DeliveryStatus
+    delivered: int = 0
+    dropped: int = 0
+    errored: int = 0
+    rejected: int = 0
+    error: BaseException | None = None
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether every event arrived or was left out on purpose."""
+        return self.status is DeliveryStatus.DELIVERED
+
+
+class Delivery:
+    """A promise of one ``Outcome`` for a batch of events: await it, or add a callback.
+
+    Args:
+        pending: the number of events that it answers for; 0 resolves at once.
+    """
+
+    __slots__ = ("__weakref__", "_callbacks", "_counts", "_error", "_outcome", "_pending")
+
+    def __init__(self, pending: int) -> None:
+        self._pending = pending
+        self._counts = [0, 0, 0, 0]
+        self._error: BaseException | None = None
+        self._outcome: Outcome | None = None
+        self._callbacks: list[Callable[[Outcome], object]] = []
+        if pending == 0:
+            self._resolve()
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The outcome once resolved, None before."""
+        return self._outcome
+
+    @property
+    def pending(self) -> int:
+        """Events that have not ended yet."""
+        return self._pending
+
+    def grow(self, count: int) -> None:
+        """Answer for ``count`` more events: copies, or events made out of one."""
+        self._pending += count
+
+    def settle(
+        self, status: DeliveryStatus, count: int, error: BaseException | None = None
+    ) -> None:
+        """Book ``count`` events as ended with ``status``; the last one resolves."""
+        if count > self._pending:
+            raise RuntimeError(f"{count} events settled, {self._pending} were pending")
+        self._counts[status] += count
+        self._pending -= count
+        if error is not None and self._error is None:
+            self._error = error
+        if self._pending == 0 and self._outcome is None:
+            self._resolve()
+
+    def add_callback(self, callback: Callable[[Outcome], object]) -> None:
+        """Call ``callback(outcome)`` once resolved; at once if it is already."""
+        if self._outcome is None:
+            self._callbacks.append(callback)
+        else:
+            callback(self._outcome)
+
+    def _resolve(self) -> None:
+        worst = max((s for s in DeliveryStatus if self._counts[s]), default=0)
+        self._outcome = Outcome(DeliveryStatus(worst), *self._counts, error=self._error)
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(self._outcome)
+
+    def __await__(self) -> Generator[object, None, Outcome]:
+        if self._outcome is None:
+            future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+            self.add_callback(lambda outcome: future.done() or future.set_result(outcome))
+            return (yield from future)
+        return self._outcome
+
+    def __repr__(self) -> str:
+        if self._outcome is None:
+            return f"<Delivery pending={self._pending}>"
+        return f"<Delivery {self._outcome.status.name}>"
+
+    def __del__(self) -> None:
+        if getattr(self, "_pending", 0):
+            warnings.warn(f"{self!r} was never resolved", ResourceWarning, stacklevel=2)

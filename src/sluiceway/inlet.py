@@ -1,0 +1,274 @@
+"""Inlet: the source that an application calls, from any thread.
+
+Law: ``emit_nowait`` takes no lock and never waits: it appends to a deque and, if the
+pipeline sleeps, wakes it once for all that comes meanwhile. What was taken in is handed
+over, or the ledger says why not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from .errors import ConfigurationError
+from .settings import Queue
+from .stages import Send, Source
+
+T = TypeVar("T")
+
+LARGEST_BATCH = 1024
+LINGER = 0.005  # seconds that a drained inlet waits before it asks to be woken
+
+
+class Inlet(Source[T]):
+    """Takes events from application code and hands them over in batches.
+
+    Before the pipeline starts it buffers; while it runs, events pass within
+    milliseconds; after the stop it refuses.
+
+    Args:
+        name: its name in the graph; default ``"inlet"``.
+        capacity: events that it buffers; default 8,192. Emitting threads that race
+            for the last place may exceed it by one each.
+        queue: the bounded queue behind it.
+
+    Raises:
+        ConfigurationError: ``capacity`` is not a positive whole number.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        capacity: int = 8192,
+        queue: Queue | None = None,
+    ) -> None:
+        if not isinstance(capacity, int) or capacity < 1:
+            raise ConfigurationError(
+                f"Inlet.capacity is {capacity!r}; expected a whole number from 1"
+            )
+        self.name = name
+        if queue is not None:
+            self.queue = queue
+        self._capacity = capacity
+        self._reset()
+
+    def _reset(self) -> None:
+        self._buffer: deque[T] = deque()
+        self._room = self._capacity  # 0 when closed, so that one check covers both
+        self._asleep = False
+        self._wake_up: Callable[[], object] = nothing
+        self._closed = False
+        self._refusals: Counter[str] = Counter()
+        self._refusal_lock = threading.RLock()  # reentrant: a __del__ may emit
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._flushed = 0
+        self._taken = 0
+
+    def emit_nowait(self, event: T) -> bool:
+        """Take ``event`` if there is room, at once and from any thread.
+
+        Returns:
+            False if it was refused: ``dropped{queue_full}`` when the inlet is full,
+            ``dropped{closed}`` after the pipeline has stopped.
+        """
+        if len(self._buffer) >= self._room:
+            return self._refuse(1)
+        self._buffer.append(event)
+        if self._asleep:
+            self._wake()
+        return True
+
+    async def emit(self, event: T) -> bool:
+        """Take ``event``, waiting for room: awaiting this is the backpressure.
+
+        Returns:
+            False if the pipeline has stopped: ``dropped{closed}``.
+        """
+        while len(self._buffer) >= self._room:
+            if self._closed:
+                return self._refuse(1)
+            await self._wait_for_room()
+        self._buffer.append(event)
+        if self._asleep:
+            self._wake()
+        return True
+
+    async def emit_many(self, events: Iterable[T]) -> int:
+        """Take the events in order, waiting for room.
+
+        Returns:
+            How many were taken: fewer than given only if the pipeline stopped, and
+            then the others are ``dropped{closed}``.
+        """
+        pending = deque(events)
+        taken = 0
+        while pending:
+            room = self._room - len(self._buffer)
+            if room <= 0:
+                if self._closed:
+                    self._refuse(len(pending))
+                    return taken
+                await self._wait_for_room()
+                continue
+            step = min(room, len(pending))
+            self._buffer.extend([pending.popleft() for _ in range(step)])
+            taken += step
+            if self._asleep:
+                self._wake()
+        return taken
+
+    def _refuse(self, count: int) -> bool:
+        reason = "closed" if self._closed else "queue_full"
+        with self._refusal_lock:
+            self._refusals[reason] += count
+        if self._asleep:
+            self._wake()
+        return False
+
+    # How the application's threads and the pipeline's loop wake each other.
+
+    def _wake(self) -> None:
+        self._asleep = False
+        self._wake_up()
+
+    def wake_by(self, wake_up: Callable[[], object]) -> None:
+        """Call ``wake_up``, from whichever thread emits, at the next event."""
+        self._wake_up = wake_up
+        self._asleep = True
+
+    async def _sleep(self) -> None:
+        """Wait for an event, a stop or a flush; linger first, so that few wake us."""
+        loop = asyncio.get_running_loop()
+        self._alarm = loop.create_future()
+        timer = loop.call_later(LINGER, self._ring)
+        try:
+            await self._alarm
+        finally:
+            timer.cancel()
+        if self._buffer or self._closed:
+            return
+        self._alarm = loop.create_future()
+        self.wake_by(lambda: wake_from_any_thread(loop, self._ring))
+        if self._buffer or self._closed:  # one came before we were asleep
+            self._asleep = False
+            return
+        try:
+            await self._alarm
+        finally:
+            self._asleep = False
+
+    def _ring(self) -> None:
+        alarm = getattr(self, "_alarm", None)
+        if alarm is not None and not alarm.done():
+            alarm.set_result(None)
+
+    async def _wait_for_room(self) -> None:
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        self._waiters.append(waiter)
+        if self._asleep:
+            self._wake()
+        if len(self._buffer) < self._room or self._closed:
+            wake(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._admit(1)  # pass on the turn that we did not use
+            raise
+
+    def _admit(self, count: int) -> None:
+        for _ in range(min(count, len(self._waiters))):
+            waiter = self._waiters.popleft()
+            wake_from_any_thread(waiter.get_loop(), lambda waiter=waiter: wake(waiter))
+
+    # What the engine calls.
+
+    async def run(self, send: Send[T]) -> None:
+        """Hand over what is emitted until the pipeline stops."""
+        self._closed = False
+        self._room = self._capacity
+        while True:
+            events = self._take()
+            if events:
+                await send(events)
+                self._flushed += len(events)
+            elif self._closed:
+                return
+            else:
+                await self._sleep()
+
+    def _take(self) -> list[T]:
+        pop = self._buffer.popleft
+        events = [pop() for _ in range(min(len(self._buffer), LARGEST_BATCH))]
+        self._taken += len(events)
+        self._admit(len(events))
+        return events
+
+    def stop(self) -> bool:
+        """Refuse from now on; ``run`` hands over what is buffered and returns."""
+        self._closed = True
+        self._room = 0
+        self._asleep = False
+        self._ring()
+        self._admit(len(self._waiters))
+        return True
+
+    async def flush(self) -> None:
+        """Return once what was emitted before this call has been handed over."""
+        goal = self._taken + len(self._buffer)
+        self._ring()
+        while self._flushed < goal and self._buffer:
+            self._ring()
+            await asyncio.sleep(0)
+
+    def held(self) -> int:
+        """Events that are buffered."""
+        return len(self._buffer)
+
+    def refused(self) -> Mapping[str, int]:
+        """Events that were refused, by reason."""
+        with self._refusal_lock:
+            return dict(self._refusals)
+
+    def discard(self) -> int:
+        """Give up what is buffered; how many it was."""
+        self.stop()
+        count = 0
+        while self._buffer:
+            self._buffer.popleft()
+            count += 1
+        return count
+
+    def after_fork(self) -> None:
+        """Start afresh: the parent sends what was buffered."""
+        self._reset()
+
+    def __len__(self) -> int:
+        return len(self._buffer)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"<Inlet {self.name or ''} {state} {len(self._buffer)}/{self._capacity}>"
+
+
+def nothing() -> None:
+    """Wake nobody: the pipeline does not run yet."""
+
+
+def wake(waiter: asyncio.Future[Any]) -> None:
+    """Let a waiter go on, unless it has already or has given up."""
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def wake_from_any_thread(
+    loop: asyncio.AbstractEventLoop, callback: Callable[[], object]
+) -> None:
+    """Call ``callback`` on ``loop``; a loop that has closed has nobody left to wake."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(callback)

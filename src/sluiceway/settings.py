@@ -1,0 +1,115 @@
+"""Settings: small frozen records that mean the same in Python and in TOML.
+
+Law: a record that exists is valid; every check happens at construction and names the
+field, the value and what was expected. Durations are seconds.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+from attrs import Attribute, field, frozen
+
+from .errors import ConfigurationError, nearest
+
+WhenFull = Literal["block", "drop_newest", "drop_oldest"]
+
+Validator = Callable[[Any, "Attribute[Any]", Any], None]
+
+
+def number(
+    low: float, high: float = math.inf, *, whole: bool = False, optional: bool = False
+) -> Validator:
+    """An attrs validator: a number from ``low`` to ``high``; whole and None if allowed."""
+
+    def check(owner: Any, attribute: Attribute[Any], value: Any) -> None:
+        if value is None and optional:
+            return
+        kind: Any = int if whole else (int, float)
+        right = isinstance(value, kind) and not isinstance(value, bool)
+        if not right or math.isnan(value) or not low <= value <= high:
+            expected = "a whole number" if whole else "a number"
+            limits = f"from {low}" if high == math.inf else f"from {low} to {high}"
+            raise ConfigurationError(
+                f"{type(owner).__name__}.{attribute.name} is {value!r}; "
+                f"expected {expected} {limits}{' or None' if optional else ''}"
+            )
+
+    return check
+
+
+def one_of(choices: Any) -> Validator:
+    """An attrs validator: one of the words of a ``Literal`` type."""
+    words = get_args(choices)
+
+    def check(owner: Any, attribute: Attribute[Any], value: Any) -> None:
+        if value not in words:
+            raise ConfigurationError(
+                f"{type(owner).__name__}.{attribute.name} is {value!r}; "
+                f"expected one of {', '.join(map(repr, words))}{nearest(value, words)}"
+            )
+
+    return check
+
+
+@frozen
+class Queue:
+    """The bounded queue in front of a stage.
+
+    Attributes:
+        capacity: events that have room, those being worked on included; default 8,192.
+            An empty queue admits one batch of any size.
+        when_full: ``"block"`` makes the sender wait (backpressure), ``"drop_newest"``
+            and ``"drop_oldest"`` shed events, booked as ``dropped{queue_full}``.
+        max_bytes: a second bound, in bytes as told by ``size``; None for none.
+        size: tells the size of one event in bytes; by default the event's ``size()``.
+    """
+
+    capacity: int = field(default=8192, validator=number(1, whole=True))
+    when_full: WhenFull = field(default="block", validator=one_of(WhenFull))
+    max_bytes: int | None = field(
+        default=None, validator=number(1, whole=True, optional=True)
+    )
+    size: Callable[[Any], int] | None = None
+
+
+@frozen
+class Retry:
+    """How a sink tries again after a transient error.
+
+    Waits are exponential with full jitter: uniform between 0 and
+    ``min(maximum, initial * multiplier ** n)``, never shorter than what the server
+    asked for. Source: AWS Architecture Blog, "Exponential Backoff And Jitter" (2015).
+
+    Attributes:
+        initial: seconds, the bound of the first wait; default 1.
+        multiplier: growth of that bound from try to try; default 2.
+        maximum: seconds, where the bound stops growing; default 30.
+        deadline: seconds after the first try when the last one must begin; default
+            300. A server that asks for a longer wait is not waited for.
+    """
+
+    initial: float = field(default=1.0, validator=number(0))
+    multiplier: float = field(default=2.0, validator=number(1))
+    maximum: float = field(default=30.0, validator=number(0))
+    deadline: float = field(default=300.0, validator=number(0))
+
+    def wait_before(self, attempt: int, asked: float | None, chance: float) -> float:
+        """Seconds to wait before try number ``attempt`` + 1 (the first try is 0).
+
+        Args:
+            attempt: tries that have failed already, less one.
+            asked: seconds that the server asked for, or None.
+            chance: a uniform random number in [0, 1).
+        """
+        exponent = min(attempt, 64)
+        bound = min(self.maximum, self.initial * self.multiplier**exponent)
+        return max(bound * chance, asked or 0.0)
+
+
+def uniform_chance() -> float:
+    """A uniform random number in [0, 1), for jitter."""
+    return random.random()  # noqa: S311 - jitter is no secret

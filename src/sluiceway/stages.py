@@ -1,0 +1,272 @@
+"""What each kind of stage must offer; subclass one to write your own.
+
+Law: the engine owns the loop and the acknowledgement, a stage owns neither. A stage is
+given events and answers with events or an exception; it never sees a queue.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from logging import Logger
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
+
+from attrs import frozen
+
+from .chains import Composable
+from .clock import Clock
+from .delivery import Delivery
+from .settings import Queue, Retry
+
+if TYPE_CHECKING:
+    from .batching import BatchBy
+    from .events import Resource
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+T = TypeVar("T")
+
+
+class Patience(Protocol):
+    """How long waiting is still worth it: for ever while running, not while draining."""
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait; False, at once, when a drain has used its share of the deadline."""
+
+
+@frozen
+class StageContext:
+    """What a stage is told when it opens.
+
+    Attributes:
+        name: the stage's name in the graph, unique in its pipeline.
+        clock: the only time that a stage should read.
+        resource: what the pipeline's telemetry is about, or None.
+        logger: a logger for this stage; its lines never feed back into a pipeline.
+        patience: waits between retries, cut short by a drain.
+    """
+
+    name: str
+    clock: Clock
+    resource: Resource | None
+    logger: Logger
+    patience: Patience
+
+
+class Send(Protocol[T]):
+    """How a source hands events over: ``await`` is the backpressure."""
+
+    def __call__(self, events: Iterable[T]) -> Awaitable[Delivery]:
+        """Hand over events; returns once there is room for them."""
+
+
+class Stage(Composable, ABC):
+    """Any stage. The attributes are settings: a class or an instance may set them.
+
+    Attributes:
+        name: a unique name in the graph; by default made from the class's name.
+        queue: the bounded queue in front of the stage, where one stands.
+    """
+
+    name: str | None = None
+    queue: Queue = Queue()
+
+    async def open(self, context: StageContext) -> None:
+        """Get ready, once, before the first event; sinks open before sources."""
+
+    async def close(self) -> None:
+        """Release what ``open`` took, once, after the last event."""
+
+
+class Source(Stage, Generic[Out]):
+    """Brings events in.
+
+    Attributes:
+        wants_delivery: True makes ``send`` return a ``Delivery`` that can be awaited.
+    """
+
+    wants_delivery: ClassVar[bool] = False
+
+    @abstractmethod
+    async def run(self, send: Send[Out]) -> None:
+        """Send events until there are no more.
+
+        Returning is the end of input, raising is a failure that stops this source
+        only, and being cancelled is being asked to stop.
+        """
+
+    def stop(self) -> bool:
+        """Take no more in, but let ``run`` hand over what it has and then return.
+
+        Returns:
+            True if ``run`` will return by itself; False, the default, makes the
+            engine cancel it.
+        """
+        return False
+
+    async def flush(self) -> None:
+        """Return once what was taken in before this call has been handed over."""
+
+    def held(self) -> int:
+        """Events taken in and not handed over yet."""
+        return 0
+
+    def refused(self) -> Mapping[str, int]:
+        """Events that were offered and not taken in, by reason."""
+        return {}
+
+    def discard(self) -> int:
+        """Give up what is held, because nothing will ask for it; how many it was."""
+        return 0
+
+    def after_fork(self) -> None:
+        """Start afresh in a forked child: what is held is the parent's to send."""
+
+
+class Worker(Stage):
+    """What processors and samplers share.
+
+    Attributes:
+        workers: how many batches are worked on at the same time; above 1 gives up order.
+        stateful: True refuses one object in two places of a graph.
+        mutates: whether it changes events in place, so that a fan-out must copy.
+    """
+
+    workers: int = 1
+    stateful: bool = True
+    mutates: bool = True
+
+
+class Processor(Worker, Generic[In, Out]):
+    """Changes, drops or adds events.
+
+    Attributes:
+        blocking: True runs a ``def process`` that blocks on a thread of the engine.
+    """
+
+    blocking: bool = False
+
+    @abstractmethod
+    def process(self, events: list[In]) -> list[Out] | Awaitable[list[Out]]:
+        """The events that go on; ``def`` or ``async def``.
+
+        Fewer events than given are booked as filtered, more as created. Raise
+        ``PartialError(failed, kept)`` to fail some; any other exception rejects the
+        batch, or errors it if it is a ``TransientError``.
+        """
+
+
+class Sampler(Worker, Generic[T]):
+    """Keeps a part of the events by a rule; what it leaves out is sampled out."""
+
+    mutates: bool = False
+
+    @abstractmethod
+    def sample(self, events: list[T], now: float) -> list[T]:
+        """The events to keep, in order; never blocks and never waits.
+
+        Args:
+            events: the events to choose from.
+            now: seconds on the pipeline's monotonic clock.
+        """
+
+
+class Processed(list[T]):
+    """What a processor may return instead of a plain list, to keep exact books.
+
+    Without it the engine books the difference in length. ``events - filtered - failed +
+    created`` must be the length, or the books will not balance.
+
+    Args:
+        events: the events that go on.
+        filtered: how many events it left out on purpose.
+        created: how many events it added.
+        failed: the error of each event that failed, by its index in the input.
+    """
+
+    def __init__(
+        self,
+        events: Iterable[T],
+        *,
+        filtered: int = 0,
+        created: int = 0,
+        failed: Mapping[int, Exception] | None = None,
+    ) -> None:
+        super().__init__(events)
+        self.filtered = filtered
+        self.created = created
+        self.failed = failed or {}
+
+
+class Batches(list[list[T]]):
+    """Several batches that an accumulator releases at once; a plain list is one."""
+
+
+class Accumulator(Stage, Generic[In, Out]):
+    """Holds events and releases them, or others made of them, by count or by time.
+
+    A plain state machine that is told the time, so that a test needs no event loop.
+
+    Attributes:
+        acknowledge: ``"on_output"`` promises to release exactly what came in, in
+            order, and the acknowledgement follows the events; ``"on_add"`` takes
+            over responsibility for what it is given.
+        left_out: how the ledger calls events that were taken in, are not held and
+            did not come out: ``"merged"`` into others, or ``"sampled_out"``.
+        mutates: whether it changes events in place, so that a fan-out must copy.
+    """
+
+    acknowledge: ClassVar[Literal["on_output", "on_add"]] = "on_add"
+    left_out: ClassVar[Literal["merged", "sampled_out", "filtered"]] = "merged"
+    mutates: bool = False
+
+    @abstractmethod
+    def add(self, events: list[In], now: float) -> list[Out]:
+        """Take events in; what is released by it."""
+
+    def tick(self, now: float) -> list[Out]:  # noqa: ARG002 - for subclasses
+        """What is released because ``next_deadline`` has come."""
+        return []
+
+    def flush(self, now: float) -> list[Out]:  # noqa: ARG002 - for subclasses
+        """Everything that can be released, now: the input ended or a flush was asked."""
+        return []
+
+    def next_deadline(self) -> float | None:
+        """When ``tick`` wants to be called, on the clock of ``now``; None for never."""
+        return None
+
+    def held(self) -> int:
+        """Events taken in that will still be released or left out."""
+        return 0
+
+
+class Sink(Stage, Generic[In]):
+    """Sends events out. Returning means delivered.
+
+    Attributes:
+        batch: gathers events behind the queue before each write; None writes the
+            batches as they come.
+        timeout: seconds for one attempt; None for no bound.
+        retry: tries again after a ``TransientError``; None for one attempt.
+        max_in_flight: writes at the same time; above 1 gives up order.
+        blocking: True runs a ``def write`` that blocks on a thread of the engine.
+    """
+
+    batch: BatchBy | None = None
+    timeout: float | None = None
+    retry: Retry | None = None
+    max_in_flight: int = 1
+    blocking: bool = False
+
+    @abstractmethod
+    def write(self, events: list[In]) -> Any:
+        """Deliver the events, ``async def`` (or ``def``, see ``blocking``).
+
+        Raise ``TransientError`` when trying again can help (errored),
+        ``PermanentError`` when it cannot (rejected), ``PartialError`` when only some
+        failed. Any other exception is a bug of the sink and rejects the events.
+        """
+
+
+Copier = Callable[[Any], Any]
