@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .delivery import Delivery, DeliveryStatus
@@ -38,7 +38,9 @@ class Batch:
     def __repr__(self) -> str:
         return f"<Batch of {len(self.events)}{' claimed' if self.claims else ''}>"
 
-    def settle(self, status: DeliveryStatus, error: BaseException | None = None) -> None:
+    def settle(
+        self, status: DeliveryStatus, error: BaseException | None = None
+    ) -> None:
         """Tell every claimant that all of its events here ended with ``status``."""
         if self.claims is not None:
             for delivery, count in self.claims:
@@ -65,19 +67,25 @@ class Batch:
         first, rest = split_claims(self.claims, at)
         return Batch(events[:at], first), Batch(events[at:], rest)
 
-    def copy(self, copier: Callable[[Any], Any] | None) -> Batch:
-        """Another batch of the same claims, which grow by it.
-
-        Args:
-            copier: makes the copy of one event; None shares the events.
-        """
-        events = list(map(copier, self.events)) if copier else list(self.events)
+    def pick(self, indices: list[int]) -> Batch:
+        """The events at these indices, in this order, with their claims."""
+        events = self.events
+        if len(indices) == len(events):
+            return self
+        picked = [events[index] for index in indices]
         if self.claims is None:
-            return Batch(events)
+            return Batch(picked)
+        owners = owners_of(self.claims)
+        return Batch(picked, runs_of([owners[index] for index in indices]))
+
+    def copy(self) -> Batch:
+        """Another batch of the same events, whose claims grow by it."""
+        if self.claims is None:
+            return Batch(self.events)
         for delivery, count in self.claims:
             if delivery is not None:
                 delivery.grow(count)
-        return Batch(events, list(self.claims))
+        return Batch(self.events, list(self.claims))
 
 
 def copy_event(event: Any) -> Any:
@@ -135,8 +143,13 @@ def carry_claims(
     known event before it. Claimants are told of what was left out (as delivered, since
     a stage chose it) and of what was added. Failed indices must be settled already.
     """
-    owners = owners_of(claims)
     lost = set(failed)
+    if len(claims) == 1:
+        delivery = claims[0][0]
+        if delivery is not None:
+            change_pending(delivery, len(after) - (len(before) - len(lost)))
+        return [(delivery, len(after))]
+    owners = owners_of(claims)
     known = positions(before)
     owner = owners[0] if owners else None
     kept: list[Delivery | None] = []
@@ -168,10 +181,15 @@ def rebalance(before: list[Delivery | None], after: list[Delivery | None]) -> No
         if delivery is not None:
             change[delivery] -= 1
     for delivery, difference in change.items():
-        if difference > 0:
-            delivery.grow(difference)
-        elif difference < 0:
-            delivery.settle(DeliveryStatus.DELIVERED, -difference)
+        change_pending(delivery, difference)
+
+
+def change_pending(delivery: Delivery, difference: int) -> None:
+    """Tell a claimant that it has so many events more, or fewer by a stage's choice."""
+    if difference > 0:
+        delivery.grow(difference)
+    elif difference < 0:
+        delivery.settle(DeliveryStatus.DELIVERED, -difference)
 
 
 def runs_of(owners: list[Delivery | None]) -> Claims:

@@ -77,7 +77,9 @@ def parts_of(part: Part) -> tuple[Composable, ...]:
 def branches_of(branches: Sequence[Composable]) -> tuple[Composable, ...]:
     """The branches of a fan-out or merge, checked."""
     if not branches:
-        raise ConfigurationError("a fan-out or merge needs at least one branch, got none")
+        raise ConfigurationError(
+            "a fan-out or merge needs at least one branch, got none"
+        )
     for branch in branches:
         if not isinstance(branch, Composable):
             raise ConfigurationError(not_a_stage(branch))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from contextlib import aclosing
 from itertools import compress
 from types import CoroutineType, GeneratorType, NoneType
 from typing import Any, TypeVar, overload
@@ -52,12 +53,20 @@ class FunctionSource(StageFunction, Source[Any]):
         produced = self.function()
         if isinstance(produced, Awaitable):
             produced = await produced
-        if isinstance(produced, AsyncIterable):
-            async for item in produced:
-                await send(item if isinstance(item, list) else [item])
+        if isinstance(produced, AsyncGenerator):
+            async with aclosing(produced):
+                await send_all(produced, send)
+        elif isinstance(produced, AsyncIterable):
+            await send_all(produced, send)
         else:
             for item in produced:
                 await send(item if isinstance(item, list) else [item])
+
+
+async def send_all(produced: AsyncIterable[Any], send: Send[Any]) -> None:
+    """Send what an async iterable gives: single events, or lists of events."""
+    async for item in produced:
+        await send(item if isinstance(item, list) else [item])
 
 
 class FunctionProcessor(StageFunction, Processor[Any, Any]):
@@ -205,7 +214,9 @@ def settings_of(kind: type) -> set[str]:
     names: set[str] = set()
     for base in kind.__mro__:
         if issubclass(base, Stage):
-            names |= {n for n in base.__dict__.get("__annotations__", {}) if n[0] != "_"}
+            names |= {
+                n for n in base.__dict__.get("__annotations__", {}) if n[0] != "_"
+            }
     return names
 
 
@@ -244,9 +255,7 @@ def source(function: Function | None = None, /, **settings: Any) -> Any:
 
 
 @overload
-def processor(
-    function: Function, /
-) -> FunctionProcessor | AsyncFunctionProcessor: ...
+def processor(function: Function, /) -> FunctionProcessor | AsyncFunctionProcessor: ...
 @overload
 def processor(
     **settings: Any,

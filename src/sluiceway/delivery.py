@@ -57,7 +57,14 @@ class Delivery:
         pending: the number of events that it answers for; 0 resolves at once.
     """
 
-    __slots__ = ("__weakref__", "_callbacks", "_counts", "_error", "_outcome", "_pending")
+    __slots__ = (
+        "__weakref__",
+        "_callbacks",
+        "_counts",
+        "_error",
+        "_outcome",
+        "_pending",
+    )
 
     def __init__(self, pending: int) -> None:
         self._pending = pending
@@ -104,7 +111,10 @@ class Delivery:
 
     def _resolve(self) -> None:
         worst = max((s for s in DeliveryStatus if self._counts[s]), default=0)
-        self._outcome = Outcome(DeliveryStatus(worst), *self._counts, error=self._error)
+        delivered, dropped, errored, rejected = self._counts
+        self._outcome = Outcome(
+            DeliveryStatus(worst), delivered, dropped, errored, rejected, self._error
+        )
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             callback(self._outcome)
@@ -112,7 +122,12 @@ class Delivery:
     def __await__(self) -> Generator[object, None, Outcome]:
         if self._outcome is None:
             future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-            self.add_callback(lambda outcome: future.done() or future.set_result(outcome))
+
+            def tell(outcome: Outcome) -> None:
+                if not future.done():
+                    future.set_result(outcome)
+
+            self.add_callback(tell)
             return (yield from future)
         return self._outcome
 

@@ -11,11 +11,12 @@ import asyncio
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from .errors import ConfigurationError
 from .settings import Queue
-from .stages import Send, Source
+from .stages import Send, Source, StageContext
 
 T = TypeVar("T")
 
@@ -184,14 +185,17 @@ class Inlet(Source[T]):
     def _admit(self, count: int) -> None:
         for _ in range(min(count, len(self._waiters))):
             waiter = self._waiters.popleft()
-            wake_from_any_thread(waiter.get_loop(), lambda waiter=waiter: wake(waiter))
+            wake_from_any_thread(waiter.get_loop(), partial(wake, waiter))
 
     # What the engine calls.
 
-    async def run(self, send: Send[T]) -> None:
-        """Hand over what is emitted until the pipeline stops."""
+    async def open(self, context: StageContext) -> None:  # noqa: ARG002
+        """Take events in, again if the pipeline had stopped."""
         self._closed = False
         self._room = self._capacity
+
+    async def run(self, send: Send[T]) -> None:
+        """Hand over what is emitted until the pipeline stops."""
         while True:
             events = self._take()
             if events:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 In = TypeVar("In")
 Out = TypeVar("Out")
 T = TypeVar("T")
+Given_contra = TypeVar("Given_contra", contravariant=True)
 
 
 class Patience(Protocol):
@@ -53,10 +54,10 @@ class StageContext:
     patience: Patience
 
 
-class Send(Protocol[T]):
+class Send(Protocol[Given_contra]):
     """How a source hands events over: ``await`` is the backpressure."""
 
-    def __call__(self, events: Iterable[T]) -> Awaitable[Delivery]:
+    def __call__(self, events: Iterable[Given_contra]) -> Awaitable[Delivery]:
         """Hand over events; returns once there is room for them."""
 
 

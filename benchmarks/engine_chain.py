@@ -1,0 +1,122 @@
+"""Source, processor, sampler, sink: sluiceway against one asyncio.Queue per hop.
+
+Settles DESIGN's first finding (batches move, not events). Both sides call the same two
+functions per event in the same run, interleaved; the figure is the ratio of medians.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+
+from sluiceway import Pipeline, Source, processor, sampler, sink
+
+EVENTS = 200_000
+BATCH = 100
+ROUNDS = 7
+
+
+def increment(event: int) -> int:
+    return event + 1
+
+
+def is_odd(event: int) -> bool:
+    return event % 2 == 1
+
+
+class Numbers(Source[int]):
+    wants_delivery = True
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+        self.outcomes = 0
+
+    async def run(self, send) -> None:
+        batch = self.batch
+        for start in range(0, EVENTS, batch):
+            delivery = await send(range(start, start + batch))
+            delivery.add_callback(self.count)
+
+    def count(self, outcome) -> None:
+        self.outcomes += outcome.delivered
+
+
+async def ours(batch: int) -> float:
+    taken = 0
+
+    @sink
+    async def count(events):
+        nonlocal taken
+        taken += len(events)
+
+    numbers = Numbers(batch)
+    pipeline = Pipeline(numbers >> processor(increment) >> sampler(is_odd) >> count)
+    started = time.perf_counter()
+    await pipeline.run()
+    elapsed = time.perf_counter() - started
+    assert taken == EVENTS // 2
+    assert numbers.outcomes == EVENTS
+    assert pipeline.ledger().balanced
+    return elapsed
+
+
+async def one_queue_per_hop() -> float:
+    queues = [asyncio.Queue(1024) for _ in range(3)]
+    taken = 0
+
+    async def produce() -> None:
+        for event in range(EVENTS):
+            await queues[0].put(event)
+        await queues[0].put(None)
+
+    async def process() -> None:
+        while (event := await queues[0].get()) is not None:
+            await queues[1].put(increment(event))
+        await queues[1].put(None)
+
+    async def sample() -> None:
+        while (event := await queues[1].get()) is not None:
+            if is_odd(event):
+                await queues[2].put(event)
+        await queues[2].put(None)
+
+    async def consume() -> None:
+        nonlocal taken
+        while await queues[2].get() is not None:
+            taken += 1
+
+    started = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for step in (produce, process, sample, consume):
+            group.create_task(step())
+    assert taken == EVENTS // 2
+    return time.perf_counter() - started
+
+
+def measure() -> dict[str, float]:
+    """Median seconds of each side, from interleaved rounds."""
+    times: dict[str, list[float]] = {}
+    for _ in range(ROUNDS):
+        for batch in (1, 10, 100, 1000):
+            name = f"sluiceway, batch {batch}"
+            times.setdefault(name, []).append(asyncio.run(ours(batch)))
+        times.setdefault("asyncio.Queue per hop", []).append(
+            asyncio.run(one_queue_per_hop())
+        )
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def main() -> None:
+    medians = measure()
+    peer = medians["asyncio.Queue per hop"]
+    for name, seconds in medians.items():
+        rate = EVENTS / seconds / 1e6
+        print(
+            f"{name:24} {seconds / EVENTS * 1e9:7.0f} ns/event {rate:6.2f} M/s "
+            f"{peer / seconds:6.1f}x"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""The books of a graph as frozen snapshots.
+
+Law: reads only. What is held is counted by looking; an inlet's own counts are asked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from ..ledger import Ledger, StageLedger
+from ..reports import StageStatistics
+from .graph import Graph, Node, StageKind
+
+if TYPE_CHECKING:
+    from .supervisor import Runtime
+
+
+def ledger_of(graph: Graph, runtime: Runtime | None) -> Ledger:
+    """The ledger at this moment."""
+    ordered = reversed(graph.downstream_first())
+    return Ledger({node.name: stage_ledger(node, runtime) for node in ordered})
+
+
+def stage_ledger(node: Node, runtime: Runtime | None) -> StageLedger:
+    """The books of one stage at this moment."""
+    books = node.books
+    held = 0 if runtime is None else runtime.held(node)
+    waiting, dropped = 0, Counter(books.dropped)
+    if node.kind is StageKind.SOURCE:
+        waiting = node.stage.held()
+        dropped.update(node.stage.refused())
+    refused = sum(dropped.values()) - sum(books.dropped.values())
+    return StageLedger(
+        name=node.name,
+        kind=node.kind.value,
+        received=books.received,
+        created=books.created + waiting + refused,
+        copied=books.copied,
+        sent=books.sent,
+        filtered=books.filtered,
+        sampled_out=books.sampled_out,
+        merged=books.merged,
+        delivered=books.delivered,
+        dropped=dropped,
+        rejected=books.rejected,
+        errored=books.errored,
+        held=held + waiting,
+    )
+
+
+def statistics_of(graph: Graph, runtime: Runtime | None) -> tuple[StageStatistics, ...]:
+    """What each stage does, at this moment."""
+    found = []
+    for node in reversed(graph.downstream_first()):
+        books = stage_ledger(node, runtime)
+        queue = None if runtime is None else runtime.queues.get(node)
+        found.append(
+            StageStatistics(
+                name=node.name,
+                kind=node.kind.value,
+                incoming=books.incoming,
+                outgoing=books.sent + books.delivered,
+                left_out=books.filtered + books.sampled_out + books.merged,
+                lost=books.lost,
+                held=books.held,
+                queue_used=None if queue is None else queue.used,
+                queue_capacity=None if queue is None else queue.settings.capacity,
+                batches=node.books.batches,
+                busy=node.books.busy,
+            )
+        )
+    return tuple(found)

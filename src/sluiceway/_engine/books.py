@@ -1,0 +1,100 @@
+"""The mutable books of one stage, written by the engine as events pass.
+
+Law: every way in which events can leave a stage has one method here, and that method
+tells the claimants too; nothing else ends an event.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+
+from ..batch import Batch
+from ..delivery import DeliveryStatus
+from ..errors import TransientError, reason_of
+
+LOSSES = {
+    DeliveryStatus.DROPPED: "dropped",
+    DeliveryStatus.ERRORED: "errored",
+    DeliveryStatus.REJECTED: "rejected",
+}
+
+
+class Books:
+    """Counts of one stage. Reading them is for ``ledger`` and ``statistics``."""
+
+    __slots__ = (
+        "batches",
+        "busy",
+        "copied",
+        "created",
+        "delivered",
+        "dropped",
+        "errored",
+        "filtered",
+        "merged",
+        "received",
+        "rejected",
+        "sampled_out",
+        "sent",
+    )
+
+    def __init__(self) -> None:
+        self.received = self.created = self.copied = self.sent = 0
+        self.filtered = self.sampled_out = self.merged = self.delivered = 0
+        self.dropped: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
+        self.errored: Counter[str] = Counter()
+        self.batches = 0
+        self.busy = 0.0
+
+    def deliver(self, batch: Batch) -> None:
+        """The whole batch has arrived."""
+        self.delivered += len(batch.events)
+        batch.settle(DeliveryStatus.DELIVERED)
+
+    def drop(
+        self, batch: Batch, reason: str, error: BaseException | None = None
+    ) -> None:
+        """The whole batch is given up for lack of room or time."""
+        self.dropped[reason] += len(batch.events)
+        batch.settle(DeliveryStatus.DROPPED, error)
+
+    def fail(self, batch: Batch, error: BaseException) -> None:
+        """The whole batch failed: errored if a retry could help, else rejected."""
+        status = status_of(error)
+        counter: Counter[str] = getattr(self, LOSSES[status])
+        counter[reason_of(error)] += len(batch.events)
+        batch.settle(status, error)
+
+    def fail_some(self, batch: Batch, failed: Mapping[int, Exception]) -> None:
+        """Book the failed events of a batch; the caller answers for the others."""
+        endings: dict[int, tuple[DeliveryStatus, BaseException | None]] = {}
+        for index, error in failed.items():
+            status = status_of(error)
+            getattr(self, LOSSES[status])[reason_of(error)] += 1
+            endings[index] = (status, error)
+        batch.settle_each(endings)
+
+    def deliver_others(self, batch: Batch, failed: Collection[int]) -> None:
+        """All but the failed events have arrived."""
+        others = [i for i in range(len(batch.events)) if i not in failed]
+        self.delivered += len(others)
+        batch.settle_each(dict.fromkeys(others, (DeliveryStatus.DELIVERED, None)))
+
+    def time(self, seconds: float) -> None:
+        """One batch took that long."""
+        self.batches += 1
+        self.busy += seconds
+
+
+def status_of(error: BaseException) -> DeliveryStatus:
+    """Errored if trying again could help, else rejected."""
+    if isinstance(error, TransientError):
+        return DeliveryStatus.ERRORED
+    return DeliveryStatus.REJECTED
+
+
+def valid_failures(failed: Mapping[int, Exception], count: int) -> dict[int, Exception]:
+    """The failures whose index stands in a batch of ``count`` events."""
+    return {i: e for i, e in failed.items() if isinstance(i, int) and 0 <= i < count}

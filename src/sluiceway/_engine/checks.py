@@ -1,0 +1,157 @@
+"""What is refused before anything runs: settings of stages, and shapes of graphs.
+
+Law: pure; every refusal names the stage, the setting and what was expected.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+from ..batching import BatchBy
+from ..errors import ConfigurationError, GraphError
+from ..settings import Queue, Retry
+from ..stages import Accumulator, Processor, Sampler, Sink, Source, Stage, Worker
+
+if TYPE_CHECKING:
+    from .graph import Graph, Node
+
+
+COLOURS: tuple[tuple[type[Stage], tuple[str, ...], bool], ...] = (
+    (Source, ("run",), True),
+    (Sampler, ("sample",), False),
+    (Accumulator, ("add", "tick", "flush", "next_deadline", "held"), False),
+)
+
+
+def check_stage(stage: Any) -> None:
+    """Refuse settings of a stage that cannot mean anything.
+
+    Raises:
+        ConfigurationError: names the stage, the setting, its value, the expectation.
+    """
+    expect(stage, "queue", isinstance(stage.queue, Queue), "a Queue")
+    if stage.name is not None:
+        expect(stage, "name", isinstance(stage.name, str) and stage.name, "a word")
+    if isinstance(stage, Worker):
+        expect(stage, "workers", is_count(stage.workers), "a whole number from 1")
+    if isinstance(stage, Accumulator) and getattr(stage, "workers", 1) != 1:
+        raise ConfigurationError(
+            f"{label(stage)}.workers is {stage.workers!r}; an accumulator has a state "  # type: ignore[attr-defined]
+            "and exactly one worker"
+        )
+    if isinstance(stage, Sink):
+        check_sink(stage)
+    check_methods(stage)
+    if stage.queue.max_bytes is not None:
+        check_size(stage, "queue", stage.queue.size)
+
+
+def check_sink(stage: Any) -> None:
+    """Refuse a sink's settings that cannot mean anything."""
+    expect(stage, "max_in_flight", is_count(stage.max_in_flight), "a number from 1")
+    batch, retry, timeout = stage.batch, stage.retry, stage.timeout
+    expect(stage, "batch", batch is None or isinstance(batch, BatchBy), "a BatchBy")
+    expect(stage, "retry", retry is None or isinstance(retry, Retry), "a Retry")
+    seconds = isinstance(timeout, int | float) and timeout > 0
+    expect(stage, "timeout", timeout is None or seconds, "seconds above 0, or None")
+    if batch is not None and batch.max_bytes is not None:
+        check_size(stage, "batch", batch.size)
+
+
+def check_methods(stage: Any) -> None:
+    """Refuse a method of the wrong colour: async where it must not wait, or not."""
+    for kind, names, asynchronous in COLOURS:
+        for name in names if isinstance(stage, kind) else ():
+            expect_method(stage, name, asynchronous=asynchronous)
+    blocking = getattr(stage, "blocking", False)
+    if blocking and inspect.iscoroutinefunction(work_of(stage)):
+        raise ConfigurationError(
+            f"{label(stage)}.blocking is True and its work is async def; "
+            "only a plain def can run on a thread"
+        )
+
+
+def expect_method(stage: Any, name: str, *, asynchronous: bool) -> None:
+    """Refuse a method that is declared the other way round."""
+    if inspect.iscoroutinefunction(getattr(stage, name)) is not asynchronous:
+        wanted = "async def" if asynchronous else "a plain def"
+        raise ConfigurationError(f"{label(stage)}.{name} must be {wanted}")
+
+
+def work_of(stage: Any) -> Any:
+    """The method of a processor or sink that does its work."""
+    return stage.process if isinstance(stage, Processor) else stage.write
+
+
+def check_size(stage: Any, setting: str, size: Any) -> None:
+    """Refuse a bound in bytes when nothing can tell the size of an event."""
+    if size is None and not any(hasattr(t, "size") for t in event_types(stage)):
+        raise ConfigurationError(
+            f"{label(stage)}.{setting} has max_bytes, but nothing tells the size of an "
+            "event; give size=callable, or declare events that have a size() method"
+        )
+
+
+def event_types(stage: Any) -> list[Any]:
+    """The event types that a stage declares: ``Sink[Span]``, or an annotation."""
+    function = getattr(stage, "function", None)
+    if function is not None:
+        hints = getattr(inspect.unwrap(function), "__annotations__", {})
+        return [part for hint in hints.values() for part in parts_of_type(hint)]
+    for kind in type(stage).__mro__:
+        for base in getattr(kind, "__orig_bases__", ()):
+            arguments = get_args(base)
+            if arguments and get_origin(base) is not None:
+                return parts_of_type(arguments[0])
+    return []
+
+
+def parts_of_type(hint: Any) -> list[Any]:
+    """A type and the types it is made of: the members of unions and lists."""
+    found = [hint]
+    for argument in get_args(hint):
+        found += parts_of_type(argument)
+    return found
+
+
+def check_graph(graph: Graph, dead_ends: set[Node]) -> None:
+    """Refuse stages that no source reaches, and ways that lead to no sink.
+
+    Raises:
+        GraphError: names the stages.
+    """
+    reached: set[Node] = set()
+    ways = [node for node in graph.nodes if isinstance(node.stage, Source)]
+    while ways:
+        node = ways.pop()
+        if node not in reached:
+            reached.add(node)
+            ways += node.targets
+    unreachable = [node.name for node in graph.nodes if node not in reached]
+    if unreachable:
+        raise GraphError(f"no source leads to {', '.join(unreachable)}")
+    endless = [node.name for node in graph.nodes if node in dead_ends and not node.arms]
+    if endless:
+        raise GraphError(
+            f"{', '.join(endless)} leads to no sink; end the chain with one"
+        )
+
+
+def expect(stage: Any, setting: str, right: object, expected: str) -> None:
+    """Refuse a setting that is not right."""
+    if not right:
+        raise ConfigurationError(
+            f"{label(stage)}.{setting} is {getattr(stage, setting)!r}; "
+            f"expected {expected}"
+        )
+
+
+def is_count(value: object) -> bool:
+    """Whether ``value`` is a whole number from 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def label(stage: Any) -> str:
+    """How an error calls a stage before the graph has named it."""
+    return stage.name or type(stage).__name__

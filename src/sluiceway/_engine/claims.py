@@ -1,0 +1,41 @@
+"""ClaimLine: who waits for the events that an order-keeping accumulator holds.
+
+Law: first in, first out, by count; the accumulator's promise of order makes it right.
+"""
+
+from __future__ import annotations
+
+from ..batch import Batch, Claims, split_claims
+from ..delivery import DeliveryStatus
+
+
+class ClaimLine:
+    """Claims in the order of their events."""
+
+    def __init__(self) -> None:
+        self._claims: Claims = []
+        self._claimed = False
+
+    def add(self, batch: Batch, ahead: int) -> None:
+        """The events of ``batch`` stand in line behind the ``ahead`` held before."""
+        if not self._claimed:
+            if batch.claims is None:
+                return
+            self._claimed = True
+            self._claims = [(None, ahead)] if ahead else []
+        self._claims += batch.claims or [(None, len(batch.events))]
+
+    def take(self, count: int) -> Claims | None:
+        """The claims of the first ``count`` events."""
+        if not self._claimed:
+            return None
+        taken, self._claims = split_claims(self._claims, count)
+        self._claimed = bool(self._claims)
+        return taken
+
+    def settle_all(self, status: DeliveryStatus, error: BaseException | None) -> None:
+        """Tell everybody who still waits how it ended."""
+        for delivery, count in self._claims:
+            if delivery is not None:
+                delivery.settle(status, count, error)
+        self._claims, self._claimed = [], False

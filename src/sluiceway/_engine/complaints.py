@@ -1,0 +1,45 @@
+"""Complaints: a stage's errors in the log, at most once every ten seconds.
+
+Law: WARNING when events were lost or a stage misbehaved, with the stage's name and how
+many events; never a line per event.
+"""
+
+from __future__ import annotations
+
+from logging import Logger
+
+from ..clock import Clock
+
+INTERVAL = 10.0  # seconds between two lines about one stage
+
+
+class Complaints:
+    """Logs the errors of stages, each stage's at most every ten seconds.
+
+    Args:
+        logger: where to; a logger below ``sluiceway``, which no pipeline takes in.
+        clock: for the interval.
+    """
+
+    def __init__(self, logger: Logger, clock: Clock) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._next: dict[str, float] = {}
+        self._unsaid: dict[str, int] = {}
+
+    def about(self, stage: str, error: BaseException, count: int = 0) -> None:
+        """Say that ``count`` events failed at ``stage``, now or with the next line."""
+        unsaid = self._unsaid.get(stage, 0) + count
+        now = self._clock.now()
+        if now < self._next.get(stage, now):
+            self._unsaid[stage] = unsaid
+            return
+        self._next[stage] = now + INTERVAL
+        self._unsaid[stage] = 0
+        self._logger.warning(
+            "stage %s: %d events failed: %s: %s",
+            stage,
+            unsaid,
+            type(error).__name__,
+            error,
+        )

@@ -1,0 +1,165 @@
+"""Outlet: hands a stage's batches on to the stages after it.
+
+Law: an event belongs to one stage at a time. Of n branches one gets the batch and
+n - 1 get copies; copies of events are made only where a branch changes events in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..batch import Batch, copy_event
+from ..delivery import DeliveryStatus
+from .books import Books
+from .graph import Arm, Edge, Fork, Node, edges_of
+from .hands import EMPTY, Hand
+from .marks import Mark
+from .queue import BoundedQueue
+
+Parcel = tuple[Edge, Batch]
+
+
+class Outlet:
+    """Where one stage's batches go.
+
+    Args:
+        node: the stage whose events are handed on.
+        queues: the queue in front of each node that has one.
+    """
+
+    def __init__(self, node: Node, queues: dict[Node, BoundedQueue]) -> None:
+        self._node = node
+        self._books: Books = node.books
+        self._arms = node.arms
+        self._queues = queues
+        edges = list(edges_of(node.arms))
+        self._targets = [queues[edge.target] for edge in edges]
+        for queue in self._targets:
+            queue.producers += 1
+        self._mutating = {id(edge): mutates_below(edge.target) for edge in edges}
+        single = len(node.arms) == 1 and isinstance(node.arms[0], Edge)
+        self._only: Edge | None = edges[0] if single else None
+
+    async def send(self, hand: Hand, batch: Batch) -> None:
+        """Hand ``batch`` on; it leaves the hand piece by piece as it is taken."""
+        if self._only is not None and not self._only.best_effort:
+            await self._targets[0].put(batch)
+            self._books.sent += len(batch.events)
+            hand.batches = EMPTY
+            return
+        parcels = self._parcels(self._arms, batch)
+        hand.batches = [parcel for _, parcel in parcels]
+        for edge, parcel in parcels:
+            if parcel.events:
+                await self._queues[edge.target].put(parcel, shed=edge.best_effort)
+                self._books.sent += len(parcel.events)
+            hand.batches = hand.batches[1:]
+        hand.batches = EMPTY
+
+    def _parcels(self, arms: Sequence[Arm], batch: Batch) -> list[Parcel]:
+        """What each edge gets, copies booked."""
+        parcels: list[Parcel] = []
+        for arm, part in zip(arms, self._share(arms, batch), strict=True):
+            if isinstance(arm, Edge):
+                parcels.append((arm, part))
+            else:
+                for way, picked in self._sort(arm, part):
+                    parcels += self._parcels(way, picked)
+        return parcels
+
+    def _share(self, arms: Sequence[Arm], batch: Batch) -> list[Batch]:
+        """The batch for one arm and copies for the others."""
+        if len(arms) == 1:
+            return [self._unclaimed(arms[0], batch)]
+        changing = [self._changes(arm) for arm in arms]
+        all_change = all(changing)
+        shares: list[Batch] = []
+        last = len(arms) - 1
+        for index, (arm, changes) in enumerate(zip(arms, changing, strict=True)):
+            needs_own = changes and not (all_change and index == last)
+            shares.append(self._copy(arm, batch, own=needs_own, last=index == last))
+        return shares
+
+    def _copy(self, arm: Arm, batch: Batch, *, own: bool, last: bool) -> Batch:
+        """One arm's share; events that cannot be copied are rejected for that arm."""
+        failure: Exception | None = None
+        copies: list[Any] = []
+        try:
+            copies = list(map(copy_event, batch.events)) if own else list(batch.events)
+        except Exception as error:  # noqa: BLE001 - a user's copy() costs one branch
+            failure = error
+        share = self._unclaimed(arm, batch) if last else self._book_copy(arm, batch)
+        if failure is None:
+            share.events = copies
+            return share
+        self._books.fail(share, failure)
+        return Batch([])
+
+    def _book_copy(self, arm: Arm, batch: Batch) -> Batch:
+        self._books.copied += len(batch.events)
+        if isinstance(arm, Edge) and arm.best_effort:
+            return Batch(batch.events)
+        return batch.copy()
+
+    def _unclaimed(self, arm: Arm, batch: Batch) -> Batch:
+        """A best-effort branch does not answer to the source."""
+        if isinstance(arm, Edge) and arm.best_effort and batch.claims is not None:
+            released = Batch(batch.events)
+            batch.settle(DeliveryStatus.DELIVERED)
+            return released
+        return batch
+
+    def _changes(self, arm: Arm) -> bool:
+        return any(self._mutating[id(edge)] for edge in edges_of([arm]))
+
+    def _sort(self, fork: Fork, batch: Batch) -> list[tuple[list[Arm], Batch]]:
+        """The events by the way that each selects; those without one are rejected."""
+        places: dict[str | None, list[int]] = {}
+        failed: dict[int, Exception] = {}
+        for index, event in enumerate(batch.events):
+            try:
+                places.setdefault(way_of(fork, fork.select(event)), []).append(index)
+            except Exception as error:  # noqa: BLE001 - a user's bug costs one event
+                failed[index] = error
+        if failed:
+            self._books.fail_some(batch, failed)
+        return [
+            ((fork.default or []) if key is None else fork.ways[key], batch.pick(at))
+            for key, at in places.items()
+        ]
+
+    def pass_mark(self, mark: Mark) -> None:
+        """Send a flush on to every stage after this one."""
+        mark.split(len(self._targets))
+        for queue in self._targets:
+            queue.put_mark(mark)
+
+    def close(self) -> None:
+        """There will be no more batches from this stage."""
+        for queue in self._targets:
+            queue.producer_finished()
+
+
+class UnroutedError(LookupError):
+    """``route`` selected a branch that does not exist."""
+
+    reason = "unrouted"
+
+
+def way_of(fork: Fork, key: str) -> str | None:
+    """The key of a way that exists, None for the default one."""
+    if key in fork.ways:
+        return key
+    if fork.default is None:
+        raise UnroutedError(key)
+    return None
+
+
+def mutates_below(node: Node, seen: frozenset[int] = frozenset()) -> bool:
+    """Whether this stage, or one that its events reach, changes events in place."""
+    if id(node) in seen:
+        return False
+    if getattr(node.stage, "mutates", False):
+        return True
+    return any(mutates_below(target, seen | {id(node)}) for target in node.targets)

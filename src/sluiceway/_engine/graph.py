@@ -1,0 +1,304 @@
+"""From chains to a graph of nodes, checked.
+
+Law: pure description. Building a graph opens nothing, starts nothing and reads no
+clock; a graph that was built is runnable.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from attrs import define, field
+
+from ..batching import BatchBy, Batcher
+from ..chains import (
+    BestEffort,
+    Chain,
+    Composable,
+    FanOut,
+    Merge,
+    Route,
+    not_a_stage,
+    stage_name,
+)
+from ..errors import ConfigurationError, GraphError
+from ..stages import Accumulator, Processor, Sampler, Sink, Source, Stage
+from .books import Books
+from .checks import check_graph, check_stage
+
+
+class StageKind(enum.Enum):
+    """What a node does with events."""
+
+    SOURCE = "source"
+    PROCESSOR = "processor"
+    SAMPLER = "sampler"
+    ACCUMULATOR = "accumulator"
+    SINK = "sink"
+
+
+KINDS: tuple[tuple[type[Stage], StageKind], ...] = (
+    (Source, StageKind.SOURCE),
+    (Processor, StageKind.PROCESSOR),
+    (Sampler, StageKind.SAMPLER),
+    (Accumulator, StageKind.ACCUMULATOR),
+    (Sink, StageKind.SINK),
+)
+
+
+@define(eq=False)
+class Node:
+    """One stage in the graph, its books and where its events go."""
+
+    name: str
+    kind: StageKind
+    stage: Any
+    books: Books = field(factory=Books, repr=False)
+    arms: list[Arm] = field(factory=list, repr=False)
+    origins: list[Node] = field(factory=list, repr=False)
+
+    @property
+    def targets(self) -> list[Node]:
+        """The nodes that this one can send to, each once."""
+        return list(dict.fromkeys(edge.target for edge in edges_of(self.arms)))
+
+
+@define(eq=False)
+class Edge:
+    """A way from one node to another."""
+
+    target: Node
+    best_effort: bool = False
+
+
+@define(eq=False)
+class Fork:
+    """A choice of ways: each event takes the arms under the key that it selects."""
+
+    select: Callable[[Any], str]
+    ways: dict[str, list[Arm]]
+    default: list[Arm] | None = None
+
+
+Arm = Edge | Fork
+
+
+@define(eq=False)
+class Graph:
+    """The nodes of a pipeline, in the order in which they were described."""
+
+    nodes: list[Node] = field(factory=list)
+
+    def of_kind(self, kind: StageKind) -> list[Node]:
+        """The nodes of one kind."""
+        return [node for node in self.nodes if node.kind is kind]
+
+    def downstream_first(self) -> list[Node]:
+        """The nodes so that each stands before those that send to it."""
+        order: dict[Node, None] = {}
+
+        def visit(node: Node) -> None:
+            for target in node.targets:
+                if target not in order:
+                    visit(target)
+            order.setdefault(node)
+
+        for node in self.nodes:
+            visit(node)
+        return list(order)
+
+
+def edges_of(arms: Sequence[Arm]) -> Iterator[Edge]:
+    """All edges of some arms, those behind forks included."""
+    for arm in arms:
+        if isinstance(arm, Edge):
+            yield arm
+        else:
+            for way in arm.ways.values():
+                yield from edges_of(way)
+            yield from edges_of(arm.default or [])
+
+
+@define
+class Tail:
+    """An open end that the next part of a chain attaches to."""
+
+    node: Node
+    arms: list[Arm]
+    best_effort: bool = False
+
+
+def build_graph(chains: Sequence[Composable]) -> Graph:
+    """The checked graph that ``chains`` describe.
+
+    Raises:
+        GraphError: the stages do not form a pipeline; it names them.
+        ConfigurationError: something is not a stage, or a setting is wrong.
+    """
+    builder = Builder()
+    if not chains:
+        raise GraphError("a pipeline needs at least one chain, such as source >> sink")
+    for chain in chains:
+        if not isinstance(chain, Composable):
+            raise ConfigurationError(not_a_stage(chain))
+        builder.dead_ends += builder.place(chain, [])
+    check_graph(builder.graph, {tail.node for tail in builder.dead_ends})
+    return builder.graph
+
+
+class Builder:
+    """Walks the description and makes nodes and edges of it."""
+
+    def __init__(self) -> None:
+        self.graph = Graph()
+        self.dead_ends: list[Tail] = []
+        self._shared: dict[int, Node] = {}
+
+    def place(self, part: Composable, tails: list[Tail]) -> list[Tail]:
+        """Attach ``part`` to the open ends; the open ends that it leaves."""
+        if isinstance(part, Chain):
+            for position, link in enumerate(part.parts):
+                if position and not tails:
+                    before = part.parts[position - 1]
+                    raise GraphError(
+                        f"{name_of(before)} is a sink, nothing can stand after it; "
+                        f"{name_of(link)} does"
+                    )
+                tails = self.place(link, tails)
+            return tails
+        if isinstance(part, FanOut | BestEffort):
+            return self._place_branches(part, tails)
+        if isinstance(part, Merge):
+            return self._place_merge(part, tails)
+        if isinstance(part, Route):
+            return self._place_route(part, tails)
+        return self._place_stage(part, tails)
+
+    def _place_branches(
+        self, part: FanOut | BestEffort, tails: list[Tail]
+    ) -> list[Tail]:
+        if isinstance(part, BestEffort):
+            marked = [Tail(tail.node, tail.arms, best_effort=True) for tail in tails]
+            return self.place(part.branch, marked)
+        return [end for branch in part.branches for end in self.place(branch, tails)]
+
+    def _place_merge(self, part: Merge, tails: list[Tail]) -> list[Tail]:
+        if tails:
+            raise GraphError(
+                f"merge(...) begins a chain, it cannot follow {tails[0].node.name}; "
+                "use a list to fan out"
+            )
+        ends: list[Tail] = []
+        for branch in part.branches:
+            opened = self.place(branch, [])
+            if not opened:
+                raise GraphError(f"merge(...) holds {name_of(branch)}, which is a sink")
+            ends += opened
+        return ends
+
+    def _place_route(self, part: Route, tails: list[Tail]) -> list[Tail]:
+        if not tails:
+            raise GraphError("route(...) needs a stage in front of it")
+        ends: list[Tail] = []
+        for tail in tails:
+            default: list[Arm] | None = None if part.default is None else []
+            fork = Fork(part.select, {key: [] for key in part.branches}, default)
+            tail.arms.append(fork)
+            for key, branch in part.branches.items():
+                ends += self.place(branch, [Tail(tail.node, fork.ways[key])])
+            if part.default is not None and default is not None:
+                ends += self.place(part.default, [Tail(tail.node, default)])
+        return ends
+
+    def _place_stage(self, part: Composable, tails: list[Tail]) -> list[Tail]:
+        node = self._node_of(part, tails)
+        if node.kind is StageKind.SOURCE and tails:
+            raise GraphError(
+                f"source {node.name} stands in the middle, after "
+                f"{tails[0].node.name}; a source begins a chain"
+            )
+        for tail in tails:
+            tail.arms.append(Edge(node, tail.best_effort))
+            node.origins.append(tail.node)
+        return [] if node.kind is StageKind.SINK else [Tail(node, node.arms)]
+
+    def _node_of(self, part: Composable, tails: list[Tail]) -> Node:
+        stage: Any = Batcher(part) if isinstance(part, BatchBy) else part
+        kind = kind_of(stage)
+        known = self._shared.get(id(stage))
+        if known is not None:
+            if kind in (StageKind.SOURCE, StageKind.SINK):
+                return known
+            raise GraphError(used_twice(known, tails))
+        check_stage(stage)
+        node = Node(self._name_for(stage, part), kind, stage)
+        if kind in (StageKind.SOURCE, StageKind.SINK) or getattr(
+            stage, "stateful", True
+        ):
+            self._shared[id(stage)] = node
+        self.graph.nodes.append(node)
+        return node
+
+    def _name_for(self, stage: Stage, part: Composable) -> str:
+        taken = {node.name: node for node in self.graph.nodes}
+        explicit = stage.name
+        twin = taken.get(explicit or "")
+        if twin and named_by_user(stage) and named_by_user(twin.stage):
+            raise GraphError(
+                f"two stages are called {explicit!r}: {twin.stage!r} and {stage!r}"
+            )
+        name = explicit or ("batch_by" if part is not stage else stage_name(stage))
+        number, unique = 1, name
+        while unique in taken:
+            number += 1
+            unique = f"{name}_{number}"
+        return unique
+
+
+def kind_of(stage: object) -> StageKind:
+    """The kind of a stage, by its class."""
+    for base, kind in KINDS:
+        if isinstance(stage, base):
+            return kind
+    raise ConfigurationError(
+        f"{stage!r} is no source, processor, sampler, accumulator or sink"
+    )
+
+
+def named_by_user(stage: Any) -> bool:
+    """Whether a stage's name was chosen, not taken from a function's name."""
+    function = getattr(stage, "function", None)
+    return function is None or getattr(function, "__name__", None) != stage.name
+
+
+def used_twice(node: Node, tails: list[Tail]) -> str:
+    """Why a stage must not stand in a second place."""
+    for tail in tails:
+        way = path(node, tail.node)
+        if way:
+            names = " -> ".join(step.name for step in [*way, node])
+            return f"the stages form a cycle: {names}"
+    return (
+        f"{node.kind.value} {node.name} has a state of its own and is used twice; "
+        "make a second one"
+    )
+
+
+def path(start: Node, end: Node) -> list[Node]:
+    """A way from ``start`` to ``end``, or an empty list."""
+    if start is end:
+        return [start]
+    for target in start.targets:
+        rest = path(target, end)
+        if rest:
+            return [start, *rest]
+    return []
+
+
+def name_of(part: Composable) -> str:
+    """How an error calls a part of a description."""
+    if isinstance(part, Stage):
+        return part.name or stage_name(part)
+    return type(part).__name__

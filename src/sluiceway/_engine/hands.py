@@ -1,0 +1,59 @@
+"""Hand: the batches that a worker holds at this moment, and at which stage.
+
+Law: what a worker has taken and not yet handed on stands in its hand, so that ``held``
+is counted by looking, and whatever ends a worker finds what it must answer for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from ..batch import Batch
+from .graph import Node
+
+EMPTY: tuple[Batch, ...] = ()
+
+
+class Hand:
+    """The batches in one worker's hand, all at the same stage."""
+
+    __slots__ = ("abandoned", "batches", "node")
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.batches: list[Batch] | tuple[Batch, ...] | deque[Batch] = EMPTY
+        self.abandoned = False
+
+    def held(self) -> int:
+        """Events in the hand."""
+        return sum(len(batch.events) for batch in self.batches)
+
+    def drop(self, reason: str, error: BaseException | None = None) -> None:
+        """Give up what is in the hand."""
+        for batch in self.batches:
+            if batch.events:
+                self.node.books.drop(batch, reason, error)
+        self.batches = EMPTY
+
+    def abandon(self, reason: str) -> None:
+        """Give up, for good: the stage does not let go, and nobody waits for it."""
+        self.drop(reason)
+        self.abandoned = True
+
+    def check(self) -> None:
+        """Leave the worker if it was abandoned while a stage had the control."""
+        if self.abandoned:
+            raise asyncio.CancelledError
+
+
+def unasked(error: asyncio.CancelledError) -> Exception:
+    """What to book when a stage raises ``CancelledError`` though nobody cancelled it.
+
+    Raises:
+        asyncio.CancelledError: somebody did cancel this task.
+    """
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        raise error
+    return RuntimeError("the stage raised CancelledError, and nobody had asked it to")

@@ -1,0 +1,330 @@
+"""BoundedQueue: the only place where batches wait between stages.
+
+Law: a put or get that is cancelled loses nothing and takes nothing: a batch is appended
+or handed out in the same step that returns. Events being worked on count against the
+capacity until ``done``. What is shed is booked here, to the stage behind the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections import deque
+from typing import Final
+
+from attrs import define
+
+from ..batch import Batch
+from ..batching import ask_size
+from ..clock import Clock
+from ..settings import Queue
+from .books import Books
+from .marks import Mark
+
+
+class End(enum.Enum):
+    """What a queue gives once its producers have finished and it is empty."""
+
+    OF_INPUT = "end of input"
+
+
+END: Final = End.OF_INPUT
+Item = Batch | Mark
+
+
+@define(eq=False)
+class Ticket:
+    """A place in the line of those who wait for room."""
+
+    future: asyncio.Future[None] | None = None
+
+
+class BoundedQueue:
+    """Batches waiting for one stage, bounded in events and, if asked, in bytes.
+
+    Args:
+        settings: capacity, policy and byte bound.
+        books: of the stage behind the queue: received and dropped are booked there.
+        clock: for deadlines of ``get``.
+    """
+
+    def __init__(self, settings: Queue, books: Books, clock: Clock) -> None:
+        self.settings = settings
+        self.producers = 0
+        self._books = books
+        self._clock = clock
+        self._items: deque[tuple[Item, int]] = deque()
+        self._putters: deque[Ticket] = deque()
+        self._getters: deque[asyncio.Future[None]] = deque()
+        self._used = self._used_bytes = 0
+        self._size = settings.size or ask_size
+        self._paused = False
+        self._broken: str | None = None
+        self._idle: asyncio.Future[None] | None = None
+
+    # What the stages before it do.
+
+    async def put(self, batch: Batch, *, shed: bool = False) -> None:
+        """Hand ``batch`` over as soon as there is room, or as the policy says.
+
+        Args:
+            batch: at least one event.
+            shed: never wait: what has no room is dropped.
+        """
+        count = len(batch.events)
+        size = self._bytes_of(batch)
+        if self._broken is not None:
+            self._drop(batch, self._broken)
+        elif self._has_room(count, size) and not self._putters:
+            self._append(batch, size)
+        elif self.settings.when_full == "drop_oldest":
+            self._evict(count, size)
+            self._append_what_fits(batch, newest=True)
+        elif shed or self.settings.when_full == "drop_newest":
+            self._append_what_fits(batch, newest=False)
+        else:
+            await self._wait_for_room(count, size)
+            if self._broken is not None:
+                self._drop(batch, self._broken)
+            else:
+                self._append(batch, size)
+
+    def put_mark(self, mark: Mark) -> None:
+        """A mark needs no room and is never shed."""
+        if self._broken is not None:
+            mark.arrive()
+        else:
+            self._items.append((mark, 0))
+            self._wake_getter()
+
+    def producer_finished(self) -> None:
+        """One of the stages before has sent its last batch."""
+        self.producers -= 1
+        if self.producers == 0:
+            for waiter in self._getters:
+                wake(waiter)
+
+    def _append(self, batch: Batch, size: int) -> None:
+        count = len(batch.events)
+        self._books.received += count
+        self._used += count
+        self._used_bytes += size
+        self._items.append((batch, size))
+        self._wake_getter()
+
+    def _has_room(self, count: int, size: int) -> bool:
+        if self._used == 0:
+            return True
+        limit = self.settings.max_bytes
+        return self._used + count <= self.settings.capacity and (
+            limit is None or self._used_bytes + size <= limit
+        )
+
+    async def _wait_for_room(self, count: int, size: int) -> None:
+        ticket = Ticket()
+        self._putters.append(ticket)
+        loop = asyncio.get_running_loop()
+        try:
+            while self._broken is None and not (
+                self._putters[0] is ticket and self._has_room(count, size)
+            ):
+                ticket.future = loop.create_future()
+                await ticket.future
+        finally:
+            self._putters.remove(ticket)
+            self._wake_putter()
+
+    def _wake_putter(self) -> None:
+        if self._putters and self._putters[0].future is not None:
+            wake(self._putters[0].future)
+
+    # Shedding.
+
+    def _append_what_fits(self, batch: Batch, *, newest: bool) -> None:
+        room = self._room_for(batch.events[::-1] if newest else batch.events)
+        count = len(batch.events)
+        if room >= count:
+            kept: Batch | None = batch
+        elif room == 0:
+            kept = None
+            self._drop(batch, "queue_full")
+        elif newest:
+            rest, kept = batch.split(count - room)
+            self._drop(rest, "queue_full")
+        else:
+            kept, rest = batch.split(room)
+            self._drop(rest, "queue_full")
+        if kept is not None:
+            self._append(kept, self._bytes_of(kept))
+
+    def _room_for(self, events: list[object]) -> int:
+        """How many of the events, from the first on, have room."""
+        if self._used == 0:
+            return len(events)
+        room = max(0, min(len(events), self.settings.capacity - self._used))
+        limit = self.settings.max_bytes
+        if limit is None:
+            return room
+        free = limit - self._used_bytes
+        for index in range(room):
+            free -= self._size(events[index])
+            if free < 0:
+                return index
+        return room
+
+    def _evict(self, count: int, size: int) -> None:
+        """Drop from the head until the new events have room, or nothing waits."""
+        marks: list[tuple[Item, int]] = []
+        while self._items and not self._has_room(count, size):
+            item, item_size = self._items.popleft()
+            if isinstance(item, Mark):
+                marks.append((item, 0))
+                continue
+            surplus = self._surplus(item, count, size)
+            self._used -= len(item.events)
+            self._used_bytes -= item_size
+            if surplus < len(item.events):
+                item, rest = item.split(surplus)
+                self._requeue(rest)
+            self._books.drop(item, "queue_full")
+        self._items.extendleft(reversed(marks))
+
+    def _surplus(self, head: Batch, count: int, size: int) -> int:
+        """How many events of the head must go, at least one."""
+        surplus = self._used + count - self.settings.capacity
+        if self.settings.max_bytes is not None:
+            excess = self._used_bytes + size - self.settings.max_bytes
+            for taken, event in enumerate(head.events):
+                if excess <= 0:
+                    surplus = max(surplus, taken)
+                    break
+                excess -= self._size(event)
+            else:
+                surplus = len(head.events)
+        return max(1, min(surplus, len(head.events)))
+
+    def _requeue(self, batch: Batch) -> None:
+        size = self._bytes_of(batch)
+        self._used += len(batch.events)
+        self._used_bytes += size
+        self._items.appendleft((batch, size))
+
+    def _drop(self, batch: Batch, reason: str) -> None:
+        self._books.received += len(batch.events)
+        self._books.drop(batch, reason)
+
+    def _bytes_of(self, batch: Batch) -> int:
+        if self.settings.max_bytes is None:
+            return 0
+        return sum(map(self._size, batch.events))
+
+    # What the stage behind it does.
+
+    def get_nowait(self) -> Item | None:
+        """The next batch or mark if one is there."""
+        if self._items and not self._paused:
+            return self._items.popleft()[0]
+        return None
+
+    async def get(self, deadline: float | None = None) -> Item | End | None:
+        """The next batch or mark; END after the last; None once ``deadline`` comes.
+
+        Args:
+            deadline: on the clock's ``now()``; None waits as long as it takes.
+        """
+        while True:
+            item = self.get_nowait()
+            if item is not None:
+                return item
+            if not self.producers and not self._items:
+                return END
+            if deadline is not None and self._clock.now() >= deadline:
+                return None
+            await self._wait_for_item(deadline)
+
+    async def _wait_for_item(self, deadline: float | None) -> None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._getters.append(waiter)
+        timer = (
+            None
+            if deadline is None
+            else self._clock.call_at(deadline, lambda: wake(waiter))
+        )
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            self._getters.remove(waiter)
+            self._wake_getter()  # the item that woke us is for another worker
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+        self._getters.remove(waiter)
+
+    def _wake_getter(self) -> None:
+        for waiter in self._getters:
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def done(self, count: int, size: int = 0) -> None:
+        """The events of a batch that was handed out are no longer worked on."""
+        self._used -= count
+        self._used_bytes -= size
+        self._wake_putter()
+        if self._idle is not None and self._used == self.held():
+            wake(self._idle)
+
+    def size_of(self, batch: Batch) -> int:
+        """The bytes to give to ``done`` for a batch; 0 without a byte bound."""
+        return self._bytes_of(batch)
+
+    async def barrier(self) -> None:
+        """Hand out nothing until all that was handed out is done; then ``resume``."""
+        self._paused = True
+        while self._used > self.held():
+            self._idle = asyncio.get_running_loop().create_future()
+            await self._idle
+        self._idle = None
+
+    def resume(self) -> None:
+        """Hand out again after a barrier."""
+        self._paused = False
+        for waiter in self._getters:
+            wake(waiter)
+
+    # What the supervisor does.
+
+    def break_off(self, reason: str) -> None:
+        """Drop what waits and whatever comes: the stage behind is gone."""
+        self._broken = reason
+        while self._items:
+            item, _ = self._items.popleft()
+            if isinstance(item, Mark):
+                item.arrive()
+            else:
+                self._books.drop(item, reason)
+        for ticket in self._putters:
+            if ticket.future is not None:
+                wake(ticket.future)
+
+    def held(self) -> int:
+        """Events that wait here, counted by looking."""
+        return sum(len(i.events) for i, _ in self._items if isinstance(i, Batch))
+
+    @property
+    def used(self) -> int:
+        """Events that take up room: waiting or being worked on."""
+        return self._used
+
+    def __repr__(self) -> str:
+        return (
+            f"<BoundedQueue {self._used}/{self.settings.capacity} "
+            f"{self.settings.when_full}>"
+        )
+
+
+def wake(waiter: asyncio.Future[None]) -> None:
+    """Let a waiter go on, unless it has already."""
+    if not waiter.done():
+        waiter.set_result(None)

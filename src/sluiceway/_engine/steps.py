@@ -1,0 +1,155 @@
+"""Steps: the processors and samplers that one worker calls in a row.
+
+Law: a step takes the batch from the hand and leaves in it what goes on; everything
+else it books. Whether a step waits is known before the first event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from ..batch import Batch, carry_claims
+from ..clock import Clock
+from ..decorators import is_async
+from ..errors import PartialError
+from ..stages import Processed
+from .books import Books, valid_failures
+from .complaints import Complaints
+from .graph import Node, StageKind
+from .hands import Hand, unasked
+from .threads import BlockingCall
+
+Work = Callable[[list[Any]], Any]
+
+
+class Step:
+    """One processor or sampler, ready to be called.
+
+    Args:
+        node: the stage.
+        clock: tells samplers the time.
+        complaints: where a stage's errors are logged, rarely.
+    """
+
+    def __init__(self, node: Node, clock: Clock, complaints: Complaints) -> None:
+        self.node = node
+        self.books: Books = node.books
+        self._complaints = complaints
+        self._now = clock.now
+        self._samples = node.kind is StageKind.SAMPLER
+        self._call = call_of(node, clock)
+        self.waits = is_async(self._call)
+
+    def run(self, batch: Batch) -> None:
+        """Apply a stage that does not wait; the batch keeps what goes on."""
+        started = self._now()
+        try:
+            result = self._call(list(batch.events))
+        except Exception as error:  # noqa: BLE001 - a user's bug must not end a worker
+            self._fail(batch, error)
+        else:
+            self._take(batch, result)
+        self.books.time(self._now() - started)
+
+    async def run_waiting(self, batch: Batch, hand: Hand) -> None:
+        """Apply a stage that waits; the batch keeps what goes on."""
+        started = self._now()
+        try:
+            result = await self._call(list(batch.events))
+        except asyncio.CancelledError as error:
+            self._fail(batch, unasked(error))
+        except Exception as error:  # noqa: BLE001 - a user's bug must not end a worker
+            hand.check()
+            self._fail(batch, error)
+        else:
+            hand.check()
+            self._take(batch, result)
+        self.books.time(self._now() - started)
+
+    def close(self) -> None:
+        """End the threads of a blocking stage."""
+        if isinstance(self._call, BlockingCall):
+            self._call.close()
+
+    def _take(self, batch: Batch, result: Any) -> None:
+        """Book what a stage answered."""
+        if not isinstance(result, list):
+            wrong = wrong_result(result)
+            if wrong is not None:
+                self._fail(batch, wrong)
+                return
+            result = list(result)
+        if isinstance(result, Processed):
+            self._take_processed(batch, result)
+        else:
+            self._book_difference(len(batch.events) - len(result))
+            self._replace(batch, result, {})
+
+    def _take_processed(self, batch: Batch, result: Processed[Any]) -> None:
+        self.books.filtered += result.filtered
+        self.books.created += result.created
+        failed = self._fail_some(batch, result.failed)
+        self._replace(batch, list(result), failed)
+
+    def _book_difference(self, fewer: int) -> None:
+        if fewer < 0:
+            self.books.created -= fewer
+        elif self._samples:
+            self.books.sampled_out += fewer
+        else:
+            self.books.filtered += fewer
+
+    def _replace(self, batch: Batch, events: list[Any], failed: Any) -> None:
+        """Put the results into the batch; its claims follow the events."""
+        if batch.claims is not None:
+            batch.claims = carry_claims(batch.claims, batch.events, events, failed)
+        batch.events = events
+
+    def _fail(self, batch: Batch, error: Exception) -> None:
+        """Book a failed call: some events if it names them, else the batch."""
+        if isinstance(error, PartialError) and error.kept is not None:
+            failed = self._fail_some(batch, error.failed)
+            fewer = len(batch.events) - len(failed) - len(error.kept)
+            self._book_difference(fewer)
+            self._replace(batch, list(error.kept), failed)
+            return
+        self._complain(error, len(batch.events))
+        self.books.fail(batch, error)
+        batch.events, batch.claims = [], None
+
+    def _fail_some(
+        self, batch: Batch, failures: Mapping[int, Exception]
+    ) -> Mapping[int, Exception]:
+        failed = valid_failures(failures, len(batch.events))
+        if failed:
+            self._complain(next(iter(failed.values())), len(failed))
+            self.books.fail_some(batch, failed)
+        return failed
+
+    def _complain(self, error: Exception, count: int) -> None:
+        self._complaints.about(self.node.name, error, count)
+
+
+def call_of(node: Node, clock: Clock) -> Work:
+    """What to call with a list of events."""
+    stage = node.stage
+    if node.kind is StageKind.SAMPLER:
+        return lambda events: stage.sample(events, clock.now())
+    work: Work = stage.process
+    return BlockingCall(work) if stage.blocking else work
+
+
+def wrong_result(result: Any) -> Exception | None:
+    """The error for an answer that is no list of events."""
+    if result is None:
+        return TypeError("returned None; a stage returns the list of events to keep")
+    if isinstance(result, Awaitable):
+        if inspect.iscoroutine(result):
+            result.close()
+        return TypeError("returned an awaitable; declare the method async def")
+    if isinstance(result, str | bytes | dict) or not hasattr(result, "__iter__"):
+        return TypeError(f"returned {type(result).__name__}; expected a list of events")
+    return None

@@ -1,0 +1,369 @@
+"""Runtime: one run of a graph, from opening the stages to closing them.
+
+Law: one detached supervisor task owns every worker, so that neither the caller's body
+nor a stage can cancel the others. It stops in one direction: intake, drain, close; then
+the deadline, after which it cuts off, names what was left, and waits for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from logging import getLogger
+from typing import TYPE_CHECKING
+
+from ..clock import Clock
+from ..reports import StopReport
+from ..stages import StageContext
+from .complaints import Complaints
+from .fanout import Outlet
+from .graph import Graph, Node, StageKind
+from .holders import AccumulatorWorker, SinkWorker
+from .marks import Mark
+from .patience import DrainPatience
+from .plan import Segment, plan_segments
+from .queue import BoundedQueue
+from .steps import Step
+from .workers import FlowWorker, Row, Shared, SourceWorker, Worker
+
+if TYPE_CHECKING:
+    from ..events import Resource
+
+PATIENCE_SHARE = 0.75  # of the drain's time-out, after which retries are not waited for
+GRACE = 0.4  # seconds for cancelled workers, and again for closing stages
+
+
+class Runtime:
+    """Everything that exists only while a pipeline runs.
+
+    Args:
+        graph: what to run.
+        clock: the stages' time; the deadlines of a stop are the loop's.
+        resource: handed to the stages.
+        name: the pipeline's, for tasks and log lines.
+    """
+
+    def __init__(
+        self, graph: Graph, clock: Clock, resource: Resource | None, name: str
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.queues: dict[Node, BoundedQueue] = {}
+        self.workers: list[Worker] = []
+        self.sources: list[SourceWorker] = []
+        self.report: StopReport | None = None
+        self.failures: dict[str, BaseException] = {}
+        self._graph = graph
+        self._clock = clock
+        self._resource = resource
+        self._name = name
+        self._logger = getLogger("sluiceway.pipeline")
+        self._complaints = Complaints(self._logger, clock)
+        self._patience = DrainPatience(clock)
+        self._shared = Shared(clock, self._complaints, self._patience)
+        self._tasks: dict[asyncio.Task[None], Worker] = {}
+        self._opened: list[Node] = []
+        self._ready: asyncio.Future[None] = self.loop.create_future()
+        self._stop_asked = asyncio.Event()
+        self._cut_asked = asyncio.Event()
+        self._deadline = float("inf")
+        self._finished: asyncio.Future[StopReport] = self.loop.create_future()
+        self._flushes: set[asyncio.Future[None]] = set()
+        self._supervisor: asyncio.Task[None] | None = None
+
+    # What the pipeline asks for.
+
+    async def start(self) -> None:
+        """Open the stages and start the workers; a failure undoes what was opened."""
+        self._supervisor = self.loop.create_task(
+            self._supervise(), name=f"sluiceway:{self._name}"
+        )
+        try:
+            await asyncio.shield(self._ready)
+        except asyncio.CancelledError:
+            self._supervisor.cancel()
+            await asyncio.wait({self._supervisor})
+            raise
+
+    async def stop(self, timeout: float) -> StopReport:
+        """Stop intake, drain, close; cut off what is left after ``timeout`` seconds."""
+        self._deadline = min(self._deadline, self.loop.time() + timeout)
+        if timeout <= 0:
+            self._cut("drain_timeout")
+        self._stop_asked.set()
+        return await asyncio.shield(self._finished)
+
+    async def abort(self) -> StopReport:
+        """Cut everything off now."""
+        self._cut("aborted")
+        self._stop_asked.set()
+        return await asyncio.shield(self._finished)
+
+    def _cut(self, reason: str) -> None:
+        if self._shared.ending is None:
+            self._shared.ending = reason
+        self._cut_asked.set()
+
+    async def wait(self) -> StopReport:
+        """Wait until the pipeline has ended, for whichever reason."""
+        return await asyncio.shield(self._finished)
+
+    async def flush(self) -> None:
+        """Wait until what was sent before has been answered for."""
+        done: asyncio.Future[None] = self.loop.create_future()
+        self._flushes.add(done)
+        mark = Mark(done)
+        try:
+            for source in self.sources:
+                await source.node.stage.flush()
+                mark.split(2)
+                source.pass_mark(mark)
+            mark.arrive()
+            await done
+        finally:
+            self._flushes.discard(done)
+
+    def held(self, node: Node) -> int:
+        """The events that are at ``node`` now, counted by looking."""
+        queue = self.queues.get(node)
+        count = 0 if queue is None else queue.held()
+        for worker in self.workers:
+            count += sum(hand.held() for hand in worker.hands if hand.node is node)
+            if worker.node is node:
+                count += worker.held_inside()
+        return count
+
+    @property
+    def draining(self) -> bool:
+        """Whether the intake has stopped."""
+        return self._stop_asked.is_set()
+
+    # The supervisor.
+
+    async def _supervise(self) -> None:
+        try:
+            await self._open_all()
+        except BaseException as error:  # noqa: BLE001 - it belongs to the caller
+            await self._close_all()
+            if not self._ready.done():
+                self._ready.set_exception(error)
+            self._ready.exception()
+            return
+        self._spawn()
+        self._ready.set_result(None)
+        report = StopReport(drained=False)
+        try:
+            report = await self._live_and_drain()
+        finally:
+            self._finish(report)
+
+    async def _live_and_drain(self) -> StopReport:
+        try:
+            await self._workers_or(self._stop_asked)
+            self._stop_intake()
+            await self._drain()
+        except asyncio.CancelledError:  # the loop itself is closing down
+            self._cut("aborted")
+        left: dict[str, int] = {}
+        stuck: list[Worker] = []
+        if any(not task.done() for task in self._tasks):
+            left = self._left()
+            stuck = await self._cut_off()
+        self._discard_held()
+        hung = await self._close_all()
+        names = [worker.node.name for worker in stuck] + hung
+        return StopReport(
+            drained=self._shared.ending is None,
+            left=left,
+            stuck=tuple(dict.fromkeys(names)),
+            failures={name: str(error) for name, error in self.failures.items()},
+        )
+
+    def _finish(self, report: StopReport) -> None:
+        for done in self._flushes:
+            if not done.done():
+                done.set_result(None)
+        if report.left or report.stuck:
+            self._logger.warning("pipeline %s stopped: %s", self._name, report)
+        self.report = report
+        if not self._finished.done():
+            self._finished.set_result(report)
+
+    async def _workers_or(
+        self, event: asyncio.Event, until: float | None = None
+    ) -> None:
+        """Wait until all workers have ended, or for the event, or for the deadline."""
+        asked = self.loop.create_task(event.wait())
+        pending = {task for task in self._tasks if not task.done()}
+        try:
+            while pending and not asked.done():
+                left = None if until is None else until - self.loop.time()
+                if left is not None and left <= 0:
+                    return
+                done, _ = await asyncio.wait(
+                    pending | {asked}, timeout=left, return_when="FIRST_COMPLETED"
+                )
+                pending -= done
+        finally:
+            asked.cancel()
+
+    # Opening and closing.
+
+    async def _open_all(self) -> None:
+        """Sinks first, so that whoever sends finds everybody ready."""
+        for node in self._graph.downstream_first():
+            self._opened.append(node)
+            try:
+                await node.stage.open(self._context(node))
+            except Exception as error:
+                self._opened.pop()
+                error.add_note(f"while opening stage {node.name}")
+                raise
+
+    def _context(self, node: Node) -> StageContext:
+        return StageContext(
+            name=node.name,
+            clock=self._clock,
+            resource=self._resource,
+            logger=getLogger(f"sluiceway.stages.{node.name}"),
+            patience=self._patience,
+        )
+
+    async def _close_all(self) -> list[str]:
+        """Close what was opened, sources first; the names of those that hang."""
+        nodes, self._opened = self._opened[::-1], []
+        budget = max(GRACE, min(self._deadline - self.loop.time(), 3600.0))
+        until = self.loop.time() + budget
+        hung: list[str] = []
+        for node in nodes:
+            closing = self.loop.create_task(self._close(node))
+            left = max(0.01, until - self.loop.time())
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({closing}, timeout=left)
+            if not closing.done():
+                closing.cancel()
+                hung.append(node.name)
+        return hung
+
+    async def _close(self, node: Node) -> None:
+        try:
+            await node.stage.close()
+        except Exception as error:  # noqa: BLE001 - one stage's close keeps no other
+            self._complaints.about(node.name, error)
+
+    # Running.
+
+    def _spawn(self) -> None:
+        """Make the queues, then the workers, then let the sources loose."""
+        segments = plan_segments(self._graph)
+        for segment in segments:
+            node = segment.head
+            self.queues[node] = BoundedQueue(node.stage.queue, node.books, self._clock)
+        for segment in segments:
+            self.workers += self._workers_of(segment)
+        for node in self._graph.of_kind(StageKind.SOURCE):
+            outlet = Outlet(node, self.queues)
+            self.sources.append(SourceWorker(node, outlet, self._shared))
+        self.workers += self.sources
+        for worker in self.workers:
+            task = self.loop.create_task(
+                worker.run(), name=f"sluiceway:{self._name}:{worker.node.name}"
+            )
+            self._tasks[task] = worker
+            task.add_done_callback(self._worker_ended)
+
+    def _workers_of(self, segment: Segment) -> list[Worker]:
+        head, queue = segment.head, self.queues[segment.head]
+        if head.kind is StageKind.SINK:
+            return [SinkWorker(head, queue, self._shared)]
+        outlet = Outlet(segment.last, self.queues)
+        if head.kind is StageKind.ACCUMULATOR:
+            row = Row(self._steps(segment.others), outlet)
+            return [AccumulatorWorker(head, queue, row, self._shared)]
+        steps = self._steps([head, *segment.others])
+        row = Row(steps, outlet, segment.workers)
+        return [FlowWorker(queue, row, self._shared) for _ in range(segment.workers)]
+
+    def _steps(self, nodes: list[Node]) -> list[Step]:
+        return [Step(node, self._clock, self._complaints) for node in nodes]
+
+    def _worker_ended(self, task: asyncio.Task[None]) -> None:
+        worker = self._tasks[task]
+        if worker.failure is not None:
+            self.failures[worker.node.name] = worker.failure
+            if not isinstance(worker, SourceWorker):
+                self._complaints.about(worker.node.name, worker.failure)
+
+    # Stopping.
+
+    def _stop_intake(self) -> None:
+        for task, worker in self._tasks.items():
+            if isinstance(worker, SourceWorker) and not task.done():
+                self._ask_to_stop(task, worker)
+
+    def _ask_to_stop(self, task: asyncio.Task[None], worker: SourceWorker) -> None:
+        try:
+            willing = worker.node.stage.stop()
+        except Exception as error:  # noqa: BLE001 - then it is cancelled
+            self._complaints.about(worker.node.name, error)
+            willing = False
+        if not willing:
+            worker.stopping = True
+            task.cancel()
+
+    async def _drain(self) -> None:
+        """Wait for the workers; after a share of the time, retries are not waited for."""
+        if self._cut_asked.is_set():
+            return
+        now = self.loop.time()
+        until = None if self._deadline == float("inf") else self._deadline
+        timer = None
+        if until is not None:
+            share = now + (until - now) * PATIENCE_SHARE
+            timer = self.loop.call_at(share, self._patience.lose)
+        try:
+            await self._workers_or(self._cut_asked, until)
+        finally:
+            if timer is not None:
+                timer.cancel()
+        if any(not task.done() for task in self._tasks):
+            self._cut("drain_timeout")
+
+    def _left(self) -> dict[str, int]:
+        held = {node.name: self.held(node) for node in self._graph.nodes}
+        busy = {w.node.name: 0 for t, w in self._tasks.items() if not t.done()}
+        return {
+            name: count or busy.get(name, 0)
+            for name, count in held.items()
+            if count or (name in busy and is_source(self._graph, name))
+        }
+
+    async def _cut_off(self) -> list[Worker]:
+        """Drop everything, cancel everybody, and wait a moment; who is still there."""
+        reason = self._shared.ending or "aborted"
+        self._patience.lose()
+        for queue in self.queues.values():
+            queue.break_off(reason)
+        running = [task for task in self._tasks if not task.done()]
+        for task in running:
+            task.cancel()
+        if running:
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait(running, timeout=GRACE)
+        stuck = [self._tasks[task] for task in running if not task.done()]
+        for worker in stuck:
+            worker.abandon(reason)
+        return stuck
+
+    def _discard_held(self) -> None:
+        """What came into an inlet after its source had ended will not be sent."""
+        reason = self._shared.ending or "closed"
+        for source in self.sources:
+            count = source.node.stage.discard()
+            if count:
+                source.node.books.created += count
+                source.node.books.dropped[reason] += count
+
+
+def is_source(graph: Graph, name: str) -> bool:
+    """Whether the stage of that name is a source."""
+    return any(n.name == name and n.kind is StageKind.SOURCE for n in graph.nodes)

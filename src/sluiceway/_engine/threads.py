@@ -1,0 +1,92 @@
+"""Blocking work on daemon threads, so that a thread that hangs cannot hold the exit.
+
+Law: one thread per call in flight, kept for the next call; the loop is told the result
+by ``call_soon_threadsafe`` and never waits for a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+Job = tuple[Callable[[], Any], Callable[[Any, BaseException | None], None]]
+Inbox = SimpleQueue[Job | None]
+
+
+class BlockingCall:
+    """An async form of a blocking function, with threads of its own.
+
+    Args:
+        function: called on a thread, with a copy of the caller's context.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._idle: deque[Inbox] = deque()
+        self._closed = False
+
+    async def __call__(self, *args: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        inbox = self._idle.pop() if self._idle else start_thread()
+        context = contextvars.copy_context()
+
+        def finished(result: Any, error: BaseException | None) -> None:
+            def settle() -> None:
+                self._take_back(inbox)
+                if not future.done():
+                    resolve(future, result, error)
+
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(settle)
+
+        inbox.put((lambda: context.run(self._function, *args), finished))
+        return await future
+
+    def _take_back(self, inbox: Inbox) -> None:
+        if self._closed:
+            inbox.put(None)
+        else:
+            self._idle.append(inbox)
+
+    def close(self) -> None:
+        """End the threads; one that hangs ends when its call does."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().put(None)
+
+
+def resolve(
+    future: asyncio.Future[Any], result: Any, error: BaseException | None
+) -> None:
+    """Give a future what a thread found."""
+    if error is None:
+        future.set_result(result)
+    elif isinstance(error, StopIteration):
+        future.set_exception(RuntimeError("the blocking call raised StopIteration"))
+    else:
+        future.set_exception(error)
+
+
+def start_thread() -> Inbox:
+    """A new daemon thread; the queue is how it is given work."""
+    inbox: Inbox = SimpleQueue()
+    Thread(target=work, args=(inbox,), name="sluiceway-blocking", daemon=True).start()
+    return inbox
+
+
+def work(inbox: Inbox) -> None:
+    """Do one job after the other until told to end."""
+    while (job := inbox.get()) is not None:
+        do, finished = job
+        try:
+            result = do()
+        except BaseException as error:  # noqa: BLE001 - it belongs to the caller
+            finished(None, error)
+        else:
+            finished(result, None)

@@ -1,0 +1,319 @@
+"""Workers: the loops that take batches from a queue and call stages with them.
+
+Law: a worker ends in one of two ways, and in both it answers for every event: its input
+ended and it has handed everything on, or it was cancelled and drops what it holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import define
+
+from ..batch import Batch
+from ..clock import Clock
+from ..delivery import Delivery
+from ..errors import PipelineStateError
+from ..stages import Patience
+from .books import Books
+from .complaints import Complaints
+from .fanout import Outlet
+from .graph import Node
+from .hands import EMPTY, Hand, unasked
+from .marks import Mark
+from .queue import END, BoundedQueue
+from .steps import Step
+
+TIME_SLICE = 0.005  # seconds that a worker may keep the loop before it lets others run
+
+
+@define
+class Shared:
+    """What all workers of one run share.
+
+    Attributes:
+        clock: the stages' time.
+        complaints: where errors of stages are logged.
+        patience: waits between retries.
+        ending: why the workers are being cancelled, once they are.
+    """
+
+    clock: Clock
+    complaints: Complaints
+    patience: Patience
+    ending: str | None = None
+
+
+class TimeSlice:
+    """Lets others run when a worker has kept the loop for too long."""
+
+    __slots__ = ("_loop", "_until")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._until = 0.0
+
+    async def rest_if_used(self) -> None:
+        """Give way once the slice is used up."""
+        if self._loop.time() >= self._until:
+            await asyncio.sleep(0)
+            self._until = self._loop.time() + TIME_SLICE
+
+
+class Worker(ABC):
+    """One loop, its hands, and how it ends.
+
+    Args:
+        node: the stage that it is named after.
+        queue: where its batches come from; None for a source.
+        shared: what all workers share.
+    """
+
+    def __init__(self, node: Node, queue: BoundedQueue | None, shared: Shared) -> None:
+        self.node = node
+        self.queue = queue
+        self.failure: BaseException | None = None
+        self.hands: set[Hand] = set()
+        self.ended = False
+        self._shared = shared
+
+    async def run(self) -> None:
+        """Work until the input ends, and answer for every event on the way out."""
+        try:
+            await self.work()
+        except asyncio.CancelledError as error:
+            self.give_up(self._shared.ending or "cancelled", error)
+            await self.settle_down()
+        except BaseException as error:
+            self.failure = error
+            self.give_up("stage_failed", error)
+            if not isinstance(error, Exception):
+                raise
+            await self.settle_down()
+        finally:
+            self._end()
+
+    @abstractmethod
+    async def work(self) -> None:
+        """The loop."""
+
+    @abstractmethod
+    def leave(self) -> None:
+        """Tell the stages after this one that there will be no more."""
+
+    def _end(self) -> None:
+        if not self.ended:
+            self.ended = True
+            self.leave()
+
+    def give_up(self, reason: str, error: BaseException | None = None) -> None:
+        """Drop what is in hand, and whatever still comes."""
+        for hand in self.droppable():
+            hand.drop(reason, error)
+        if self.queue is not None:
+            self.queue.break_off(reason)
+
+    def droppable(self) -> list[Hand]:
+        """The hands that nothing else will empty."""
+        return list(self.hands)
+
+    async def settle_down(self) -> None:  # noqa: B027 - most start nothing
+        """Wait for what the worker started beside itself."""
+
+    def abandon(self, reason: str) -> None:
+        """Write off a worker whose stage does not let go."""
+        for hand in list(self.hands):
+            hand.abandon(reason)
+        self._end()
+
+    def held_inside(self) -> int:
+        """Events that the worker's own stage holds between batches."""
+        return 0
+
+
+class FlowWorker(Worker):
+    """Calls a row of processors and samplers.
+
+    Args:
+        queue: where its batches come from.
+        row: what it calls, at least one step; other workers may share it.
+        shared: what all workers share.
+    """
+
+    def __init__(self, queue: BoundedQueue, row: Row, shared: Shared) -> None:
+        super().__init__(row.steps[0].node, queue, shared)
+        self._inbox = queue
+        self._row = row
+        self.hand = Hand(self.node)
+        self.hands.add(self.hand)
+
+    async def work(self) -> None:
+        """Pass batch after batch through the row."""
+        queue, hand, row = self._inbox, self.hand, self._row
+        slice_of_time = TimeSlice()
+        while True:
+            item = queue.get_nowait() or await queue.get()
+            if item is END or item is None:
+                return
+            if isinstance(item, Mark):
+                await self._pass_mark(item)
+                continue
+            count, size = len(item.events), queue.size_of(item)
+            hand.batches = [item]
+            await row.take(item, hand, None)
+            queue.done(count, size)
+            await slice_of_time.rest_if_used()
+
+    async def _pass_mark(self, mark: Mark) -> None:
+        """A flush overtakes nothing: wait for the other workers of this queue."""
+        await self._inbox.barrier()
+        self._row.pass_mark(mark)
+        self._inbox.resume()
+
+    def leave(self) -> None:
+        """The last worker that leaves closes the row."""
+        self._row.close()
+
+
+class Row:
+    """Processors and samplers that are called one after the other, and their outlet.
+
+    Args:
+        steps: what is called.
+        outlet: where the last one's events go.
+        users: how many workers share the row.
+    """
+
+    def __init__(self, steps: list[Step], outlet: Outlet, users: int = 1) -> None:
+        self.steps = steps
+        self._outlet = outlet
+        self._users = users
+
+    async def take(self, batch: Batch, hand: Hand, before: Books | None) -> None:
+        """Pass a batch through the steps and hand on what is left of it.
+
+        Args:
+            batch: stands in ``hand``.
+            hand: goes along, so that what is held is seen at the right stage.
+            before: the books of the stage that sends; None if the queue has booked it.
+        """
+        for step in self.steps:
+            if before is not None:
+                count = len(batch.events)
+                before.sent += count
+                step.books.received += count
+            hand.node = step.node
+            if step.waits:
+                await step.run_waiting(batch, hand)
+            else:
+                step.run(batch)
+            if not batch.events:
+                hand.batches = EMPTY
+                return
+            before = step.books
+        await self._outlet.send(hand, batch)
+
+    def pass_mark(self, mark: Mark) -> None:
+        """Send a flush on: the steps hold nothing."""
+        self._outlet.pass_mark(mark)
+
+    def close(self) -> None:
+        """One of the workers that share the row has ended."""
+        self._users -= 1
+        if self._users == 0:
+            for step in self.steps:
+                step.close()
+            self._outlet.close()
+
+
+class SourceWorker(Worker):
+    """Runs a source and hands on what it sends.
+
+    Args:
+        node: the source.
+        outlet: where its events go.
+        shared: what all workers share.
+    """
+
+    def __init__(self, node: Node, outlet: Outlet, shared: Shared) -> None:
+        super().__init__(node, None, shared)
+        self._outlet = outlet
+        self._wants_delivery = bool(node.stage.wants_delivery)
+        self._open = True
+        self.stopping = False  # it has been cancelled because intake stops
+
+    async def work(self) -> None:
+        """Let the source run to its end."""
+        try:
+            await self.node.stage.run(self.send)
+        except asyncio.CancelledError as error:
+            self.failure = unasked(error)
+        except Exception as error:  # noqa: BLE001 - it fails alone, others go on
+            self.failure = error
+        if self.failure is not None:
+            self._shared.complaints.about(self.node.name, self.failure)
+
+    async def send(self, events: Iterable[Any]) -> Delivery:
+        """Hand events on; this is the ``send`` that a source is given."""
+        given = list(events)
+        delivery = Delivery(len(given)) if self._wants_delivery else UNTRACKED
+        if not given:
+            return delivery
+        claimed = delivery if self._wants_delivery else None
+        batch = Batch(given, None if claimed is None else [(claimed, len(given))])
+        self.node.books.created += len(given)
+        hand = Hand(self.node)
+        hand.batches = [batch]
+        self.hands.add(hand)
+        try:
+            if self._open:
+                await self._outlet.send(hand, batch)
+            else:
+                hand.drop("stopped")
+        except BaseException as error:
+            hand.drop(self._reason(), error)
+            raise
+        finally:
+            self.hands.discard(hand)
+        return delivery
+
+    def _reason(self) -> str:
+        """Why a ``send`` that was cancelled has lost its events."""
+        return self._shared.ending or ("stopped" if self.stopping else "cancelled")
+
+    def pass_mark(self, mark: Mark) -> None:
+        """Begin a flush behind what has been sent."""
+        if self._open:
+            self._outlet.pass_mark(mark)
+        else:
+            mark.arrive()
+
+    def droppable(self) -> list[Hand]:
+        """None: each ``send`` answers for its own hand."""
+        return []
+
+    def abandon(self, reason: str) -> None:  # noqa: ARG002 - nothing is in its hands
+        """Stop listening to a source that does not end."""
+        self._end()
+
+    def leave(self) -> None:
+        """End of input."""
+        self._open = False
+        self._outlet.close()
+
+
+class UntrackedDelivery(Delivery):
+    """What ``send`` returns to a source that does not ask for deliveries."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Any:
+        raise PipelineStateError(
+            "this source gets no deliveries; set wants_delivery = True on its class"
+        )
+
+
+UNTRACKED = UntrackedDelivery(0)

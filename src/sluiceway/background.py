@@ -1,0 +1,165 @@
+"""Background: a pipeline on a thread with an event loop of its own.
+
+Law: for programs without a loop, and for those whose loop comes and goes. The thread is
+a daemon and is stopped at exit with the drain's deadline; after a fork the child starts
+its own at the first event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+import weakref
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from .errors import PipelineStateError
+from .fork import follow_forks, keep_for_ever
+from .inlet import Inlet
+from .reports import PipelineState, StopReport
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from .pipeline import Pipeline
+
+T = TypeVar("T")
+
+
+class Background:
+    """Runs a pipeline on its own thread; a context manager.
+
+    Args:
+        pipeline: the one to run.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._reset()
+        follow_forks(self)
+
+    def _reset(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline that it runs."""
+        return self._pipeline
+
+    def start(self) -> Background:
+        """Start the thread and the pipeline; does nothing if they run.
+
+        Raises:
+            Exception: what a stage's ``open`` raised.
+        """
+        with self._lock:
+            if self._thread is not None and self._thread.is_alive():
+                return self
+            started = threading.Event()
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(
+                target=serve,
+                args=(self._loop, started),
+                name=f"sluiceway-{self._pipeline.name}",
+                daemon=True,
+            )
+            self._thread.start()
+            started.wait()
+            try:
+                self._call(self._pipeline.start())
+            except BaseException:
+                self._end_thread()
+                raise
+            atexit.register(stop_at_exit, weakref.ref(self))
+        return self
+
+    def stop(self, timeout: float | None = None) -> StopReport:
+        """Drain the pipeline and end the thread; harmless if it does not run.
+
+        Args:
+            timeout: seconds; the pipeline's ``drain_timeout`` if None.
+        """
+        with self._lock:
+            if self._loop is None:
+                return StopReport(drained=True)
+            try:
+                return self._call(self._pipeline.stop(timeout))
+            finally:
+                self._end_thread()
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until what was emitted before has been answered for; False if too late.
+
+        Raises:
+            PipelineStateError: it does not run.
+        """
+        if self._loop is None:
+            raise PipelineStateError(f"{self!r} does not run")
+        return self._call(self._pipeline.flush(timeout))
+
+    def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def _end_thread(self) -> None:
+        loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
+        if loop is not None and thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def after_fork(self) -> None:
+        """In the child: forget the parent's thread, start one at the first event."""
+        ran = self._loop is not None
+        if ran:
+            keep_for_ever((self._loop, self._thread))
+        self._reset()
+        if ran:
+            for source in self._pipeline.sources():
+                if isinstance(source, Inlet):
+                    source.wake_by(self.start)
+
+    def __repr__(self) -> str:
+        return f"<Background of {self._pipeline!r}>"
+
+
+def serve(loop: asyncio.AbstractEventLoop, started: threading.Event) -> None:
+    """The thread: run the loop until it is stopped, then leave nothing behind."""
+    asyncio.set_event_loop(loop)
+    loop.call_soon(started.set)
+    try:
+        loop.run_forever()
+    finally:
+        pending = asyncio.all_tasks(loop)
+        for task in pending:
+            task.cancel()
+        loop.run_until_complete(settle(pending))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+async def settle(tasks: set[asyncio.Task[Any]]) -> None:
+    """Give cancelled tasks a moment; a stage that swallows it is left alone."""
+    if tasks:
+        await asyncio.wait(tasks, timeout=0.2)
+
+
+def stop_at_exit(reference: weakref.ref[Background]) -> None:
+    """Drain what still runs when the program ends."""
+    background = reference()
+    if background is not None and background.pipeline.state is not PipelineState.NEW:
+        background.stop()

@@ -1,0 +1,120 @@
+"""RetryLayer: try again what failed and may succeed later, and only that.
+
+Law: an event is sent again only after a transient error of its own. The layer waits
+through ``patience``, which a drain ends; it never waits past the overall deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..clock import Clock
+from ..errors import PartialError, TransientError
+from ..settings import Retry, uniform_chance
+from ..stages import Patience
+from . import Write
+
+
+class RetryLayer:
+    """Repeats a write after transient errors, with exponential waits and full jitter.
+
+    Args:
+        inner: one attempt.
+        settings: waits and the overall deadline.
+        clock: measures the deadline.
+        patience: waits, until a drain says that it is no longer worth it.
+        chance: a uniform random number in [0, 1) at each call; for tests.
+    """
+
+    def __init__(
+        self,
+        inner: Write,
+        settings: Retry,
+        clock: Clock,
+        patience: Patience,
+        chance: Callable[[], float] = uniform_chance,
+    ) -> None:
+        self._inner = inner
+        self._settings = settings
+        self._clock = clock
+        self._patience = patience
+        self._chance = chance
+
+    async def __call__(self, events: list[Any]) -> None:
+        """Write the events, those that failed again and again.
+
+        Raises:
+            TransientError: all events failed to the end.
+            PermanentError: the receiver will never take them.
+            PartialError: some failed, each with its own last error.
+        """
+        last_start = self._clock.now() + self._settings.deadline
+        pending = list(range(len(events)))
+        failed: dict[int, Exception] = {}
+        attempt = 0
+        while True:
+            error = await self._attempt([events[index] for index in pending])
+            if error is None:
+                break
+            retryable, lost = sort_failures(error, pending)
+            failed.update(lost)
+            if not retryable:
+                break
+            if not await self._wait(attempt, retryable, last_start):
+                failed.update(retryable)
+                break
+            pending = list(retryable)
+            attempt += 1
+        raise_failures(failed, len(events))
+
+    async def _attempt(self, events: list[Any]) -> Exception | None:
+        try:
+            await self._inner(events)
+        except Exception as error:  # noqa: BLE001 - sorted by sort_failures
+            return error
+        return None
+
+    async def _wait(
+        self, attempt: int, failed: dict[int, Exception], last_start: float
+    ) -> bool:
+        """Wait before the next attempt; False if there is to be none."""
+        asked = max((retry_after_of(error) for error in failed.values()), default=0.0)
+        wait = self._settings.wait_before(attempt, asked, self._chance())
+        if self._clock.now() + wait > last_start:
+            return False
+        return await self._patience.wait(wait)
+
+
+def sort_failures(
+    error: Exception, pending: list[int]
+) -> tuple[dict[int, Exception], dict[int, Exception]]:
+    """The failures that are worth another attempt, and the final ones, by index."""
+    if isinstance(error, PartialError):
+        failures = {
+            pending[index]: each
+            for index, each in error.failed.items()
+            if 0 <= index < len(pending)
+        }
+    else:
+        failures = dict.fromkeys(pending, error)
+    retryable: dict[int, Exception] = {
+        i: e for i, e in failures.items() if isinstance(e, TransientError)
+    }
+    return retryable, {i: e for i, e in failures.items() if i not in retryable}
+
+
+def retry_after_of(error: Exception) -> float:
+    """Seconds that the receiver asked to wait, 0 if it did not."""
+    asked = getattr(error, "retry_after", None)
+    return float(asked) if asked and asked > 0 else 0.0
+
+
+def raise_failures(failed: dict[int, Exception], count: int) -> None:
+    """Raise what stands for all failures: nothing, the one error, or each its own."""
+    if not failed:
+        return
+    errors = list(failed.values())
+    if len(failed) == count and all(error is errors[0] for error in errors):
+        raise errors[0]
+    raise PartialError(failed)

@@ -1,0 +1,391 @@
+"""Pipeline: describe stages, check them, run them, drain them, account for all.
+
+Law: a pipeline never owns the caller's body. Entering starts a detached supervisor,
+leaving is a shielded, bounded ``stop``; the body's exception passes unchanged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+
+from anyio import CancelScope
+
+from ._engine.accounts import ledger_of, statistics_of
+from ._engine.books import Books
+from ._engine.graph import StageKind, build_graph
+from ._engine.render import as_mermaid, as_text
+from ._engine.supervisor import Runtime
+from .chains import Composable
+from .clock import SYSTEM_CLOCK, Clock
+from .errors import ConfigurationError, PipelineFailedError, PipelineStateError
+from .fork import follow_forks, keep_for_ever
+from .ledger import Ledger
+from .reports import PipelineHealth, PipelineState, StageStatistics, StopReport
+from .signals import handled_signals
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from .background import Background
+    from .events import Resource
+
+T = TypeVar("T")
+
+
+class Pipeline:
+    """Runs stages that are connected by bounded queues.
+
+    ``async with pipeline:`` embeds it in a program, ``await pipeline.run()`` serves
+    until the sources end or a signal comes, ``with pipeline.background():`` runs it on
+    a thread of its own. It may be started again after it has stopped; its ledger goes
+    on.
+
+    Args:
+        chains: ``source >> ... >> sink``, any number of them.
+        name: for log lines and task names; default ``"pipeline"``.
+        drain_timeout: seconds that leaving or ``stop()`` may take to deliver what was
+            taken in; default 20.
+        drain_on_sigterm: inside ``async with``, a SIGTERM cancels the body and drains;
+            a second one cuts the drain off. Only on the main thread.
+        clock: the stages' time; ``sluiceway.testing.ManualClock`` in tests.
+        resource: what the telemetry is about, handed to stages as they open.
+
+    Raises:
+        GraphError: the chains do not form a pipeline.
+        ConfigurationError: a setting cannot mean anything.
+    """
+
+    def __init__(
+        self,
+        *chains: Composable,
+        name: str = "pipeline",
+        drain_timeout: float = 20.0,
+        drain_on_sigterm: bool = False,
+        clock: Clock = SYSTEM_CLOCK,
+        resource: Resource | None = None,
+    ) -> None:
+        if not isinstance(drain_timeout, int | float) or drain_timeout < 0:
+            raise ConfigurationError(
+                f"Pipeline.drain_timeout is {drain_timeout!r}; expected seconds from 0"
+            )
+        self.name = name
+        self.drain_timeout = drain_timeout
+        self._graph = build_graph(chains)
+        self._clock = clock
+        self._resource = resource
+        self._drain_on_sigterm = drain_on_sigterm
+        self._runtime: Runtime | None = None
+        self._state = PipelineState.NEW
+        self._stack: contextlib.AsyncExitStack | None = None
+        self._signalled: asyncio.Task[Any] | None = None
+        follow_forks(self)
+
+    # Looking at it.
+
+    @property
+    def state(self) -> PipelineState:
+        """Where the pipeline stands."""
+        runtime = self._runtime
+        if self._state is PipelineState.RUNNING and runtime is not None:
+            if runtime.report is not None:
+                return PipelineState.STOPPED
+            if runtime.draining:
+                return PipelineState.DRAINING
+        return self._state
+
+    def graph(self, form: Literal["text", "mermaid"] = "text") -> str:
+        """The stages and their connections.
+
+        Args:
+            form: ``"text"`` for a terminal, ``"mermaid"`` for a page.
+
+        Raises:
+            ConfigurationError: another form.
+        """
+        if form == "text":
+            return as_text(self._graph)
+        if form == "mermaid":
+            return as_mermaid(self._graph)
+        raise ConfigurationError(f"form is {form!r}; expected 'text' or 'mermaid'")
+
+    def ledger(self) -> Ledger:
+        """Where every event went: a frozen snapshot, from any thread."""
+        return self._on_loop(lambda: ledger_of(self._graph, self._runtime))
+
+    def statistics(self) -> tuple[StageStatistics, ...]:
+        """What each stage does: a frozen snapshot, from any thread."""
+        return self._on_loop(lambda: statistics_of(self._graph, self._runtime))
+
+    def health(self) -> PipelineHealth:
+        """Where it stands and which stages have failed for good."""
+        failures = {} if self._runtime is None else self._runtime.failures
+        return PipelineHealth(
+            self.state, {name: repr(error) for name, error in failures.items()}
+        )
+
+    def _on_loop(self, look: Callable[[], T]) -> T:
+        """Look while nothing moves: on the pipeline's loop, if another thread runs it."""
+        runtime = self._runtime
+        if runtime is None or runtime.report is not None or is_current(runtime.loop):
+            return look()
+        if not runtime.loop.is_running():
+            return look()
+
+        async def call() -> T:
+            return look()
+
+        return asyncio.run_coroutine_threadsafe(call(), runtime.loop).result()
+
+    # Running it.
+
+    async def start(self) -> None:
+        """Open the stages, sinks first, and begin; prefer ``async with``.
+
+        Raises:
+            PipelineStateError: it runs already.
+            Exception: what a stage's ``open`` raised, after the others were closed.
+        """
+        if self.state not in (PipelineState.NEW, PipelineState.STOPPED):
+            raise PipelineStateError(
+                f"pipeline {self.name} is {self.state.value}; it can be started once it "
+                "has stopped"
+            )
+        self._state = PipelineState.STARTING
+        runtime = Runtime(self._graph, self._clock, self._resource, self.name)
+        try:
+            await runtime.start()
+        except BaseException:
+            self._state = PipelineState.STOPPED
+            raise
+        self._runtime = runtime
+        self._state = PipelineState.RUNNING
+
+    async def stop(self, timeout: float | None = None) -> StopReport:
+        """Stop intake, deliver what was taken in, close the stages.
+
+        Args:
+            timeout: seconds until what is left is cut off; ``drain_timeout`` if None.
+                It returns at most a second later, whatever the stages do.
+
+        Returns:
+            Whether it drained, and which stages were still busy if not. A pipeline
+            that never ran has drained.
+        """
+        if self._runtime is None:
+            return StopReport(drained=True)
+        seconds = self.drain_timeout if timeout is None else timeout
+        return await self._runtime.stop(seconds)
+
+    async def abort(self) -> StopReport:
+        """Cut everything off now; what was on its way is ``dropped{aborted}``."""
+        if self._runtime is None:
+            return StopReport(drained=True)
+        return await self._runtime.abort()
+
+    async def flush(self, timeout: float | None = None) -> bool:
+        """Wait until everything emitted before this call has been answered for.
+
+        Args:
+            timeout: seconds to wait; ``drain_timeout`` if None.
+
+        Returns:
+            False if that took longer; the events go on all the same.
+
+        Raises:
+            PipelineStateError: it does not run.
+        """
+        runtime = self._running()
+        seconds = self.drain_timeout if timeout is None else timeout
+        try:
+            async with asyncio.timeout(seconds):
+                await runtime.flush()
+        except TimeoutError:
+            return False
+        return True
+
+    async def wait(self) -> StopReport:
+        """Wait until it has ended: its sources did, or somebody stopped it.
+
+        Raises:
+            PipelineStateError: it does not run.
+        """
+        return await self._running().wait()
+
+    def _running(self) -> Runtime:
+        if self._runtime is None:
+            raise PipelineStateError(
+                f"pipeline {self.name} is {self.state.value}; start it first, with "
+                "`async with pipeline:`"
+            )
+        return self._runtime
+
+    async def run(self) -> StopReport:
+        """Serve until the sources end or SIGINT or SIGTERM comes, then drain.
+
+        A second signal cuts the drain off. Signals are only taken on the main thread.
+
+        Raises:
+            PipelineFailedError: a stage failed for good; what was taken in has been
+                drained all the same.
+        """
+        await self.start()
+        with handled_signals(("SIGINT", "SIGTERM"), self._on_signal):
+            try:
+                report = await self.wait()
+            except asyncio.CancelledError:
+                await self._stop_shielded()
+                raise
+        failures = self._running().failures
+        for name, error in failures.items():
+            raise PipelineFailedError(f"stage {name} failed: {error}") from error
+        return report
+
+    def _on_signal(self, count: int) -> None:
+        if self._runtime is not None:
+            ask = self.stop() if count == 1 else self.abort()
+            self._signalled = asyncio.get_running_loop().create_task(ask)
+
+    # Embedding it.
+
+    async def __aenter__(self) -> Self:
+        self._stack = contextlib.AsyncExitStack()
+        await self.start()
+        body = asyncio.current_task()
+        if self._drain_on_sigterm and body is not None:
+            self._sigterm = Termination(self, body)
+            self._stack.enter_context(
+                handled_signals(("SIGTERM",), self._sigterm.on_signal)
+            )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        try:
+            await self._stop_shielded()
+        finally:
+            if self._stack is not None:
+                await self._stack.aclose()
+        return (
+            self._drain_on_sigterm
+            and kind is asyncio.CancelledError
+            and self._sigterm.takes_back()
+        )
+
+    async def _stop_shielded(self) -> StopReport:
+        """Stop within the drain time-out, however often the caller is cancelled."""
+        stopping = asyncio.get_running_loop().create_task(self.stop())
+        cancelled: asyncio.CancelledError | None = None
+        with CancelScope(shield=True):
+            while not stopping.done():
+                try:
+                    await asyncio.shield(stopping)
+                except asyncio.CancelledError as error:
+                    cancelled = error
+        if cancelled is not None:
+            raise cancelled
+        return stopping.result()
+
+    def lifespan(self, app: object = None) -> Lifespan:  # noqa: ARG002 - the protocol's
+        """For web applications: an ASGI lifespan and an aiohttp cleanup context.
+
+        ``FastAPI(lifespan=pipeline.lifespan)``, or
+        ``app.cleanup_ctx.append(pipeline.lifespan)``.
+        """
+        return Lifespan(self)
+
+    def sources(self) -> tuple[Any, ...]:
+        """The source stages, in the order in which they were described."""
+        return tuple(n.stage for n in self._graph.of_kind(StageKind.SOURCE))
+
+    def background(self) -> Background:
+        """Run on a thread with a loop of its own, for programs without one.
+
+        Use it as a context manager, or call its ``start()`` and ``stop()``.
+        """
+        from .background import Background  # noqa: PLC0415 - only some programs need it
+
+        return Background(self)
+
+    def after_fork(self) -> None:
+        """Start afresh in a forked child: the parent owns what was on its way."""
+        abandoned = self._runtime
+        self._runtime = None
+        self._state = PipelineState.NEW
+        for node in self._graph.nodes:
+            node.books = Books()
+            if node.kind is StageKind.SOURCE:
+                node.stage.after_fork()
+        if abandoned is not None:
+            keep_for_ever(abandoned)
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {self.name} {self.state.value}>"
+
+
+class Termination:
+    """Turns a SIGTERM into the cancellation of the body of an ``async with``."""
+
+    def __init__(self, pipeline: Pipeline, body: asyncio.Task[Any]) -> None:
+        self._pipeline = pipeline
+        self._body = body
+        self._cancelled = False
+        self._abort: asyncio.Task[StopReport] | None = None
+
+    def on_signal(self, count: int) -> None:
+        """The first signal ends the body, the second one the drain."""
+        if count == 1:
+            self._cancelled = True
+            self._body.cancel("SIGTERM")
+        elif self._abort is None:
+            loop = asyncio.get_running_loop()
+            self._abort = loop.create_task(self._pipeline.abort())
+
+    def takes_back(self) -> bool:
+        """Whether the body was cancelled by us alone, so that the program goes on."""
+        return self._cancelled and self._body.uncancel() == 0
+
+
+class Lifespan:
+    """One application's life with a pipeline, in either of two protocols."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._steps: AsyncIterator[None] | None = None
+
+    async def __aenter__(self) -> None:
+        await self._pipeline.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._pipeline.__aexit__(kind, error, trace)
+
+    def __aiter__(self) -> Lifespan:
+        return self
+
+    async def __anext__(self) -> None:
+        if self._steps is None:
+            self._steps = self._live()
+        await anext(self._steps)
+
+    async def _live(self) -> AsyncIterator[None]:
+        async with self._pipeline:
+            yield
+
+
+def is_current(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether this code runs on ``loop``."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
