@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from .delivery import Delivery, DeliveryStatus
 
-Claims = list[tuple[Delivery | None, int]]
+Ranges = list[tuple[Delivery | None, int]]
+Claims = Delivery | Ranges | None
 SHAREABLE = (str, bytes, int, float, bool, complex, type(None), frozenset)
 
 
@@ -23,37 +24,54 @@ class Batch:
 
     Args:
         events: the events, owned by the batch from now on.
-        claims: ``(delivery, count)`` for consecutive ranges, or None if nobody waits.
+        claims: the one Delivery that waits for all of them, or ``(delivery, count)``
+            for consecutive ranges, or None if nobody waits.
+
+    Attributes:
+        size: bytes that it takes up in the queue that it stands in, 0 if not measured.
     """
 
-    __slots__ = ("claims", "events")
+    __slots__ = ("claims", "events", "size")
 
-    def __init__(self, events: list[Any], claims: Claims | None = None) -> None:
+    def __init__(self, events: list[Any], claims: Claims = None) -> None:
         self.events = events
         self.claims = claims
+        self.size = 0
 
     def __len__(self) -> int:
         return len(self.events)
 
     def __repr__(self) -> str:
-        return f"<Batch of {len(self.events)}{' claimed' if self.claims else ''}>"
+        claimed = "" if self.claims is None else " claimed"
+        return f"<Batch of {len(self.events)}{claimed}>"
+
+    def ranges(self) -> Ranges:
+        """Who waits for which consecutive events, None for nobody."""
+        if isinstance(self.claims, list):
+            return self.claims
+        return [(self.claims, len(self.events))]
 
     def settle(
         self, status: DeliveryStatus, error: BaseException | None = None
     ) -> None:
         """Tell every claimant that all of its events here ended with ``status``."""
-        if self.claims is not None:
-            for delivery, count in self.claims:
-                if delivery is not None:
-                    delivery.settle(status, count, error)
+        claims = self.claims
+        if claims is None:
+            return
+        if isinstance(claims, Delivery):
+            claims.settle(status, len(self.events), error)
+            return
+        for delivery, count in claims:
+            if delivery is not None:
+                delivery.settle(status, count, error)
 
     def settle_each(
         self, endings: Mapping[int, tuple[DeliveryStatus, BaseException | None]]
     ) -> None:
-        """Settle the events at the given indices; the others stay claimed and pending."""
+        """Settle the events at these indices; the others stay claimed and pending."""
         if self.claims is None:
             return
-        owners = owners_of(self.claims)
+        owners = owners_of(self.ranges())
         for index, (status, error) in endings.items():
             delivery = owners[index]
             if delivery is not None:
@@ -64,7 +82,7 @@ class Batch:
         events = self.events
         if self.claims is None:
             return Batch(events[:at]), Batch(events[at:])
-        first, rest = split_claims(self.claims, at)
+        first, rest = split_ranges(self.ranges(), at)
         return Batch(events[:at], first), Batch(events[at:], rest)
 
     def pick(self, indices: list[int]) -> Batch:
@@ -75,17 +93,18 @@ class Batch:
         picked = [events[index] for index in indices]
         if self.claims is None:
             return Batch(picked)
-        owners = owners_of(self.claims)
+        owners = owners_of(self.ranges())
         return Batch(picked, runs_of([owners[index] for index in indices]))
 
     def copy(self) -> Batch:
         """Another batch of the same events, whose claims grow by it."""
         if self.claims is None:
             return Batch(self.events)
-        for delivery, count in self.claims:
+        ranges = self.ranges()
+        for delivery, count in ranges:
             if delivery is not None:
                 delivery.grow(count)
-        return Batch(self.events, list(self.claims))
+        return Batch(self.events, ranges)
 
 
 def copy_event(event: Any) -> Any:
@@ -107,19 +126,19 @@ def merge(batches: Iterable[Batch]) -> Batch:
     if len(batches) == 1:
         return batches[0]
     events: list[Any] = []
-    claims: Claims = []
+    ranges: Ranges = []
     for batch in batches:
         events += batch.events
-        claims += batch.claims or [(None, len(batch.events))]
-    claimed = any(delivery is not None for delivery, _ in claims)
-    return Batch(events, claims if claimed else None)
+        ranges += batch.ranges()
+    claimed = any(delivery is not None for delivery, _ in ranges)
+    return Batch(events, ranges if claimed else None)
 
 
-def split_claims(claims: Claims, at: int) -> tuple[Claims, Claims]:
+def split_ranges(ranges: Ranges, at: int) -> tuple[Ranges, Ranges]:
     """The claims of the first ``at`` events, and those of the rest."""
-    first: Claims = []
-    rest: Claims = []
-    for delivery, count in claims:
+    first: Ranges = []
+    rest: Ranges = []
+    for delivery, count in ranges:
         head = max(0, min(count, at))
         if head:
             first.append((delivery, head))
@@ -129,13 +148,16 @@ def split_claims(claims: Claims, at: int) -> tuple[Claims, Claims]:
     return first, rest
 
 
-def owners_of(claims: Claims) -> list[Delivery | None]:
+def owners_of(ranges: Ranges) -> list[Delivery | None]:
     """The claimant of each event, by index."""
-    return [delivery for delivery, count in claims for _ in range(count)]
+    return [delivery for delivery, count in ranges for _ in range(count)]
 
 
 def carry_claims(
-    claims: Claims, before: list[Any], after: list[Any], failed: Iterable[int] = ()
+    claims: Delivery | Ranges,
+    before: list[Any],
+    after: list[Any],
+    failed: Collection[int] = (),
 ) -> Claims:
     """The claims on ``after``, which a stage made out of ``before``.
 
@@ -143,12 +165,9 @@ def carry_claims(
     known event before it. Claimants are told of what was left out (as delivered, since
     a stage chose it) and of what was added. Failed indices must be settled already.
     """
-    lost = set(failed)
-    if len(claims) == 1:
-        delivery = claims[0][0]
-        if delivery is not None:
-            change_pending(delivery, len(after) - (len(before) - len(lost)))
-        return [(delivery, len(after))]
+    if isinstance(claims, Delivery):
+        change_pending(claims, len(after) - len(before) + len(failed))
+        return claims
     owners = owners_of(claims)
     known = positions(before)
     owner = owners[0] if owners else None
@@ -158,7 +177,7 @@ def carry_claims(
         if places:
             owner = owners[places.popleft()]
         kept.append(owner)
-    standing = [owner for index, owner in enumerate(owners) if index not in lost]
+    standing = [owner for index, owner in enumerate(owners) if index not in failed]
     rebalance(standing, kept)
     return runs_of(kept)
 
@@ -192,12 +211,12 @@ def change_pending(delivery: Delivery, difference: int) -> None:
         delivery.settle(DeliveryStatus.DELIVERED, -difference)
 
 
-def runs_of(owners: list[Delivery | None]) -> Claims:
+def runs_of(owners: list[Delivery | None]) -> Ranges:
     """Consecutive equal owners as ``(delivery, count)``."""
-    claims: Claims = []
+    ranges: Ranges = []
     for delivery in owners:
-        if claims and claims[-1][0] is delivery:
-            claims[-1] = (delivery, claims[-1][1] + 1)
+        if ranges and ranges[-1][0] is delivery:
+            ranges[-1] = (delivery, ranges[-1][1] + 1)
         else:
-            claims.append((delivery, 1))
-    return claims
+            ranges.append((delivery, 1))
+    return ranges

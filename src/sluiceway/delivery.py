@@ -11,7 +11,7 @@ import enum
 import warnings
 from collections.abc import Callable, Generator
 
-from attrs import frozen
+import msgspec
 
 
 class DeliveryStatus(enum.IntEnum):
@@ -23,8 +23,7 @@ class DeliveryStatus(enum.IntEnum):
     REJECTED = 3
 
 
-@frozen(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What became of a batch.
 
     Attributes:
@@ -60,18 +59,22 @@ class Delivery:
     __slots__ = (
         "__weakref__",
         "_callbacks",
-        "_counts",
+        "_delivered",
         "_error",
+        "_others",
         "_outcome",
         "_pending",
+        "_worst",
     )
 
     def __init__(self, pending: int) -> None:
         self._pending = pending
-        self._counts = [0, 0, 0, 0]
+        self._delivered = 0
+        self._others: dict[DeliveryStatus, int] | None = None
         self._error: BaseException | None = None
         self._outcome: Outcome | None = None
-        self._callbacks: list[Callable[[Outcome], object]] = []
+        self._worst = DeliveryStatus.DELIVERED
+        self._callbacks: list[Callable[[Outcome], object]] | None = None
         if pending == 0:
             self._resolve()
 
@@ -95,8 +98,11 @@ class Delivery:
         """Book ``count`` events as ended with ``status``; the last one resolves."""
         if count > self._pending:
             raise RuntimeError(f"{count} events settled, {self._pending} were pending")
-        self._counts[status] += count
         self._pending -= count
+        if status is DeliveryStatus.DELIVERED:
+            self._delivered += count
+        else:
+            self._book_loss(status, count)
         if error is not None and self._error is None:
             self._error = error
         if self._pending == 0 and self._outcome is None:
@@ -104,18 +110,30 @@ class Delivery:
 
     def add_callback(self, callback: Callable[[Outcome], object]) -> None:
         """Call ``callback(outcome)`` once resolved; at once if it is already."""
-        if self._outcome is None:
-            self._callbacks.append(callback)
-        else:
+        if self._outcome is not None:
             callback(self._outcome)
+        elif self._callbacks is None:
+            self._callbacks = [callback]
+        else:
+            self._callbacks.append(callback)
+
+    def _book_loss(self, status: DeliveryStatus, count: int) -> None:
+        self._worst = max(self._worst, status)
+        if self._others is None:
+            self._others = {}
+        self._others[status] = self._others.get(status, 0) + count
 
     def _resolve(self) -> None:
-        worst = max((s for s in DeliveryStatus if self._counts[s]), default=0)
-        delivered, dropped, errored, rejected = self._counts
+        others = self._others or {}
         self._outcome = Outcome(
-            DeliveryStatus(worst), delivered, dropped, errored, rejected, self._error
+            self._worst,
+            self._delivered,
+            others.get(DeliveryStatus.DROPPED, 0),
+            others.get(DeliveryStatus.ERRORED, 0),
+            others.get(DeliveryStatus.REJECTED, 0),
+            self._error,
         )
-        callbacks, self._callbacks = self._callbacks, []
+        callbacks, self._callbacks = self._callbacks or (), None
         for callback in callbacks:
             callback(self._outcome)
 

@@ -5,7 +5,7 @@ Law: first in, first out, by count; the accumulator's promise of order makes it 
 
 from __future__ import annotations
 
-from ..batch import Batch, Claims, split_claims
+from ..batch import Batch, Ranges, split_ranges
 from ..delivery import DeliveryStatus
 
 
@@ -13,7 +13,7 @@ class ClaimLine:
     """Claims in the order of their events."""
 
     def __init__(self) -> None:
-        self._claims: Claims = []
+        self._claims: Ranges = []
         self._claimed = False
 
     def add(self, batch: Batch, ahead: int) -> None:
@@ -23,13 +23,13 @@ class ClaimLine:
                 return
             self._claimed = True
             self._claims = [(None, ahead)] if ahead else []
-        self._claims += batch.claims or [(None, len(batch.events))]
+        self._claims += batch.ranges()
 
-    def take(self, count: int) -> Claims | None:
+    def take(self, count: int) -> Ranges | None:
         """The claims of the first ``count`` events."""
         if not self._claimed:
             return None
-        taken, self._claims = split_claims(self._claims, count)
+        taken, self._claims = split_ranges(self._claims, count)
         self._claimed = bool(self._claims)
         return taken
 

@@ -38,13 +38,20 @@ class Outlet:
         for queue in self._targets:
             queue.producers += 1
         self._mutating = {id(edge): mutates_below(edge.target) for edge in edges}
-        single = len(node.arms) == 1 and isinstance(node.arms[0], Edge)
-        self._only: Edge | None = edges[0] if single else None
+        direct = len(edges) == 1 and node.arms == edges and not edges[0].best_effort
+        self._direct: BoundedQueue | None = self._targets[0] if direct else None
+
+    def send_nowait(self, batch: Batch) -> bool:
+        """Hand ``batch`` on if there is one way and room; False if ``send`` must."""
+        if self._direct is None or not self._direct.put_nowait(batch):
+            return False
+        self._books.sent += len(batch.events)
+        return True
 
     async def send(self, hand: Hand, batch: Batch) -> None:
         """Hand ``batch`` on; it leaves the hand piece by piece as it is taken."""
-        if self._only is not None and not self._only.best_effort:
-            await self._targets[0].put(batch)
+        if self._direct is not None:
+            await self._direct.put(batch)
             self._books.sent += len(batch.events)
             hand.batches = EMPTY
             return

@@ -15,7 +15,7 @@ from attrs import evolve
 from ..batch import Batch
 from ..batching import Batcher
 from ..clock import Clock
-from ..decorators import is_async
+from ..decorators import AsyncFunctionSink, is_async
 from ..delivery import DeliveryStatus
 from ..errors import PartialError
 from ..layers import Write
@@ -76,7 +76,8 @@ class AccumulatorWorker(Worker):
                 await self._release(self._call(self._stage.tick))
             else:
                 await self._add(item)
-            await slice_of_time.rest_if_used()
+            if slice_of_time.is_used():
+                await slice_of_time.rest()
 
     def _next_deadline(self) -> float | None:
         try:
@@ -86,7 +87,7 @@ class AccumulatorWorker(Worker):
             return None
 
     async def _add(self, batch: Batch) -> None:
-        count, size = len(batch.events), self._inbox.size_of(batch)
+        count, size = len(batch.events), batch.size
         self.hand.batches = [batch]
         try:
             released = batches_of(
@@ -225,48 +226,68 @@ class SinkWorker(Worker):
         self._line = ClaimLine()
         self._slots = asyncio.Semaphore(sink.max_in_flight)
         self._alone = sink.max_in_flight == 1
+        self._direct = self._alone and self._batcher is None
+        self.hand = Hand(node)
+        self.hands.add(self.hand)
         self._writes: dict[asyncio.Task[None], Hand] = {}
 
     async def work(self) -> None:
         """Write until the input ends and the last write has."""
-        batcher, slice_of_time = self._batcher, TimeSlice()
+        slice_of_time = TimeSlice()
         while True:
-            await slice_of_time.rest_if_used()
-            deadline = None if batcher is None else batcher.next_deadline()
-            item = await self._inbox.get(deadline)
+            deadline = None if self._batcher is None else self._batcher.next_deadline()
+            item = self._inbox.get_nowait() or await self._inbox.get(deadline)
             if isinstance(item, Batch):
-                await self._take(item)
-            elif batcher is not None:
+                if self._direct:
+                    self.hand.batches = (item,)
+                    await self._write(self.hand, item)
+                else:
+                    await self._take(item)
+            elif self._batcher is not None:
                 now = self._clock.now()
-                held = batcher.tick(now) if item is None else batcher.flush(now)
-                await self._launch(held)
+                held = self._batcher.tick if item is None else self._batcher.flush
+                await self._launch([held(now)])
             if item is END or isinstance(item, Mark):
                 await self._all_written()
             if isinstance(item, Mark):
                 item.arrive()
             elif item is END:
                 return
+            if slice_of_time.is_used():
+                await slice_of_time.rest()
 
     async def _take(self, batch: Batch) -> None:
-        if self._batcher is None:
+        batcher = self._batcher
+        if batcher is None:
             await self._start(batch)
             return
-        self._line.add(batch, self._batcher.held())
-        for events in self._batcher.add(batch.events, self._clock.now()):
-            await self._launch(events)
+        held = batcher.held()
+        released = batcher.add(batch.events, self._clock.now())
+        self._line.add(batch, held)
+        await self._launch(released)
 
-    async def _launch(self, events: list[Any]) -> None:
-        if events:
-            await self._start(Batch(events, self._line.take(len(events))))
+    async def _launch(self, released: list[list[Any]]) -> None:
+        """Write batch after batch; those that wait for their turn are in a hand."""
+        waiting = Hand(self.node)
+        waiting.batches = deque(
+            Batch(e, self._line.take(len(e))) for e in released if e
+        )
+        self.hands.add(waiting)
+        while waiting.batches:
+            batch = waiting.batches.popleft()
+            self._inbox.measure(batch)
+            await self._start(batch)
+        self.hands.discard(waiting)
 
     async def _start(self, batch: Batch) -> None:
         """Write now, or beside other writes when there is a slot."""
-        hand = Hand(self.node)
-        hand.batches = [batch]
-        self.hands.add(hand)
         if self._alone:
-            await self._write(hand, batch)
+            self.hand.batches = (batch,)
+            await self._write(self.hand, batch)
             return
+        hand = Hand(self.node)
+        hand.batches = (batch,)
+        self.hands.add(hand)
         await self._slots.acquire()
         task = asyncio.get_running_loop().create_task(self._write_beside(hand, batch))
         self._writes[task] = hand
@@ -278,11 +299,11 @@ class SinkWorker(Worker):
         except asyncio.CancelledError as error:
             hand.drop(self._shared.ending or "cancelled", error)
         finally:
+            self.hands.discard(hand)
             self._slots.release()
 
     async def _write(self, hand: Hand, batch: Batch) -> None:
         started = self._clock.now()
-        size = self._inbox.size_of(batch)
         try:
             await self._write_through(list(batch.events))
         except asyncio.CancelledError as error:
@@ -295,9 +316,8 @@ class SinkWorker(Worker):
             hand.check()
             self.node.books.deliver(batch)
         hand.batches = EMPTY
-        self.hands.discard(hand)
         self.node.books.time(self._clock.now() - started)
-        self._inbox.done(len(batch.events), size)
+        self._inbox.done(len(batch.events), batch.size)
 
     def _fail(self, batch: Batch, error: Exception) -> None:
         count = len(batch.events)
@@ -346,6 +366,8 @@ def attempt_of(sink: Any) -> Write:
     """One attempt to write, as an async function."""
     if sink.blocking:
         return BlockingCall(sink.write)
+    if isinstance(sink, AsyncFunctionSink):
+        return sink.function  # one coroutine less for each batch
     if is_async(sink.write):
         write: Write = sink.write
         return write

@@ -53,10 +53,12 @@ class BoundedQueue:
         self.producers = 0
         self._books = books
         self._clock = clock
-        self._items: deque[tuple[Item, int]] = deque()
+        self._items: deque[Item] = deque()
         self._putters: deque[Ticket] = deque()
         self._getters: deque[asyncio.Future[None]] = deque()
         self._used = self._used_bytes = 0
+        self._capacity = settings.capacity
+        self._sized = settings.max_bytes is not None
         self._size = settings.size or ask_size
         self._paused = False
         self._broken: str | None = None
@@ -64,15 +66,37 @@ class BoundedQueue:
 
     # What the stages before it do.
 
+    def put_nowait(self, batch: Batch) -> bool:
+        """Hand ``batch`` over if that needs no decision; False if ``put`` must decide."""
+        count = len(batch.events)
+        if (
+            self._sized
+            or self._putters
+            or self._broken is not None
+            or (self._used and self._used + count > self._capacity)
+        ):
+            return False
+        self._books.received += count
+        self._used += count
+        self._items.append(batch)
+        if self._getters:
+            self._wake_getter()
+        return True
+
     async def put(self, batch: Batch, *, shed: bool = False) -> None:
         """Hand ``batch`` over as soon as there is room, or as the policy says.
 
         Args:
-            batch: at least one event.
+            batch: at least one event; rejected if telling its size fails.
             shed: never wait: what has no room is dropped.
         """
         count = len(batch.events)
-        size = self._bytes_of(batch)
+        try:
+            size = self._bytes_of(batch)
+        except Exception as error:  # noqa: BLE001 - a user's size() costs one batch
+            self._books.received += count
+            self._books.fail(batch, error)
+            return
         if self._broken is not None:
             self._drop(batch, self._broken)
         elif self._has_room(count, size) and not self._putters:
@@ -94,7 +118,7 @@ class BoundedQueue:
         if self._broken is not None:
             mark.arrive()
         else:
-            self._items.append((mark, 0))
+            self._items.append(mark)
             self._wake_getter()
 
     def producer_finished(self) -> None:
@@ -109,7 +133,8 @@ class BoundedQueue:
         self._books.received += count
         self._used += count
         self._used_bytes += size
-        self._items.append((batch, size))
+        batch.size = size
+        self._items.append(batch)
         self._wake_getter()
 
     def _has_room(self, count: int, size: int) -> bool:
@@ -174,15 +199,15 @@ class BoundedQueue:
 
     def _evict(self, count: int, size: int) -> None:
         """Drop from the head until the new events have room, or nothing waits."""
-        marks: list[tuple[Item, int]] = []
+        marks: list[Item] = []
         while self._items and not self._has_room(count, size):
-            item, item_size = self._items.popleft()
+            item = self._items.popleft()
             if isinstance(item, Mark):
-                marks.append((item, 0))
+                marks.append(item)
                 continue
             surplus = self._surplus(item, count, size)
             self._used -= len(item.events)
-            self._used_bytes -= item_size
+            self._used_bytes -= item.size
             if surplus < len(item.events):
                 item, rest = item.split(surplus)
                 self._requeue(rest)
@@ -204,17 +229,17 @@ class BoundedQueue:
         return max(1, min(surplus, len(head.events)))
 
     def _requeue(self, batch: Batch) -> None:
-        size = self._bytes_of(batch)
+        batch.size = self._bytes_of(batch)
         self._used += len(batch.events)
-        self._used_bytes += size
-        self._items.appendleft((batch, size))
+        self._used_bytes += batch.size
+        self._items.appendleft(batch)
 
     def _drop(self, batch: Batch, reason: str) -> None:
         self._books.received += len(batch.events)
         self._books.drop(batch, reason)
 
     def _bytes_of(self, batch: Batch) -> int:
-        if self.settings.max_bytes is None:
+        if not self._sized:
             return 0
         return sum(map(self._size, batch.events))
 
@@ -223,7 +248,7 @@ class BoundedQueue:
     def get_nowait(self) -> Item | None:
         """The next batch or mark if one is there."""
         if self._items and not self._paused:
-            return self._items.popleft()[0]
+            return self._items.popleft()
         return None
 
     async def get(self, deadline: float | None = None) -> Item | End | None:
@@ -275,9 +300,9 @@ class BoundedQueue:
         if self._idle is not None and self._used == self.held():
             wake(self._idle)
 
-    def size_of(self, batch: Batch) -> int:
-        """The bytes to give to ``done`` for a batch; 0 without a byte bound."""
-        return self._bytes_of(batch)
+    def measure(self, batch: Batch) -> None:
+        """Note how many bytes of this queue a batch takes up that was put together."""
+        batch.size = self._bytes_of(batch)
 
     async def barrier(self) -> None:
         """Hand out nothing until all that was handed out is done; then ``resume``."""
@@ -299,7 +324,7 @@ class BoundedQueue:
         """Drop what waits and whatever comes: the stage behind is gone."""
         self._broken = reason
         while self._items:
-            item, _ = self._items.popleft()
+            item = self._items.popleft()
             if isinstance(item, Mark):
                 item.arrive()
             else:
@@ -310,7 +335,7 @@ class BoundedQueue:
 
     def held(self) -> int:
         """Events that wait here, counted by looking."""
-        return sum(len(i.events) for i, _ in self._items if isinstance(i, Batch))
+        return sum(len(i.events) for i in self._items if isinstance(i, Batch))
 
     @property
     def used(self) -> int:

@@ -38,25 +38,29 @@ class Step:
         self.node = node
         self.books: Books = node.books
         self._complaints = complaints
-        self._now = clock.now
         self._samples = node.kind is StageKind.SAMPLER
         self._call = call_of(node, clock)
         self.waits = is_async(self._call)
 
     def run(self, batch: Batch) -> None:
         """Apply a stage that does not wait; the batch keeps what goes on."""
-        started = self._now()
+        events = batch.events
         try:
-            result = self._call(list(batch.events))
+            result = self._call(list(events))
         except Exception as error:  # noqa: BLE001 - a user's bug must not end a worker
             self._fail(batch, error)
+            return
+        if (
+            type(result) is list
+            and len(result) == len(events)
+            and not isinstance(batch.claims, list)
+        ):
+            batch.events = result
         else:
             self._take(batch, result)
-        self.books.time(self._now() - started)
 
     async def run_waiting(self, batch: Batch, hand: Hand) -> None:
         """Apply a stage that waits; the batch keeps what goes on."""
-        started = self._now()
         try:
             result = await self._call(list(batch.events))
         except asyncio.CancelledError as error:
@@ -67,7 +71,6 @@ class Step:
         else:
             hand.check()
             self._take(batch, result)
-        self.books.time(self._now() - started)
 
     def close(self) -> None:
         """End the threads of a blocking stage."""

@@ -277,10 +277,10 @@ class Runtime:
             return [SinkWorker(head, queue, self._shared)]
         outlet = Outlet(segment.last, self.queues)
         if head.kind is StageKind.ACCUMULATOR:
-            row = Row(self._steps(segment.others), outlet)
+            row = Row(self._steps(segment.others), outlet, self._clock)
             return [AccumulatorWorker(head, queue, row, self._shared)]
         steps = self._steps([head, *segment.others])
-        row = Row(steps, outlet, segment.workers)
+        row = Row(steps, outlet, self._clock, segment.workers)
         return [FlowWorker(queue, row, self._shared) for _ in range(segment.workers)]
 
     def _steps(self, nodes: list[Node]) -> list[Step]:

@@ -56,11 +56,14 @@ class TimeSlice:
         self._loop = asyncio.get_running_loop()
         self._until = 0.0
 
-    async def rest_if_used(self) -> None:
-        """Give way once the slice is used up."""
-        if self._loop.time() >= self._until:
-            await asyncio.sleep(0)
-            self._until = self._loop.time() + TIME_SLICE
+    def is_used(self) -> bool:
+        """Whether others should run before the next batch."""
+        return self._loop.time() >= self._until
+
+    async def rest(self) -> None:
+        """Let others run; then a new slice begins."""
+        await asyncio.sleep(0)
+        self._until = self._loop.time() + TIME_SLICE
 
 
 class Worker(ABC):
@@ -161,11 +164,15 @@ class FlowWorker(Worker):
             if isinstance(item, Mark):
                 await self._pass_mark(item)
                 continue
-            count, size = len(item.events), queue.size_of(item)
-            hand.batches = [item]
-            await row.take(item, hand, None)
+            count, size = len(item.events), item.size
+            hand.batches = (item,)
+            if row.waits:
+                await row.take(item, hand, None)
+            elif not row.take_nowait(item, hand):
+                await row.send(hand, item)
             queue.done(count, size)
-            await slice_of_time.rest_if_used()
+            if slice_of_time.is_used():
+                await slice_of_time.rest()
 
     async def _pass_mark(self, mark: Mark) -> None:
         """A flush overtakes nothing: wait for the other workers of this queue."""
@@ -187,10 +194,48 @@ class Row:
         users: how many workers share the row.
     """
 
-    def __init__(self, steps: list[Step], outlet: Outlet, users: int = 1) -> None:
+    def __init__(
+        self, steps: list[Step], outlet: Outlet, clock: Clock, users: int = 1
+    ) -> None:
         self.steps = steps
         self._outlet = outlet
+        self._now = clock.now
         self._users = users
+        self.waits = any(step.waits for step in steps)
+        self.send = outlet.send
+
+    def take_nowait(self, batch: Batch, hand: Hand) -> bool:
+        """Pass a batch through steps that do not wait, and hand it on if there is room.
+
+        Returns:
+            False if ``send`` must hand on what is in the hand.
+        """
+        if self._run(batch, hand) and not self._outlet.send_nowait(batch):
+            return False
+        hand.batches = EMPTY
+        return True
+
+    def _run(self, batch: Batch, hand: Hand) -> bool:
+        """Call steps that do not wait; whether anything is left."""
+        before: Books | None = None
+        now = self._now
+        started = now()
+        for step in self.steps:
+            hand.node = step.node
+            books = step.books
+            if before is not None:
+                count = len(batch.events)
+                before.sent += count
+                books.received += count
+            step.run(batch)
+            ended = now()
+            books.batches += 1
+            books.busy += ended - started
+            started = ended
+            if not batch.events:
+                return False
+            before = books
+        return True
 
     async def take(self, batch: Batch, hand: Hand, before: Books | None) -> None:
         """Pass a batch through the steps and hand on what is left of it.
@@ -206,15 +251,17 @@ class Row:
                 before.sent += count
                 step.books.received += count
             hand.node = step.node
+            started = self._now()
             if step.waits:
                 await step.run_waiting(batch, hand)
             else:
                 step.run(batch)
+            step.books.time(self._now() - started)
             if not batch.events:
                 hand.batches = EMPTY
                 return
             before = step.books
-        await self._outlet.send(hand, batch)
+        await self.send(hand, batch)
 
     def pass_mark(self, mark: Mark) -> None:
         """Send a flush on: the steps hold nothing."""
@@ -262,9 +309,10 @@ class SourceWorker(Worker):
         delivery = Delivery(len(given)) if self._wants_delivery else UNTRACKED
         if not given:
             return delivery
-        claimed = delivery if self._wants_delivery else None
-        batch = Batch(given, None if claimed is None else [(claimed, len(given))])
+        batch = Batch(given, delivery if self._wants_delivery else None)
         self.node.books.created += len(given)
+        if self._open and self._outlet.send_nowait(batch):
+            return delivery
         hand = Hand(self.node)
         hand.batches = [batch]
         self.hands.add(hand)
