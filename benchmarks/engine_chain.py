@@ -61,36 +61,41 @@ async def ours(batch: int) -> float:
     return elapsed
 
 
-async def one_queue_per_hop() -> float:
-    queues = [asyncio.Queue(1024) for _ in range(3)]
+async def produce(out: asyncio.Queue) -> None:
+    for event in range(EVENTS):
+        await out.put(event)
+    await out.put(None)
+
+
+async def process(inbox: asyncio.Queue, out: asyncio.Queue) -> None:
+    while (event := await inbox.get()) is not None:
+        await out.put(increment(event))
+    await out.put(None)
+
+
+async def sample(inbox: asyncio.Queue, out: asyncio.Queue) -> None:
+    while (event := await inbox.get()) is not None:
+        if is_odd(event):
+            await out.put(event)
+    await out.put(None)
+
+
+async def consume(inbox: asyncio.Queue) -> int:
     taken = 0
+    while await inbox.get() is not None:
+        taken += 1
+    return taken
 
-    async def produce() -> None:
-        for event in range(EVENTS):
-            await queues[0].put(event)
-        await queues[0].put(None)
 
-    async def process() -> None:
-        while (event := await queues[0].get()) is not None:
-            await queues[1].put(increment(event))
-        await queues[1].put(None)
-
-    async def sample() -> None:
-        while (event := await queues[1].get()) is not None:
-            if is_odd(event):
-                await queues[2].put(event)
-        await queues[2].put(None)
-
-    async def consume() -> None:
-        nonlocal taken
-        while await queues[2].get() is not None:
-            taken += 1
-
+async def one_queue_per_hop() -> float:
+    first, second, third = (asyncio.Queue(1024) for _ in range(3))
     started = time.perf_counter()
     async with asyncio.TaskGroup() as group:
-        for step in (produce, process, sample, consume):
-            group.create_task(step())
-    assert taken == EVENTS // 2
+        group.create_task(produce(first))
+        group.create_task(process(first, second))
+        group.create_task(sample(second, third))
+        consumer = group.create_task(consume(third))
+    assert consumer.result() == EVENTS // 2
     return time.perf_counter() - started
 
 

@@ -6,7 +6,7 @@ Law: these are descriptions, cheap and immutable; nothing here runs, opens or ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 from attrs import frozen
@@ -16,7 +16,7 @@ from .errors import ConfigurationError
 if TYPE_CHECKING:
     from .stages import Stage
 
-Part = Union["Composable", Sequence["Composable"]]
+Part = Union["Composable", Sequence[Any]]
 
 
 class Composable:
@@ -74,16 +74,21 @@ def parts_of(part: Part) -> tuple[Composable, ...]:
     raise ConfigurationError(not_a_stage(part))
 
 
-def branches_of(branches: Sequence[Composable]) -> tuple[Composable, ...]:
-    """The branches of a fan-out or merge, checked."""
-    if not branches:
-        raise ConfigurationError(
-            "a fan-out or merge needs at least one branch, got none"
-        )
-    for branch in branches:
-        if not isinstance(branch, Composable):
-            raise ConfigurationError(not_a_stage(branch))
-    return tuple(branches)
+def branches_of(branches: Iterable[Part]) -> tuple[Composable, ...]:
+    """The branches of a fan-out, merge or route, checked; a list fans out further."""
+    found = tuple(map(branch_of, branches))
+    if not found:
+        raise ConfigurationError("a fan-out needs at least one branch, got none")
+    return found
+
+
+def branch_of(branch: Part) -> Composable:
+    """One branch, checked; a list fans out."""
+    if isinstance(branch, Composable):
+        return branch
+    if isinstance(branch, list | tuple):
+        return FanOut(branches_of(branch))
+    raise ConfigurationError(not_a_stage(branch))
 
 
 def not_a_stage(part: object) -> str:
@@ -97,16 +102,16 @@ def not_a_stage(part: object) -> str:
     return f"{part!r} is not a stage{hint}"
 
 
-def merge(*branches: Composable) -> Merge:
+def merge(*branches: Part) -> Merge:
     """Fan-in: ``merge(a, b) >> c`` sends what ``a`` and ``b`` give to ``c``."""
     return Merge(branches_of(branches))
 
 
 def route(
     select: Callable[[Any], str],
-    branches: Mapping[str, Composable],
+    branches: Mapping[str, Part],
     *,
-    default: Composable | None = None,
+    default: Part | None = None,
 ) -> Route:
     """Send each event to the branch whose name ``select(event)`` returns.
 
@@ -119,17 +124,17 @@ def route(
     Raises:
         ConfigurationError: no branches, or one that is not a stage.
     """
-    branches_of(tuple(branches.values()))
-    return Route(select, dict(branches), default)
+    placed = dict(zip(branches, branches_of(branches.values()), strict=True))
+    return Route(select, placed, None if default is None else branch_of(default))
 
 
-def best_effort(branch: Composable) -> BestEffort:
+def best_effort(branch: Part) -> BestEffort:
     """A branch of a fan-out that sheds events instead of blocking its siblings.
 
     When the queue in front of it is full it drops the newest events, or the oldest
     if that is its setting; what becomes of its events does not reach the source.
     """
-    return BestEffort(*branches_of((branch,)))
+    return BestEffort(branch_of(branch))
 
 
 def stage_name(stage: Stage) -> str:

@@ -19,7 +19,7 @@ class Timer(Protocol):
 
 
 class Clock(Protocol):
-    """What the engine asks of time. ``sluiceway.testing.ManualClock`` is the other one."""
+    """What the engine asks of time; ``sluiceway.testing`` has a manual one."""
 
     def now(self) -> float:
         """Seconds on a clock that never goes back; only differences mean anything."""

@@ -1,4 +1,4 @@
-"""A plain function becomes a stage: ``@source``, ``@processor``, ``@sampler``, ``@sink``.
+"""``@source``, ``@processor``, ``@sampler``, ``@sink``: a function becomes a stage.
 
 Law: whether a function is sync or async is decided here, once, never per event. One
 failing event is booked alone; its neighbours go on. Calling a decorated function calls
@@ -23,7 +23,12 @@ StageType = TypeVar("StageType", bound=Stage)
 
 
 class StageFunction:
-    """What the four kinds of decorated functions share."""
+    """What the four kinds of decorated functions share.
+
+    Args:
+        function: the decorated function; calling the stage calls it.
+        settings: what the decorator was given by keyword.
+    """
 
     def __init__(self, function: Function, settings: dict[str, Any]) -> None:
         functools.update_wrapper(self, function)

@@ -18,7 +18,7 @@ class SluicewayError(Exception):
 
 
 class ConfigurationError(SluicewayError, ValueError):
-    """A setting cannot mean anything: the message names field, value and expectation."""
+    """A setting means nothing: the message names field, value and expectation."""
 
 
 class GraphError(ConfigurationError):

@@ -127,7 +127,7 @@ class Pipeline:
         )
 
     def _on_loop(self, look: Callable[[], T]) -> T:
-        """Look while nothing moves: on the pipeline's loop, if another thread runs it."""
+        """Look while nothing moves: on the loop, if another thread runs it."""
         runtime = self._runtime
         if runtime is None or runtime.report is not None or is_current(runtime.loop):
             return look()
@@ -150,8 +150,8 @@ class Pipeline:
         """
         if self.state not in (PipelineState.NEW, PipelineState.STOPPED):
             raise PipelineStateError(
-                f"pipeline {self.name} is {self.state.value}; it can be started once it "
-                "has stopped"
+                f"pipeline {self.name} is {self.state.value}; it can be started once "
+                "it has stopped"
             )
         self._state = PipelineState.STARTING
         runtime = Runtime(self._graph, self._clock, self._resource, self.name)

@@ -23,7 +23,7 @@ Validator = Callable[[Any, "Attribute[Any]", Any], None]
 def number(
     low: float, high: float = math.inf, *, whole: bool = False, optional: bool = False
 ) -> Validator:
-    """An attrs validator: a number from ``low`` to ``high``; whole and None if allowed."""
+    """An attrs validator: a number, or whole number, from ``low`` to ``high``."""
 
     def check(owner: Any, attribute: Attribute[Any], value: Any) -> None:
         if value is None and optional:

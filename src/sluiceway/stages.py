@@ -29,7 +29,7 @@ Given_contra = TypeVar("Given_contra", contravariant=True)
 
 
 class Patience(Protocol):
-    """How long waiting is still worth it: for ever while running, not while draining."""
+    """How long waiting is worth it: for ever while running, less while draining."""
 
     async def wait(self, seconds: float) -> bool:
         """Wait; False, at once, when a drain has used its share of the deadline."""
@@ -128,7 +128,7 @@ class Worker(Stage):
     """What processors and samplers share.
 
     Attributes:
-        workers: how many batches are worked on at the same time; above 1 gives up order.
+        workers: batches that are worked on at the same time; above 1 gives up order.
         stateful: True refuses one object in two places of a graph.
         mutates: whether it changes events in place, so that a fan-out must copy.
     """
@@ -230,7 +230,7 @@ class Accumulator(Stage, Generic[In, Out]):
         return []
 
     def flush(self, now: float) -> list[Out]:  # noqa: ARG002 - for subclasses
-        """Everything that can be released, now: the input ended or a flush was asked."""
+        """All that can be released: the input ended or a flush was asked."""
         return []
 
     def next_deadline(self) -> float | None:

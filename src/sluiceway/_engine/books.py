@@ -48,11 +48,6 @@ class Books:
         self.batches = 0
         self.busy = 0.0
 
-    def deliver(self, batch: Batch) -> None:
-        """The whole batch has arrived."""
-        self.delivered += len(batch.events)
-        batch.settle(DeliveryStatus.DELIVERED)
-
     def drop(
         self, batch: Batch, reason: str, error: BaseException | None = None
     ) -> None:

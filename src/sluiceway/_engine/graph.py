@@ -201,15 +201,17 @@ class Builder:
     def _place_route(self, part: Route, tails: list[Tail]) -> list[Tail]:
         if not tails:
             raise GraphError("route(...) needs a stage in front of it")
-        ends: list[Tail] = []
-        for tail in tails:
-            default: list[Arm] | None = None if part.default is None else []
-            fork = Fork(part.select, {key: [] for key in part.branches}, default)
+        forks = [fork_of(part) for _ in tails]
+        for tail, fork in zip(tails, forks, strict=True):
             tail.arms.append(fork)
-            for key, branch in part.branches.items():
-                ends += self.place(branch, [Tail(tail.node, fork.ways[key])])
-            if part.default is not None and default is not None:
-                ends += self.place(part.default, [Tail(tail.node, default)])
+        nodes = [tail.node for tail in tails]
+        ends: list[Tail] = []
+        for key, branch in part.branches.items():
+            ways = [fork.ways[key] for fork in forks]
+            ends += self.place(branch, list(map(Tail, nodes, ways)))
+        if part.default is not None:
+            ways = [fork.default for fork in forks if fork.default is not None]
+            ends += self.place(part.default, list(map(Tail, nodes, ways)))
         return ends
 
     def _place_stage(self, part: Composable, tails: list[Tail]) -> list[Tail]:
@@ -255,6 +257,12 @@ class Builder:
             number += 1
             unique = f"{name}_{number}"
         return unique
+
+
+def fork_of(route: Route) -> Fork:
+    """A fork whose ways lead nowhere yet."""
+    default: list[Arm] | None = None if route.default is None else []
+    return Fork(route.select, {key: [] for key in route.branches}, default)
 
 
 def kind_of(stage: object) -> StageKind:

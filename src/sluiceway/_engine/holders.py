@@ -194,8 +194,8 @@ def batches_of(released: Any) -> list[list[Any]]:
     if isinstance(released, list):
         return [released]
     raise TypeError(
-        f"an accumulator released {type(released).__name__}; expected a list of events, "
-        "or Batches for several lists"
+        f"an accumulator released {type(released).__name__}; expected a list of "
+        "events, or Batches for several lists"
     )
 
 
@@ -226,6 +226,7 @@ class SinkWorker(Worker):
         self._line = ClaimLine()
         self._slots = asyncio.Semaphore(sink.max_in_flight)
         self._alone = sink.max_in_flight == 1
+        self._now = shared.clock.now
         self._direct = self._alone and self._batcher is None
         self.hand = Hand(node)
         self.hands.add(self.hand)
@@ -303,7 +304,8 @@ class SinkWorker(Worker):
             self._slots.release()
 
     async def _write(self, hand: Hand, batch: Batch) -> None:
-        started = self._clock.now()
+        books = self.node.books
+        started = self._now()
         try:
             await self._write_through(list(batch.events))
         except asyncio.CancelledError as error:
@@ -314,9 +316,12 @@ class SinkWorker(Worker):
             self._fail(batch, error)
         else:
             hand.check()
-            self.node.books.deliver(batch)
+            books.delivered += len(batch.events)
+            if batch.claims is not None:
+                batch.settle(DeliveryStatus.DELIVERED)
         hand.batches = EMPTY
-        self.node.books.time(self._clock.now() - started)
+        books.batches += 1
+        books.busy += self._now() - started
         self._inbox.done(len(batch.events), batch.size)
 
     def _fail(self, batch: Batch, error: Exception) -> None:
@@ -335,7 +340,7 @@ class SinkWorker(Worker):
             await asyncio.wait(self._writes)
 
     def give_up(self, reason: str, error: BaseException | None = None) -> None:
-        """Drop what waits for its batch, and cancel the writes, which drop their own."""
+        """Drop what waits for its batch; cancelled writes drop their own."""
         for write in self._writes:
             write.cancel()
         if self._batcher is not None:

@@ -56,7 +56,7 @@ def segment_from(head: Node) -> Segment:
 
 
 def next_in_row(node: Node) -> Node | None:
-    """The stage that is called right after ``node`` without a queue, if there is one."""
+    """The stage that is called right after ``node``, without a queue, if any."""
     if node.kind is StageKind.SOURCE or len(node.arms) != 1:
         return None
     arm = node.arms[0]

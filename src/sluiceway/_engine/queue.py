@@ -67,7 +67,7 @@ class BoundedQueue:
     # What the stages before it do.
 
     def put_nowait(self, batch: Batch) -> bool:
-        """Hand ``batch`` over if that needs no decision; False if ``put`` must decide."""
+        """Hand ``batch`` over if there is room; False if ``put`` must decide."""
         count = len(batch.events)
         if (
             self._sized

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from ..batch import Batch, carry_claims
+from ..batch import Batch, carry_claims, change_pending
 from ..clock import Clock
 from ..decorators import is_async
 from ..errors import PartialError
@@ -50,14 +50,16 @@ class Step:
         except Exception as error:  # noqa: BLE001 - a user's bug must not end a worker
             self._fail(batch, error)
             return
-        if (
-            type(result) is list
-            and len(result) == len(events)
-            and not isinstance(batch.claims, list)
-        ):
-            batch.events = result
-        else:
+        claims = batch.claims
+        if type(result) is not list or isinstance(claims, list):
             self._take(batch, result)
+            return
+        fewer = len(events) - len(result)
+        if fewer:
+            self._book_difference(fewer)
+            if claims is not None:
+                change_pending(claims, -fewer)
+        batch.events = result
 
     async def run_waiting(self, batch: Batch, hand: Hand) -> None:
         """Apply a stage that waits; the batch keeps what goes on."""

@@ -311,7 +311,7 @@ class Runtime:
             task.cancel()
 
     async def _drain(self) -> None:
-        """Wait for the workers; after a share of the time, retries are not waited for."""
+        """Wait for the workers; retries only for a share of the time."""
         if self._cut_asked.is_set():
             return
         now = self.loop.time()

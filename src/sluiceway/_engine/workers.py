@@ -27,6 +27,7 @@ from .marks import Mark
 from .queue import END, BoundedQueue
 from .steps import Step
 
+LONGEST_RUN = 1024  # events that a source may send before others run
 TIME_SLICE = 0.005  # seconds that a worker may keep the loop before it lets others run
 
 
@@ -290,6 +291,7 @@ class SourceWorker(Worker):
         self._outlet = outlet
         self._wants_delivery = bool(node.stage.wants_delivery)
         self._open = True
+        self._unbroken = 0  # events sent since the source last waited
         self.stopping = False  # it has been cancelled because intake stops
 
     async def work(self) -> None:
@@ -306,13 +308,19 @@ class SourceWorker(Worker):
     async def send(self, events: Iterable[Any]) -> Delivery:
         """Hand events on; this is the ``send`` that a source is given."""
         given = list(events)
-        delivery = Delivery(len(given)) if self._wants_delivery else UNTRACKED
-        if not given:
+        count = len(given)
+        delivery = Delivery(count) if self._wants_delivery else UNTRACKED
+        if not count:
             return delivery
         batch = Batch(given, delivery if self._wants_delivery else None)
-        self.node.books.created += len(given)
+        self.node.books.created += count
         if self._open and self._outlet.send_nowait(batch):
+            self._unbroken += count
+            if self._unbroken > LONGEST_RUN:
+                self._unbroken = 0
+                await asyncio.sleep(0)
             return delivery
+        self._unbroken = 0
         hand = Hand(self.node)
         hand.batches = [batch]
         self.hands.add(hand)

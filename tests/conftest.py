@@ -1,0 +1,61 @@
+"""What every test gets: no task, thread or socket may be left behind."""
+
+import asyncio
+import gc
+import threading
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "sluiceway", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("sluiceway")
+
+LASTING = ("sluiceway-blocking", "ThreadPoolExecutor", "AnyIO worker", "asyncio_")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind():
+    """Threads that a test started end with it; leaks of others warn, and fail."""
+    before = set(threading.enumerate())
+    yield
+    gc.collect()
+    left = [
+        thread
+        for thread in set(threading.enumerate()) - before
+        if thread.is_alive() and not thread.name.startswith(LASTING)
+    ]
+    for thread in left:
+        thread.join(2.0)
+    assert [thread for thread in left if thread.is_alive()] == []
+
+
+@pytest.fixture
+def run():
+    """Run a coroutine on a fresh loop and check that it leaves no task behind."""
+
+    def run(coroutine, timeout=30.0):
+        async def bounded():
+            async with asyncio.timeout(timeout):
+                result = await coroutine
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            assert not left, f"tasks left behind: {left}"
+            return result
+
+        return asyncio.run(bounded(), debug=True)
+
+    return run
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The last lines name the real servers that were not there."""
+    missing = sorted(
+        {
+            report.longrepr[2].removeprefix("Skipped: ")
+            for report in terminalreporter.stats.get("skipped", [])
+            if isinstance(report.longrepr, tuple) and "server" in report.longrepr[2]
+        }
+    )
+    for line in missing:
+        terminalreporter.write_line(f"NOT TESTED: {line}", yellow=True)
