@@ -1,0 +1,222 @@
+"""Metric points become a page in Prometheus's text formats.
+
+Law: pure; a page is always valid. What cannot stand on it is left out, alone, and the
+page says which points that were and why. Source: Prometheus text format 0.0.4,
+OpenMetrics 1.0, OpenTelemetry specification ``metrics/sdk_exporters/prometheus``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import cast
+
+from attrs import field, frozen
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics import exposition as openmetrics_format
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample as LibrarySample
+
+from ..events import MetricPoint, Resource, Scope
+from .identity import identity_of
+from .prometheus_names import encodable, job_and_instance, labels_of
+from .prometheus_samples import Family, Sample, family_of, sample, samples_of
+
+OF_THE_FORMAT = frozenset({"le", "quantile"})
+OF_A_RESOURCE = frozenset({"job", "instance"})
+NO_RECORDED_VALUE = 1
+
+
+@frozen
+class Page:
+    """A rendered page.
+
+    Attributes:
+        body: the text as UTF-8.
+        content_type: what to send as ``Content-Type``.
+        left_out: why a point is not on the page, by its index among those given.
+    """
+
+    body: bytes
+    content_type: str
+    left_out: Mapping[int, str]
+
+
+def exposition(
+    points: Iterable[MetricPoint],
+    *,
+    openmetrics: bool = False,
+    scope_labels: bool = False,
+    taken: Collection[str] = (),
+) -> Page:
+    """The page of these points, one for each series, without timestamps.
+
+    Attributes become labels, the resource becomes ``target_info``. Points of several
+    resources get the labels ``job`` and ``instance``, as a collector gives them. Delta
+    points must have been added up before. Points without a recorded value are left out
+    without a word. ``_created`` is not written: it doubles the series for little use.
+
+    Args:
+        points: the latest point of each series.
+        openmetrics: OpenMetrics 1.0 with units and exemplars instead of text 0.0.4.
+        scope_labels: tell the instrumentation scope in ``otel_scope_*`` labels; needed
+            only where two scopes have a series of the same name and attributes.
+        taken: labels that the receiver sets; such attributes become ``exported_*``.
+    """
+    points = list(points)
+    builder = PageBuilder(
+        resources_of(points),
+        strict=openmetrics,
+        scope_labels=scope_labels,
+        taken=taken,
+    )
+    left_out: dict[int, str] = {}
+    for index, point in enumerate(points):
+        if point.value is None or point.flags & NO_RECORDED_VALUE:
+            continue
+        try:
+            builder.add(point)
+        except (ValueError, OverflowError, TypeError, AttributeError) as error:
+            left_out[index] = f"{point.name!r} is left out: {error}"
+    return render(builder, left_out, openmetrics=openmetrics)
+
+
+def render(
+    builder: PageBuilder, left_out: Mapping[int, str], *, openmetrics: bool
+) -> Page:
+    """The page in one of the two formats."""
+    # All names are legal already, and the library's own escaping costs colons.
+    escaping = openmetrics_format.ALLOWUTF8
+    if openmetrics:
+        body = bytes(openmetrics_format.generate_latest(builder, escaping))  # type: ignore[no-untyped-call]
+        return Page(body, openmetrics_format.CONTENT_TYPE_LATEST, left_out)
+    body = generate_latest(builder, escaping)
+    return Page(body, CONTENT_TYPE_PLAIN_0_0_4, left_out)
+
+
+def resources_of(points: Iterable[MetricPoint]) -> dict[bytes, Resource]:
+    """The distinct resources; most points share the very object."""
+    objects = {id(point.resource): point.resource for point in points}
+    return {identity_of(found.attributes): found for found in objects.values()}
+
+
+class PageBuilder(Collector):
+    """Sorts samples into families, and refuses what would make the page invalid."""
+
+    def __init__(
+        self,
+        resources: Mapping[bytes, Resource],
+        *,
+        strict: bool,
+        scope_labels: bool,
+        taken: Collection[str],
+    ) -> None:
+        self._several = len(resources) > 1
+        self._strict = strict
+        self._scope_labels = scope_labels
+        self._taken = OF_THE_FORMAT.union(taken)
+        if self._several:
+            self._taken |= OF_A_RESOURCE
+        self._families: dict[str, FamilyBook] = {}
+        self._owners: dict[str, Family] = {}
+        self._series: set[tuple[str, frozenset[tuple[str, str]]]] = set()
+        self._add_targets(resources.values())
+
+    def collect(self) -> Iterable[Metric]:
+        """The families, one at a time: the target first, the others by name."""
+        for name in sorted(self._families, key=lambda name: (name != "target", name)):
+            yield self._families[name].metric()
+
+    def add(self, point: MetricPoint) -> None:
+        """Put a point's samples on the page, or say in a ``ValueError`` why not."""
+        family = family_of(point)
+        samples = samples_of(point, family, strict=self._strict)
+        self._check_names(family)
+        labels = self._labels_of(point)
+        self._claim_series(family, labels)
+        book = self._book_of(family, point.description or point.name)
+        book.series.append((labels, samples))
+
+    def _add_targets(self, resources: Iterable[Resource]) -> None:
+        family = Family("target", "", "info")
+        for resource in resources:
+            labels = labels_of(resource.attributes, self._taken)
+            if labels:
+                labels |= self._resource_labels(resource)
+                book = self._book_of(family, "What the metrics are about.")
+                book.series.append((labels, [sample("_info", 1.0)]))
+
+    def _check_names(self, family: Family) -> None:
+        for name in family.sample_names():
+            owner = self._owners.get(name)
+            if owner is not None and (owner.name, owner.type) != (
+                family.name,
+                family.type,
+            ):
+                raise ValueError(
+                    f"{name} belongs to the {owner.type} {owner.name} already"
+                )
+
+    def _labels_of(self, point: MetricPoint) -> dict[str, str]:
+        labels = labels_of(point.attributes, self._taken)
+        labels |= self._resource_labels(point.resource)
+        if self._scope_labels:
+            labels |= labels_of_scope(point.scope)
+        return labels
+
+    def _resource_labels(self, resource: Resource) -> dict[str, str]:
+        return job_and_instance(resource.attributes) if self._several else {}
+
+    def _claim_series(self, family: Family, labels: dict[str, str]) -> None:
+        series = family.name, frozenset(labels.items())
+        if series in self._series:
+            raise ValueError(
+                "there is a series of the same name and labels already; "
+                "scope_labels=True tells apart those of several scopes"
+            )
+        self._series.add(series)
+
+    def _book_of(self, family: Family, description: str) -> FamilyBook:
+        book = self._families.get(family.name)
+        if book is None:
+            self._owners |= dict.fromkeys(family.sample_names(), family)
+            book = self._families[family.name] = FamilyBook(family, description)
+        return book
+
+
+@frozen
+class FamilyBook:
+    """A family and the samples of its series."""
+
+    family: Family
+    description: str
+    series: list[tuple[dict[str, str], list[Sample]]] = field(factory=list)
+
+    def metric(self) -> Metric:
+        """The family as the library writes it."""
+        name, unit, kind = self.family.name, self.family.unit, self.family.type
+        metric = Metric(name, encodable(self.description), kind, unit)
+        # One at a time: a list of all would cost long pauses for garbage collection.
+        metric.samples = cast("list[LibrarySample]", self.samples())
+        return metric
+
+    def samples(self) -> Iterator[LibrarySample]:
+        """The samples of all series."""
+        for labels, samples in self.series:
+            for suffix, value, label, exemplar in samples:
+                own = {**labels, label[0]: label[1]} if label else labels
+                name = self.family.name + suffix
+                yield LibrarySample(name, own, value, None, exemplar)
+
+
+def labels_of_scope(scope: Scope) -> dict[str, str]:
+    """The labels ``otel_scope_*``: name, version, schema and attributes."""
+    known = {
+        "name": scope.name,
+        "version": scope.version,
+        "schema_url": scope.schema_url,
+    }
+    return {
+        f"otel_scope_{name}": text
+        for name, text in labels_of({**scope.attributes, **known}).items()
+    }

@@ -1,0 +1,86 @@
+"""The pushgateway's URL paths: a group of metrics is named by its labels.
+
+Law: pure. Source: pushgateway 1.11 ``README.md``, "URL", and ``handler/push.go``.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from urllib.parse import unquote, urlsplit
+
+from ..errors import ConfigurationError
+
+LABEL = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*")
+PLAIN = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~:-]+")
+
+
+def gateway_address(url: str) -> tuple[str, tuple[str, str] | None]:
+    """The base URL without a slash at its end, and the user and password in it.
+
+    ``"host:9091"`` without a scheme is taken for HTTP.
+
+    Raises:
+        ConfigurationError: it is no HTTP URL of a server; the message leaves out
+            what may be a password.
+    """
+    address = url if "://" in url else f"http://{url}"
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port, parts = None, None, urlsplit("")
+    if parts.scheme not in ("http", "https") or not host or parts.query:
+        shown = url.rpartition("@")[2]
+        raise ConfigurationError(
+            f"url is {shown!r}; expected one like 'http://localhost:9091'"
+        )
+    shown_host = f"[{host}]" if ":" in host else host
+    netloc = shown_host if port is None else f"{shown_host}:{port}"
+    base = f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}"
+    if parts.username is None:
+        return base, None
+    return base, (unquote(parts.username), unquote(parts.password or ""))
+
+
+def grouping_path(grouping: Mapping[str, str]) -> str:
+    """The path of a group, such as ``"/metrics/job/shop/instance/a:1"``.
+
+    Values that a path segment cannot hold as they are (empty, with slashes, spaces or
+    characters beyond ASCII) travel as base64. The order of labels means nothing to
+    the server; ``job`` stands first and the others by name.
+
+    Raises:
+        ConfigurationError: no ``job``, an empty one, or a label that Prometheus
+            would not take.
+    """
+    check_grouping(grouping)
+    rest = sorted(name for name in grouping if name != "job")
+    pairs = (segment_pair(name, grouping[name]) for name in ("job", *rest))
+    return "/metrics/" + "/".join(pairs)
+
+
+def check_grouping(grouping: Mapping[str, str]) -> None:
+    """Refuse a grouping that the server would refuse."""
+    for name, value in grouping.items():
+        if not LABEL.fullmatch(name):
+            raise ConfigurationError(
+                f"grouping has the label {name!r}; expected letters, digits and "
+                "underscores, no digit first and not two underscores"
+            )
+        if not isinstance(value, str):
+            raise ConfigurationError(f"grouping[{name!r}] is {value!r}; expected a str")
+    if not grouping.get("job"):
+        raise ConfigurationError(
+            f"job is {grouping.get('job')!r}; expected a name that is not empty"
+        )
+
+
+def segment_pair(name: str, value: str) -> str:
+    """One label and its value as two segments of a path."""
+    if PLAIN.fullmatch(value):
+        return f"{name}/{value}"
+    # A segment of base64 padding stands for the empty value: it cannot be empty itself.
+    text = urlsafe_b64encode(value.encode("utf-8", "replace")).decode().rstrip("=")
+    return f"{name}@base64/{text or '='}"

@@ -1,0 +1,138 @@
+"""The latest state of every series, which is what Prometheus is shown.
+
+Law: pure. A cumulative point replaces an older one of its series; delta points are
+added up. A copy shares the points, which nobody changes, and nothing else. Source:
+OpenTelemetry specification, ``metrics/data-model``, "Delta-to-Cumulative".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from attrs import frozen
+
+from ..errors import PermanentError
+from ..events import MetricKind, MetricPoint, Temporality
+from ..formats.histograms import added
+from ..formats.identity import identity_of
+
+SeriesKey = tuple[str, bytes, str, bytes]
+NO_RECORDED_VALUE = 1
+
+
+@frozen
+class Update:
+    """What an update did.
+
+    Attributes:
+        superseded: points that a later point of their series has replaced, or that
+            came after a later one.
+        refused: why an event could not be taken, by its index.
+    """
+
+    superseded: int
+    refused: Mapping[int, Exception]
+
+
+class LatestState:
+    """The latest point of every series, a series being told by its name, attributes,
+    scope and resource.
+    """
+
+    def __init__(self, series: Mapping[SeriesKey, MetricPoint] | None = None) -> None:
+        self._series = dict(series or {})
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    def __repr__(self) -> str:
+        return f"<LatestState of {len(self._series)} series>"
+
+    def copy(self) -> LatestState:
+        """A state that can be updated without changing this one."""
+        return LatestState(self._series)
+
+    def points(self) -> list[MetricPoint]:
+        """The latest point of every series, in the order of their first appearance."""
+        return list(self._series.values())
+
+    def latest_of(self, point: MetricPoint) -> MetricPoint | None:
+        """The state of the series that ``point`` belongs to."""
+        return self._series.get(key_of(point, {}))
+
+    def update(self, events: Iterable[Any]) -> Update:
+        """Take points in.
+
+        A point without a recorded value ends its series. What is not a MetricPoint,
+        and a delta that came too late to be added, is refused.
+        """
+        superseded = 0
+        refused: dict[int, Exception] = {}
+        identities: dict[int, bytes] = {}
+        for index, event in enumerate(events):
+            try:
+                superseded += self._take(event, identities)
+            except PermanentError as error:
+                refused[index] = error
+        return Update(superseded, refused)
+
+    def _take(self, event: Any, identities: dict[int, bytes]) -> bool:
+        if not isinstance(event, MetricPoint):
+            kind = type(event).__name__
+            raise PermanentError(
+                f"expected a MetricPoint, got a {kind}", reason="not_a_metric"
+            )
+        key = key_of(event, identities)
+        older = self._series.get(key)
+        if event.value is None or event.flags & NO_RECORDED_VALUE:
+            self._series.pop(key, None)
+        else:
+            self._series[key] = successor(event, older)
+        return older is not None and older is not event and not is_delta(event)
+
+
+def key_of(point: MetricPoint, identities: dict[int, bytes]) -> SeriesKey:
+    """The point's series; ``identities`` remembers resources, which points share."""
+    resource = point.resource
+    identity = identities.get(id(resource))
+    if identity is None:
+        identity = identities[id(resource)] = identity_of(resource.attributes)
+    return point.name, identity_of(point.attributes), point.scope.name, identity
+
+
+def is_delta(point: MetricPoint) -> bool:
+    """Whether the point counts since the previous one."""
+    accumulates = point.kind not in (MetricKind.GAUGE, MetricKind.SUMMARY)
+    return accumulates and point.temporality == Temporality.DELTA
+
+
+def successor(point: MetricPoint, older: MetricPoint | None) -> MetricPoint:
+    """What the series stands at after ``point``.
+
+    Raises:
+        PermanentError: a delta that began before the end of what was added already.
+    """
+    if not is_delta(point):
+        late = older is not None and 0 < point.time_unix_nano < older.time_unix_nano
+        return older if older is not None and late else point
+    value = None
+    start = point.start_time_unix_nano
+    if older is not None:
+        last = older.time_unix_nano
+        if start and last and start < last:
+            raise PermanentError(
+                f"a delta of {point.name!r} came too late to be added",
+                reason="out_of_order",
+            )
+        if start == last or not start or not last:
+            value = added(older.value, point.value)
+            start = start if value is None else older.start_time_unix_nano
+    # A gap, or buckets that cannot be added, start the series again.
+    return msgspec.structs.replace(
+        point,
+        value=point.value if value is None else value,
+        start_time_unix_nano=start,
+        temporality=Temporality.CUMULATIVE,
+    )

@@ -1,0 +1,211 @@
+"""PrometheusSink: the latest state of every series, on a page that Prometheus scrapes.
+
+Law: a write only updates the state; a page is made when it is asked for. The state
+outlives a close, so that counters go on when the sink opens again.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from logging import Logger
+
+from aiohttp import web
+from attrs import field, frozen
+
+from ..errors import ConfigurationError
+from ..events import MetricPoint
+from ..formats.negotiation import accepts_gzip, names_escaping, wants_openmetrics
+from ..formats.prometheus_text import Page, exposition
+from ..layers.retry import raise_failures
+from ..settings import Queue
+from ..stages import Sink, StageContext
+from .latest import LatestState
+from .rendering import rendered
+
+SHUTDOWN_SECONDS = 1.0
+MOST_COMPLAINTS = 100
+QUEUE = Queue()
+SMALLEST_GZIP = 1024  # bytes; less is not worth a header
+
+
+@frozen
+class ScrapeStatistics:
+    """What a PrometheusSink has done.
+
+    Attributes:
+        scrapes: pages that were asked for.
+        superseded: points that a later point has replaced.
+        series: the series that a page holds now.
+        left_out: why a series is not on the page, in the last one that was made.
+    """
+
+    scrapes: int
+    superseded: int
+    series: int
+    left_out: tuple[str, ...] = field(default=())
+
+
+class PrometheusSink(Sink[MetricPoint]):
+    """Serves metric points to a Prometheus that scrapes them.
+
+    Text 0.0.4 or OpenMetrics 1.0 (with exemplars), as the scraper asks; gzip. Names and
+    labels become Prometheus's, the resource becomes ``target_info``; points of several
+    resources get ``job`` and ``instance`` labels, for which a scrape configuration
+    sets ``honor_labels``. Delta points are added up.
+
+    Args:
+        host: the address to listen on; default ``"127.0.0.1"``, this machine only.
+        port: the port; default 9464, 0 picks a free one, see the attribute ``port``.
+            None opens no port, for a page that is mounted as ``handle`` elsewhere.
+        path: where the page is; default ``"/metrics"``.
+        scope_labels: tell the instrumentation scope in ``otel_scope_*`` labels.
+        name: the stage's name.
+        queue: the queue in front; default ``Queue()``.
+
+    Raises:
+        ConfigurationError: a port or path that cannot be served.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = 9464,
+        path: str = "/metrics",
+        scope_labels: bool = False,
+        name: str | None = None,
+        queue: Queue = QUEUE,
+    ) -> None:
+        check_address(port, path)
+        self.name = name
+        self.queue = queue
+        self.host = host
+        self.path = path
+        self._asked_port = port
+        self._bound_port: int | None = None
+        self._scope_labels = scope_labels
+        self._state = LatestState()
+        self._superseded = 0
+        self._scrapes = 0
+        self._left_out: Mapping[int, str] = {}
+        self._complaints: set[str] = set()
+        self._logger: Logger | None = None
+        self._runner: web.AppRunner | None = None
+
+    def __repr__(self) -> str:
+        state = "closed" if self._runner is None else "open"
+        where = f"{self.host}:{self.port}{self.path}"
+        return f"<PrometheusSink {where} {state} series={len(self._state)}>"
+
+    @property
+    def port(self) -> int | None:
+        """The port that is listened on; before ``open`` the one that was asked for."""
+        return self._asked_port if self._bound_port is None else self._bound_port
+
+    def statistics(self) -> ScrapeStatistics:
+        """A snapshot of what was served."""
+        return ScrapeStatistics(
+            scrapes=self._scrapes,
+            superseded=self._superseded,
+            series=len(self._state),
+            left_out=tuple(sorted(set(self._left_out.values()))),
+        )
+
+    async def open(self, context: StageContext) -> None:
+        """Listen.
+
+        Raises:
+            ConfigurationError: the address cannot be had.
+        """
+        self._logger = context.logger
+        if self._asked_port is None:
+            return
+        app = web.Application()
+        app.router.add_get(self.path, self.handle)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self.host, self._asked_port).start()
+        except BaseException as error:
+            await runner.cleanup()
+            if isinstance(error, OSError):
+                raise ConfigurationError(
+                    f"PrometheusSink cannot listen on {self.host}:{self._asked_port} "
+                    f"({error.strerror or error}); port=0 picks a free port"
+                ) from error
+            raise
+        self._runner = runner
+        self._bound_port = runner.addresses[0][1]
+
+    async def close(self) -> None:
+        """Stop listening; the state stays."""
+        runner, self._runner = self._runner, None
+        self._bound_port = None
+        if runner is not None:
+            await runner.cleanup()
+
+    async def write(self, events: list[MetricPoint]) -> None:
+        """Take the points into the state.
+
+        Raises:
+            PartialError: some events are no metric points, or deltas that came too
+                late to be added.
+        """
+        update = self._state.update(events)
+        self._superseded += update.superseded
+        raise_failures(dict(update.refused), len(events))
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer a scrape: an aiohttp handler, to be mounted in any application."""
+        accept = request.headers.get("Accept")
+        zips = accepts_gzip(request.headers.get("Accept-Encoding"))
+        openmetrics = wants_openmetrics(accept)
+        points = self._state.points()
+        page, body = await rendered(
+            points, lambda: self._page(points, openmetrics=openmetrics, zips=zips)
+        )
+        self._scrapes += 1
+        self._complain(page)
+        escaping = openmetrics and names_escaping(accept)
+        headers = {
+            "Content-Type": page.content_type
+            + ("; escaping=underscores" if escaping else ""),
+            "Vary": "Accept, Accept-Encoding",
+        }
+        if body is not page.body:
+            headers["Content-Encoding"] = "gzip"
+        return web.Response(body=body, headers=headers)
+
+    def _page(
+        self, points: list[MetricPoint], *, openmetrics: bool, zips: bool
+    ) -> tuple[Page, bytes]:
+        page = exposition(
+            points, openmetrics=openmetrics, scope_labels=self._scope_labels
+        )
+        if zips and len(page.body) >= SMALLEST_GZIP:
+            return page, gzip.compress(page.body, compresslevel=5, mtime=0)
+        return page, page.body
+
+    def _complain(self, page: Page) -> None:
+        """Log what is missing on the page, each thing once."""
+        self._left_out = page.left_out
+        for words in page.left_out.values():
+            if (
+                words not in self._complaints
+                and len(self._complaints) < MOST_COMPLAINTS
+            ):
+                self._complaints.add(words)
+                if self._logger is not None:
+                    self._logger.warning("%s", words)
+
+
+def check_address(port: int | None, path: str) -> None:
+    """Refuse what cannot be listened on."""
+    whole = isinstance(port, int) and not isinstance(port, bool)
+    if port is not None and not (whole and 0 <= port <= 65535):
+        raise ConfigurationError(
+            f"port is {port!r}; expected a whole number from 0 to 65535 or None"
+        )
+    if not path.startswith("/") or "{" in path or "}" in path:
+        raise ConfigurationError(f"path is {path!r}; expected one like '/metrics'")

@@ -1,0 +1,369 @@
+"""PushgatewaySink: the latest state of every series, pushed to a pushgateway.
+
+Law: one write is one push of whole groups. What a push did not bring there is not
+remembered, so that trying again adds nothing twice and the ledger tells the truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Any, Literal, get_args
+
+import aiohttp
+from attrs import field, frozen
+from yarl import URL
+
+from ..batching import BatchBy
+from ..errors import (
+    ConfigurationError,
+    DeliveryError,
+    PermanentError,
+    TransientError,
+    nearest,
+)
+from ..events import NO_RESOURCE, MetricPoint, Resource
+from ..formats.prometheus_names import job_and_instance
+from ..formats.prometheus_text import Page, exposition
+from ..formats.pushgateway import check_grouping, gateway_address, grouping_path
+from ..formats.retry_after import seconds_asked
+from ..layers.retry import raise_failures
+from ..settings import Queue, Retry
+from ..stages import Sink, StageContext
+from .latest import LatestState
+from .rendering import rendered
+
+DEFAULT_URL = "http://localhost:9091"
+DEFAULT_JOB = "sluiceway"
+LONGEST_ANSWER = 4096  # bytes of an answer that are read
+LONGEST_WORDS = 200  # characters of an answer that an error repeats
+CLOSE_SECONDS = 5.0
+USER_AGENT = "sluiceway"
+QUEUE = Queue()
+BATCH = BatchBy(max_events=5000, flush_interval=1.0)
+RETRY = Retry()
+
+Method = Literal["PUT", "POST"]
+
+
+@frozen
+class PushStatistics:
+    """What a PushgatewaySink has done.
+
+    Attributes:
+        pushes: groups that the gateway took.
+        superseded: points that never travelled, since a later one took their place.
+        series: the series that the groups hold now, by the group's path.
+    """
+
+    pushes: int
+    superseded: int
+    series: Mapping[str, int] = field(factory=dict)
+
+
+class PushgatewaySink(Sink[MetricPoint]):
+    """Pushes metric points to a Prometheus pushgateway.
+
+    Every write merges the points into the latest state and pushes the whole group, by
+    default about once a second: what comes meanwhile waits behind the queue and is
+    coalesced. Delta points are added up. Names and labels become Prometheus's; scope
+    labels are left out. A group outlives its process unless ``delete_on_close``.
+
+    Args:
+        url: the gateway; default ``"http://localhost:9091"``. User and password in it
+            are taken as ``basic_auth``.
+        job: the group's job; by default the resource's ``service.name``, else
+            ``"sluiceway"``. With neither ``job`` nor ``grouping``, each resource among
+            the points has a group of its own.
+        grouping: the group's other labels; by default ``instance``: the resource's
+            ``service.instance.id``, else host and process, so that workers do not
+            overwrite each other. ``{}`` asks for a group of the job alone.
+        basic_auth: user and password.
+        headers: further headers of each request.
+        method: ``"PUT"`` (default) replaces the group, ``"POST"`` only the metrics of
+            the same names.
+        delete_on_close: delete the groups that were pushed when the sink closes.
+        name: the stage's name.
+        queue: the queue in front; default ``Queue()``.
+        batch: how pushes coalesce; default 5,000 points or 1 second.
+        retry: after connection errors, 429 and 5xx; default ``Retry()``.
+        timeout: seconds for one attempt; default 10.
+
+    Raises:
+        ConfigurationError: a setting that the gateway could not be asked with.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        job: str | None = None,
+        grouping: Mapping[str, str] | None = None,
+        basic_auth: tuple[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        method: Method = "PUT",
+        delete_on_close: bool = False,
+        name: str | None = None,
+        queue: Queue = QUEUE,
+        batch: BatchBy | None = BATCH,
+        retry: Retry | None = RETRY,
+        timeout: float | None = 10.0,
+    ) -> None:
+        self.name = name
+        self.queue = queue
+        self.batch = batch
+        self.retry = retry
+        self.timeout = timeout
+        self.url, found = gateway_address(url or DEFAULT_URL)
+        self._headers = request_headers(headers, basic_auth or found)
+        self._secrets = secrets_of(headers, basic_auth or found)
+        self._method = checked_method(method)
+        self._job = job
+        self._grouping = None if grouping is None else dict(grouping)
+        self._delete_on_close = delete_on_close
+        self._context: StageContext | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self._groups: dict[str, LatestState] = {}
+        self._pushes = 0
+        self._superseded = 0
+        check_labels(job, self._grouping)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._session is None else "open"
+        return f"<PushgatewaySink {self.url} {state} groups={len(self._groups)}>"
+
+    def statistics(self) -> PushStatistics:
+        """A snapshot of what was pushed."""
+        series = {path: len(state) for path, state in self._groups.items()}
+        return PushStatistics(self._pushes, self._superseded, series)
+
+    async def open(self, context: StageContext) -> None:
+        """Get a connection pool; the gateway is not asked yet."""
+        self._context = context
+        self._session = aiohttp.ClientSession(
+            headers=self._headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+        )
+
+    async def close(self) -> None:
+        """Delete the groups if that was asked for, and let the connections go."""
+        session, self._session = self._session, None
+        if session is None:
+            return
+        try:
+            if self._delete_on_close:
+                await self._delete_groups(session)
+        finally:
+            await session.close()
+
+    async def write(self, events: list[MetricPoint]) -> None:
+        """Push the groups that the points belong to.
+
+        Raises:
+            TransientError: the gateway could not be reached, or said 429 or 5xx.
+            PermanentError: it refused, in its words.
+            PartialError: not every group, or not every point, could be pushed.
+        """
+        failed: dict[int, Exception] = {}
+        for path, (grouping, indices) in self._sort_by_group(events).items():
+            chosen = [events[index] for index in indices]
+            try:
+                refused = await self._push(path, grouping, chosen)
+            except DeliveryError as error:
+                refused = dict.fromkeys(range(len(chosen)), error)
+            failed |= {indices[at]: error for at, error in refused.items()}
+        if failed:
+            raise_failures(failed, len(events))
+
+    def _sort_by_group(
+        self, events: Sequence[Any]
+    ) -> dict[str, tuple[dict[str, str], list[int]]]:
+        """The events' indices by the path of their group."""
+        groups: dict[str, tuple[dict[str, str], list[int]]] = {}
+        places: dict[int, list[int]] = {}
+        for index, event in enumerate(events):
+            known = isinstance(event, MetricPoint)
+            resource = event.resource if known else NO_RESOURCE
+            indices = places.get(id(resource))
+            if indices is None:
+                grouping = self._grouping_of(resource)
+                path = grouping_path(grouping)
+                indices = groups.setdefault(path, (grouping, []))[1]
+                places[id(resource)] = indices
+            indices.append(index)
+        return groups
+
+    def _grouping_of(self, resource: Resource) -> dict[str, str]:
+        """The labels of the group for a resource's points."""
+        own = self._context.resource if self._context is not None else None
+        known = job_and_instance(resource.attributes)
+        known = known or job_and_instance((own or NO_RESOURCE).attributes)
+        job = self._job if self._job is not None else known.get("job", DEFAULT_JOB)
+        if self._grouping is not None:
+            return {"job": job, **self._grouping}
+        return {"job": job, "instance": known.get("instance") or this_process()}
+
+    async def _push(
+        self, path: str, grouping: dict[str, str], events: list[MetricPoint]
+    ) -> dict[int, Exception]:
+        """Push a group; why some of the events are not in it, by index."""
+        known = self._groups.get(path)
+        state = LatestState() if known is None else known.copy()
+        update = state.update(events)
+        refused = dict(update.refused)
+        if len(refused) == len(events):
+            return refused
+        points = state.points()
+        page = await rendered(points, lambda: exposition(points, taken=grouping))
+        await self._request(self._session, self._method, path, page)
+        self._groups[path] = state
+        self._pushes += 1
+        self._superseded += update.superseded
+        reasons = {id(points[at]): words for at, words in page.left_out.items()}
+        return refused | left_out(reasons, state, events)
+
+    async def _delete_groups(self, session: aiohttp.ClientSession) -> None:
+        """Delete what was pushed; a failure is logged, since nobody can mend it."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                for path in list(self._groups):
+                    await self._request(session, "DELETE", path)
+                    del self._groups[path]
+        except (DeliveryError, TimeoutError) as error:
+            if self._context is not None:
+                words = str(error) or f"no answer within {CLOSE_SECONDS} s"
+                self._context.logger.warning("groups were not deleted: %s", words)
+
+    async def _request(
+        self,
+        session: aiohttp.ClientSession | None,
+        method: str,
+        path: str,
+        page: Page | None = None,
+    ) -> None:
+        """Ask the gateway once, and raise what its answer means."""
+        if session is None or self._context is None:
+            raise PermanentError(f"{self!r} is not open", reason="closed")
+        try:
+            async with session.request(
+                method,
+                URL(self.url + path, encoded=True),
+                data=BytesIO(page.body) if page else None,  # written piece by piece
+                headers={"Content-Type": page.content_type} if page else None,
+                allow_redirects=False,
+            ) as answer:
+                status, asked = answer.status, answer.headers.get("Retry-After")
+                words = await beginning_of(answer)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            trouble = f"the pushgateway at {self.url} could not be asked: {error!r}"
+            raise TransientError(self._hide(trouble), reason="connection") from None
+        wait = seconds_asked(asked, self._context.clock.time_ns())
+        refusal = refusal_of(status, self._hide(words), wait)
+        if refusal is not None:
+            raise refusal
+
+    def _hide(self, words: str) -> str:
+        """The words without any secret that an answer may repeat."""
+        for secret in self._secrets:
+            words = words.replace(secret, "***")
+        return words
+
+
+def left_out(
+    reasons: Mapping[int, str], state: LatestState, events: Sequence[Any]
+) -> dict[int, Exception]:
+    """The events whose series could not stand on the page, by index.
+
+    Args:
+        reasons: why, by the identity of the point in the state.
+        state: what the page was made of.
+        events: what was written.
+    """
+    if not reasons:
+        return {}
+    points = {i: e for i, e in enumerate(events) if isinstance(e, MetricPoint)}
+    found = {index: id(state.latest_of(point)) for index, point in points.items()}
+    return {
+        index: PermanentError(reasons[latest], reason="not_exportable")
+        for index, latest in found.items()
+        if latest in reasons
+    }
+
+
+def refusal_of(status: int, words: str, wait: float | None) -> DeliveryError | None:
+    """What an answer means: nothing for success, else the error to raise.
+
+    Args:
+        status: the answer's HTTP status.
+        words: the beginning of its body.
+        wait: seconds that it asks to wait, or None.
+    """
+    if status in (200, 202):
+        return None
+    short = " ".join(words.split())[:LONGEST_WORDS]
+    message = f"the pushgateway answered {status}: {short or 'without a word'}"
+    reason = f"http_{status}"
+    if status == 429 or status >= 500:
+        return TransientError(message, reason=reason, retry_after=wait)
+    return PermanentError(message, reason=reason)
+
+
+async def beginning_of(answer: aiohttp.ClientResponse) -> str:
+    """The first bytes of an answer's body as text."""
+    body = b""
+    while len(body) < LONGEST_ANSWER:
+        part = await answer.content.read(LONGEST_ANSWER - len(body))
+        if not part:
+            break
+        body += part
+    return body.decode("utf-8", "replace")
+
+
+def request_headers(
+    headers: Mapping[str, str] | None, basic_auth: tuple[str, str] | None
+) -> dict[str, str]:
+    """The headers of each request."""
+    known = {"User-Agent": USER_AGENT, **(headers or {})}
+    if basic_auth is not None:
+        known["Authorization"] = "Basic " + b64encode(
+            ":".join(basic_auth).encode()
+        ).decode("ascii")
+    return known
+
+
+def secrets_of(
+    headers: Mapping[str, str] | None, basic_auth: tuple[str, str] | None
+) -> list[str]:
+    """What must never be repeated, the longest first."""
+    known = {*(headers or {}).values()}
+    if basic_auth is not None:
+        known |= {basic_auth[1], b64encode(":".join(basic_auth).encode()).decode()}
+    return sorted((secret for secret in known if secret), key=len, reverse=True)
+
+
+def check_labels(job: str | None, grouping: Mapping[str, str] | None) -> None:
+    """Refuse what the gateway would refuse; what is not set has a good default."""
+    if grouping is not None and "job" in grouping:
+        raise ConfigurationError("grouping has the label 'job'; expected it as job=...")
+    check_grouping({"job": DEFAULT_JOB if job is None else job, **(grouping or {})})
+
+
+def checked_method(method: str) -> str:
+    """The method, if it is one of the two."""
+    words = get_args(Method)
+    if method not in words:
+        raise ConfigurationError(
+            f"method is {method!r}; expected one of {', '.join(map(repr, words))}"
+            f"{nearest(str(method).upper(), words)}"
+        )
+    return method
+
+
+def this_process() -> str:
+    """Host and process: what tells this worker from its siblings."""
+    return f"{socket.gethostname()}:{os.getpid()}"

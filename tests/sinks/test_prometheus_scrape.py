@@ -1,0 +1,277 @@
+"""PrometheusSink serves what it was given, in the form that a scraper asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import socket
+import urllib.parse
+from functools import partial
+from logging import WARNING
+
+import aiohttp
+import pytest
+from aiohttp import web
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as parse_openmetrics,
+)
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+from servers.contexts import opened, stage_context
+from servers.polling import eventually_async
+from servers.processes import prometheus
+
+from sluiceway.errors import ConfigurationError, PartialError
+from sluiceway.events import (
+    Histogram,
+    MetricKind,
+    MetricPoint,
+    Resource,
+    Scope,
+    Temporality,
+)
+from sluiceway.formats.negotiation import accepts_gzip, wants_openmetrics
+from sluiceway.sinks.prometheus import PrometheusSink
+
+PROMETHEUS_2 = (
+    "application/openmetrics-text;version=1.0.0,"
+    "application/openmetrics-text;version=0.0.1;q=0.75,"
+    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+)
+PROMETHEUS_3 = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,*/*;q=0.1"
+)
+
+
+def counter(value, **attributes):
+    return MetricPoint(
+        name="shop.orders",
+        description="Orders taken.",
+        kind=MetricKind.SUM,
+        is_monotonic=True,
+        value=value,
+        attributes=attributes,
+        resource=Resource({"service.name": "shop"}),
+    )
+
+
+async def scrape(sink, **headers):
+    """Status, headers and raw body of the sink's page."""
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
+    url = f"http://127.0.0.1:{sink.port}{sink.path}"
+    async with (
+        aiohttp.ClientSession(auto_decompress=False) as session,
+        session.get(url, headers=named, skip_auto_headers=["Accept-Encoding"]) as got,
+    ):
+        return got.status, got.headers, await got.read()
+
+
+def scraped(events, *, make=PrometheusSink, **headers):
+    async def scenario():
+        async with opened(make(port=0)) as sink:
+            await sink.write(events)
+            return await scrape(sink, **headers)
+
+    return asyncio.run(scenario())
+
+
+def test_a_scraper_that_asks_for_nothing_gets_text():
+    status, headers, body = scraped([counter(3, kind="a")])
+    assert status == 200
+    assert headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "Content-Encoding" not in headers
+    samples = {s.name: s for f in parse_text(body.decode()) for s in f.samples}
+    assert samples["shop_orders_total"].value == 3
+    assert samples["shop_orders_total"].labels == {"kind": "a"}
+
+
+def test_prometheus_gets_openmetrics():
+    _, headers, body = scraped([counter(3)], Accept=PROMETHEUS_2)
+    assert headers["Content-Type"] == (
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    )
+    assert [f.name for f in parse_openmetrics(body.decode())] == [
+        "target",
+        "shop_orders",
+    ]
+
+
+def test_a_scraper_that_names_an_escaping_is_told_ours():
+    _, headers, _ = scraped([counter(3)], Accept=PROMETHEUS_3)
+    assert headers["Content-Type"].endswith("charset=utf-8; escaping=underscores")
+
+
+def test_a_page_without_series_is_valid_and_has_its_type():
+    _, headers, body = scraped([], Accept=PROMETHEUS_2)
+    assert headers["Content-Type"].startswith("application/openmetrics-text")
+    assert body == b"# EOF\n"
+
+
+def test_a_long_page_is_compressed_for_who_takes_it():
+    points = [counter(i, i=i) for i in range(300)]
+    _, headers, body = scraped(points, Accept_Encoding="gzip")
+    _, _, plain = scraped(points, Accept_Encoding="gzip;q=0")
+    assert headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(body) == plain
+    assert plain.count(b"shop_orders_total{") == 300
+
+
+@pytest.mark.parametrize(
+    ("accept", "openmetrics"),
+    [
+        (None, False),
+        ("", False),
+        ("*/*", False),
+        (PROMETHEUS_2, True),
+        ("application/openmetrics-text", True),
+        ("application/openmetrics-text;version=2.0.0,text/plain;q=0.1", False),
+        ("text/plain;version=0.0.4,application/openmetrics-text;q=0.9", False),
+        ("text/plain;q=0.5, application/openmetrics-text;q=0.6", True),
+        ("application/openmetrics-text;q=0", False),
+        ("application/openmetrics-text;q=x,*/*", False),
+        (";;,,=;q", False),
+    ],
+)
+def test_the_preferred_form_that_we_have_is_served(accept, openmetrics):
+    assert wants_openmetrics(accept) is openmetrics
+
+
+@pytest.mark.parametrize(
+    ("accept", "takes"),
+    [(None, False), ("gzip", True), ("br, *;q=0.1", True), ("*, gzip;q=0", False)],
+)
+def test_gzip_is_for_who_accepts_it(accept, takes):
+    assert accepts_gzip(accept) is takes
+
+
+def test_the_state_outlives_a_close_and_goes_on_after_it():
+    def delta(start):
+        return MetricPoint(
+            name="d",
+            value=1,
+            kind=MetricKind.SUM,
+            temporality=Temporality.DELTA,
+            start_time_unix_nano=start,
+            time_unix_nano=start + 1,
+        )
+
+    async def scenario():
+        sink = PrometheusSink(port=0)
+        for start in (1, 2):
+            async with opened(sink):
+                await sink.write([delta(start)])
+                _, _, body = await scrape(sink)
+        return body, sink.port
+
+    body, port = asyncio.run(scenario())
+    assert b"\nd 2.0\n" in body
+    assert port == 0
+
+
+def test_a_page_can_be_mounted_in_an_application_of_the_users():
+    async def scenario():
+        async with opened(PrometheusSink(port=None)) as sink:
+            await sink.write([counter(3)])
+            app = web.Application()
+            app.router.add_get("/internal/metrics", sink.handle)
+            runner = web.AppRunner(app, access_log=None)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            url = f"http://127.0.0.1:{runner.addresses[0][1]}/internal/metrics"
+            async with aiohttp.ClientSession() as session, session.get(url) as got:
+                text = await got.text()
+            await runner.cleanup()
+            return text, sink.port
+
+    text, port = asyncio.run(scenario())
+    assert "shop_orders_total 3.0\n" in text
+    assert port is None
+
+
+def test_a_series_that_cannot_be_shown_is_logged_once_and_told(caplog):
+    async def scenario():
+        async with opened(PrometheusSink(port=0)) as sink:
+            await sink.write([counter(1), MetricPoint(name="shop.orders", value=1)])
+            await scrape(sink)
+            await scrape(sink)
+            return sink.statistics()
+
+    with caplog.at_level(WARNING):
+        statistics = asyncio.run(scenario())
+    assert (statistics.series, statistics.scrapes) == (2, 2)
+    assert len(statistics.left_out) == 1
+    assert caplog.text.count("'shop.orders' is left out") == 1
+
+
+def test_scopes_are_told_in_labels_if_asked_for():
+    point = MetricPoint(name="a", value=1, scope=Scope("lib", "2"))
+    _, _, body = scraped(
+        [point], make=lambda **k: PrometheusSink(scope_labels=True, **k)
+    )
+    assert b'a{otel_scope_name="lib",otel_scope_version="2"} 1.0' in body
+
+
+def test_what_is_no_metric_point_is_rejected_alone():
+    sink = PrometheusSink(port=None)
+    with pytest.raises(PartialError) as caught:
+        asyncio.run(sink.write([counter(1), {"no": "point"}]))
+    assert list(caught.value.failed) == [1]
+    assert sink.statistics().series == 1
+
+
+def test_a_port_that_is_taken_is_named_and_nothing_is_left_open():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=f"127.0.0.1:{port}.*port=0"):
+            asyncio.run(PrometheusSink(port=port).open(stage_context()))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"port": -1}, {"port": 70000}, {"port": True}, {"path": "metrics"}]
+)
+def test_an_address_that_cannot_be_served_is_refused(settings):
+    with pytest.raises(ConfigurationError, match="expected"):
+        PrometheusSink(**settings)
+
+
+@pytest.mark.servers
+def test_a_real_prometheus_scrapes_the_page_and_answers_promql(tmp_path):
+    wait = MetricPoint(
+        name="shop.wait",
+        unit="s",
+        kind=MetricKind.HISTOGRAM,
+        value=Histogram(4, 1.0, [2, 2, 0], [0.1, 0.5]),
+        resource=Resource({"service.name": "shop"}),
+    )
+
+    async def scenario():
+        async with opened(PrometheusSink(port=0)) as sink:
+            await sink.write([counter(3, kind="a"), counter(4, kind="b"), wait])
+            target = f"127.0.0.1:{sink.port}"
+            with prometheus(tmp_path, {"shop": target}) as server:
+                ask = partial(query_of, server)
+                assert await ask("sum by (job) (shop_orders_total)") == {"shop": 7.0}
+                quantile = "histogram_quantile(0.5, shop_wait_seconds_bucket)"
+                assert await ask(quantile) == {"shop": 0.1}
+                about = 'target_info{service_name="shop"}'
+                assert await ask(about) == {"shop": 1.0}
+                await sink.write([counter(10, kind="a")])
+                later = 'shop_orders_total{kind="a"} > 3'
+                assert await ask(later) == {"shop": 10.0}
+                return await asyncio.to_thread(server.get, "/api/v1/targets")
+
+    targets = json.loads(asyncio.run(scenario()))["data"]["activeTargets"]
+    assert [(t["health"], t["lastError"]) for t in targets] == [("up", "")]
+
+
+async def query_of(server, query):
+    """The query's first non-empty answer: values by job."""
+    path = "/api/v1/query?" + urllib.parse.urlencode({"query": query})
+
+    async def answer():
+        found = json.loads(await asyncio.to_thread(server.get, path))
+        rows = found["data"]["result"]
+        return {row["metric"]["job"]: float(row["value"][1]) for row in rows}
+
+    return await eventually_async(answer)
