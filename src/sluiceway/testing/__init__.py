@@ -1,1 +1,57 @@
-"""."""
+"""The kit for testing stages and pipelines, with any test framework or none."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from .check_accumulators import check_accumulator
+    from .check_sinks import check_sink
+    from .check_sources import check_source
+    from .check_workers import check_processor, check_sampler
+    from .clock import ManualClock
+    from .running import Result, run, stage_context
+    from .sinks import CollectingSink, FailingSink, HangingSink, SlowSink
+
+__all__ = [
+    "CollectingSink",
+    "FailingSink",
+    "HangingSink",
+    "ManualClock",
+    "Result",
+    "SlowSink",
+    "check_accumulator",
+    "check_processor",
+    "check_sampler",
+    "check_sink",
+    "check_source",
+    "run",
+    "stage_context",
+]
+
+MODULES: Final = {
+    "CollectingSink": ".sinks",
+    "FailingSink": ".sinks",
+    "HangingSink": ".sinks",
+    "ManualClock": ".clock",
+    "Result": ".running",
+    "SlowSink": ".sinks",
+    "check_accumulator": ".check_accumulators",
+    "check_processor": ".check_workers",
+    "check_sampler": ".check_workers",
+    "check_sink": ".check_sinks",
+    "check_source": ".check_sources",
+    "run": ".running",
+    "stage_context": ".running",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(MODULES[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

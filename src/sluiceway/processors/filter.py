@@ -1,0 +1,53 @@
+"""Filter: keep the events for which a predicate is true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import compress
+from typing import TypeVar
+
+from ..decorators import call_each, is_async
+from ..errors import ConfigurationError
+from ..stages import Processed, Processor
+
+T = TypeVar("T")
+
+
+class Filter(Processor[T, T]):
+    """Keeps the events for which ``predicate(event)`` is true; the others are filtered.
+
+    A predicate that raises rejects that event only.
+
+    Args:
+        predicate: a plain function of one event, which must not change it.
+        name: its name in the graph.
+
+    Raises:
+        ConfigurationError: the predicate is no function, or an ``async`` one.
+    """
+
+    stateful = False
+    mutates = False
+
+    def __init__(
+        self, predicate: Callable[[T], object], *, name: str | None = None
+    ) -> None:
+        if not callable(predicate) or is_async(predicate):
+            raise ConfigurationError(
+                f"Filter.predicate is {predicate!r}; expected a plain function of one "
+                "event (use an async @processor that returns [] to wait for something)"
+            )
+        self.name = name
+        self._predicate = predicate
+
+    def process(self, events: list[T]) -> list[T]:
+        """The events that the predicate likes."""
+        verdicts, failed = call_each(self._predicate, events)
+        if not failed:
+            return list(compress(events, verdicts))
+        standing = [event for index, event in enumerate(events) if index not in failed]
+        kept = list(compress(standing, verdicts))
+        return Processed(kept, filtered=len(standing) - len(kept), failed=failed)
+
+    def __repr__(self) -> str:
+        return f"<Filter {getattr(self._predicate, '__qualname__', self._predicate)}>"
