@@ -13,8 +13,10 @@ def main() -> None:
     """Create the environment named on the command line, or complete it."""
     if sys.version_info < OLDEST:
         have = ".".join(map(str, sys.version_info[:3]))
-        sys.exit(f"sluiceway needs Python 3.11 or newer, this is {have}; "
-                 "name another one: make PYTHON=python3.12 ...")
+        sys.exit(
+            f"sluiceway needs Python 3.11 or newer, this is {have}; "
+            "name another one: make PYTHON=python3.12 ..."
+        )
     root = Path(sys.argv[1])
     venv.create(root, with_pip=True)
     python = root / ("Scripts" if sys.platform == "win32" else "bin") / "python"

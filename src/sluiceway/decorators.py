@@ -38,6 +38,7 @@ class StageFunction:
             self.name: str | None = getattr(function, "__name__", None)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function, as if it were not decorated."""
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -219,9 +220,7 @@ def settings_of(kind: type) -> set[str]:
     names: set[str] = set()
     for base in kind.__mro__:
         if issubclass(base, Stage):
-            names |= {
-                n for n in base.__dict__.get("__annotations__", {}) if n[0] != "_"
-            }
+            names |= {n for n in inspect.get_annotations(base) if n[0] != "_"}
     return names
 
 

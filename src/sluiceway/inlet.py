@@ -11,6 +11,7 @@ import asyncio
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -62,12 +63,14 @@ class Inlet(Source[T]):
         self._room = self._capacity  # 0 when closed, so that one check covers both
         self._asleep = False
         self._wake_up: Callable[[], object] = nothing
+        self._alarm: asyncio.Future[None] | None = None
         self._closed = False
         self._refusals: Counter[str] = Counter()
         self._refusal_lock = threading.RLock()  # reentrant: a __del__ may emit
         self._waiters: deque[asyncio.Future[None]] = deque()
-        self._flushed = 0
         self._taken = 0
+        self._handed_over = 0
+        self._flushes: list[asyncio.Future[None]] = []
 
     def emit_nowait(self, event: T) -> bool:
         """Take ``event`` if there is room, at once and from any thread.
@@ -163,9 +166,8 @@ class Inlet(Source[T]):
             self._asleep = False
 
     def _ring(self) -> None:
-        alarm = getattr(self, "_alarm", None)
-        if alarm is not None and not alarm.done():
-            alarm.set_result(None)
+        if self._alarm is not None:
+            wake(self._alarm)
 
     async def _wait_for_room(self) -> None:
         loop = asyncio.get_running_loop()
@@ -181,6 +183,9 @@ class Inlet(Source[T]):
             if waiter.done() and not waiter.cancelled():
                 self._admit(1)  # pass on the turn that we did not use
             raise
+        finally:
+            with suppress(ValueError):  # a drain has taken it out already
+                self._waiters.remove(waiter)
 
     def _admit(self, count: int) -> None:
         for _ in range(min(count, len(self._waiters))):
@@ -200,7 +205,8 @@ class Inlet(Source[T]):
             events = self._take()
             if events:
                 await send(events)
-                self._flushed += len(events)
+                self._handed_over += len(events)
+                self._tell_flushes()
             elif self._closed:
                 return
             else:
@@ -220,15 +226,22 @@ class Inlet(Source[T]):
         self._asleep = False
         self._ring()
         self._admit(len(self._waiters))
+        self._tell_flushes()
         return True
 
     async def flush(self) -> None:
         """Return once what was emitted before this call has been handed over."""
         goal = self._taken + len(self._buffer)
-        self._ring()
-        while self._flushed < goal and self._buffer:
+        while self._handed_over < goal and not self._closed:
+            waiter = asyncio.get_running_loop().create_future()
+            self._flushes.append(waiter)
             self._ring()
-            await asyncio.sleep(0)
+            await waiter
+
+    def _tell_flushes(self) -> None:
+        flushes, self._flushes = self._flushes, []
+        for waiter in flushes:
+            wake(waiter)
 
     def held(self) -> int:
         """Events that are buffered."""
@@ -274,5 +287,5 @@ def wake_from_any_thread(
     loop: asyncio.AbstractEventLoop, callback: Callable[[], object]
 ) -> None:
     """Call ``callback`` on ``loop``; a loop that has closed has nobody left to wake."""
-    if not loop.is_closed():
+    with suppress(RuntimeError):
         loop.call_soon_threadsafe(callback)
