@@ -49,6 +49,16 @@ class Outcome(msgspec.Struct, frozen=True):
         return self.status is DeliveryStatus.DELIVERED
 
 
+class Loss:
+    """What did not arrive, kept only by deliveries that have lost something."""
+
+    __slots__ = ("counts", "error")
+
+    def __init__(self) -> None:
+        self.counts = dict.fromkeys(DeliveryStatus, 0)
+        self.error: BaseException | None = None
+
+
 class Delivery:
     """A promise of one ``Outcome`` for a batch of events: await it, or add a callback.
 
@@ -60,20 +70,16 @@ class Delivery:
         "__weakref__",
         "_callbacks",
         "_delivered",
-        "_error",
-        "_others",
+        "_loss",
         "_outcome",
         "_pending",
-        "_worst",
     )
 
     def __init__(self, pending: int) -> None:
         self._pending = pending
         self._delivered = 0
-        self._others: dict[DeliveryStatus, int] | None = None
-        self._error: BaseException | None = None
+        self._loss: Loss | None = None
         self._outcome: Outcome | None = None
-        self._worst = DeliveryStatus.DELIVERED
         self._callbacks: list[Callable[[Outcome], object]] | None = None
         if pending == 0:
             self._resolve()
@@ -101,12 +107,18 @@ class Delivery:
         self._pending -= count
         if status is DeliveryStatus.DELIVERED:
             self._delivered += count
-        else:
-            self._book_loss(status, count)
-        if error is not None and self._error is None:
-            self._error = error
+        elif count:
+            self._lose(status, count, error)
         if self._pending == 0 and self._outcome is None:
             self._resolve()
+
+    def _lose(
+        self, status: DeliveryStatus, count: int, error: BaseException | None
+    ) -> None:
+        if self._loss is None:
+            self._loss = Loss()
+        self._loss.counts[status] += count
+        self._loss.error = self._loss.error or error
 
     def add_callback(self, callback: Callable[[Outcome], object]) -> None:
         """Call ``callback(outcome)`` once resolved; at once if it is already."""
@@ -117,24 +129,13 @@ class Delivery:
         else:
             self._callbacks.append(callback)
 
-    def _book_loss(self, status: DeliveryStatus, count: int) -> None:
-        self._worst = max(self._worst, status)
-        if self._others is None:
-            self._others = {}
-        self._others[status] = self._others.get(status, 0) + count
-
     def _resolve(self) -> None:
-        others = self._others or {}
-        self._outcome = Outcome(
-            self._worst,
-            self._delivered,
-            others.get(DeliveryStatus.DROPPED, 0),
-            others.get(DeliveryStatus.ERRORED, 0),
-            others.get(DeliveryStatus.REJECTED, 0),
-            self._error,
-        )
-        callbacks, self._callbacks = self._callbacks or (), None
-        for callback in callbacks:
+        if self._loss is None:
+            self._outcome = Outcome(DeliveryStatus.DELIVERED, self._delivered)
+        else:
+            self._outcome = outcome_of(self._delivered, self._loss)
+        callbacks, self._callbacks = self._callbacks, None
+        for callback in callbacks or ():
             callback(self._outcome)
 
     def __await__(self) -> Generator[object, None, Outcome]:
@@ -157,3 +158,15 @@ class Delivery:
     def __del__(self) -> None:
         if getattr(self, "_pending", 0):
             warnings.warn(f"{self!r} was never resolved", ResourceWarning, stacklevel=2)
+
+
+def outcome_of(delivered: int, loss: Loss) -> Outcome:
+    """The outcome of a batch that has lost something: its worst part decides."""
+    return Outcome(
+        max(status for status, count in loss.counts.items() if count),
+        delivered,
+        loss.counts[DeliveryStatus.DROPPED],
+        loss.counts[DeliveryStatus.ERRORED],
+        loss.counts[DeliveryStatus.REJECTED],
+        loss.error,
+    )

@@ -289,6 +289,7 @@ class SourceWorker(Worker):
     def __init__(self, node: Node, outlet: Outlet, shared: Shared) -> None:
         super().__init__(node, None, shared)
         self._outlet = outlet
+        self._books = node.books
         self._wants_delivery = bool(node.stage.wants_delivery)
         self._open = True
         self._unbroken = 0  # events sent since the source last waited
@@ -313,7 +314,7 @@ class SourceWorker(Worker):
         if not count:
             return delivery
         batch = Batch(given, delivery if self._wants_delivery else None)
-        self.node.books.created += count
+        self._books.created += count
         if self._open and self._outlet.send_nowait(batch):
             self._unbroken += count
             if self._unbroken > LONGEST_RUN:
