@@ -8,6 +8,7 @@ int, float, bytes, None, and lists and dicts of these). Source: OpenTelemetry pr
 
 from __future__ import annotations
 
+import copy
 import enum
 from typing import Any
 
@@ -281,22 +282,19 @@ class MetricPoint(msgspec.Struct, kw_only=True):
 
     def copy(self) -> MetricPoint:
         """A point that can be changed without changing this one."""
-        value = self.value
-        if isinstance(value, Histogram):
-            value = msgspec.structs.replace(value, bucket_counts=[*value.bucket_counts])
         return msgspec.structs.replace(
             self,
-            value=value,
+            value=copy.deepcopy(self.value),
             attributes=copy_value(self.attributes),
-            exemplars=[*self.exemplars],
+            exemplars=copy.deepcopy(self.exemplars),
+            metadata=copy_value(self.metadata),
         )
 
     def size(self) -> int:
         """About how many bytes the point takes on the wire."""
         size = 48 + len(self.name) + len(self.unit) + len(self.description)
-        if isinstance(self.value, Histogram):
-            size += 16 * len(self.value.bucket_counts) + 32
-        return size + size_of_value(self.attributes) + 48 * len(self.exemplars)
+        size += size_of_value(self.attributes) + size_of_value(self.metadata)
+        return size + size_of_measurement(self.value) + 48 * len(self.exemplars)
 
 
 class Alert(msgspec.Struct, kw_only=True):
@@ -355,6 +353,18 @@ class HealthCheck(msgspec.Struct, kw_only=True):
     def size(self) -> int:
         """About how many bytes the check takes as JSON."""
         return 96 + len(self.name) + len(self.message) + size_of_value(self.details)
+
+
+def size_of_measurement(value: Any) -> int:
+    """About how many bytes the value of a metric point takes on the wire."""
+    if isinstance(value, Histogram):
+        return 32 + 8 * (len(value.bucket_counts) + len(value.explicit_bounds))
+    if isinstance(value, ExponentialHistogram):
+        buckets = (value.positive.bucket_counts, value.negative.bucket_counts)
+        return 64 + 2 * sum(map(len, buckets))
+    if isinstance(value, Summary):
+        return 24 + 20 * len(value.quantiles)
+    return 9
 
 
 def copy_value(value: Any) -> Any:

@@ -1,0 +1,118 @@
+"""Every example and every block of the README runs as it stands."""
+
+import ast
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from servers.polling import eventually
+from servers.processes import free_port
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+def run_example(*arguments):
+    return subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=EXAMPLES,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+
+def test_the_background_script_delivers_from_two_threads():
+    done = run_example("background_script.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("kitchen: ") == 3
+    assert "6 delivered, 0 lost; balanced" in done.stdout
+
+
+def test_the_custom_stages_work_together():
+    done = run_example("custom_stages.py")
+    assert done.returncode == 0, done.stderr
+    assert "[{3: 1, 2: 1, 1: 1, 0: 1}]" in done.stdout
+    assert "0 lost; balanced" in done.stdout
+
+
+def test_the_tests_of_the_custom_stages_pass():
+    done = run_example("-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLES))
+    assert done.returncode == 0, done.stdout
+    assert "5 passed" in done.stdout
+
+
+def test_the_aiohttp_application_serves_and_drains_on_sigint():
+    port = free_port()
+    environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    with subprocess.Popen(
+        [sys.executable, "embed_aiohttp.py", str(port)],
+        cwd=EXAMPLES,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as application:
+        try:
+            eventually(lambda: get(port, "/hello/you") == "Hello, you!\n")
+            assert "greetings_total" in eventually(lambda: metrics_with(port, "greet"))
+        finally:
+            application.send_signal(signal.SIGINT)
+            printed, _ = application.communicate(timeout=30)
+    assert "balanced" in printed
+    assert "NOT BALANCED" not in printed
+
+
+def get(port, path):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as got:
+            return got.read().decode()
+    except OSError:
+        return ""
+
+
+def metrics_with(port, word):
+    page = get(port, "/metrics")
+    return page if word in page else ""
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_a_block_of_the_readme_runs(block):
+    """Blocks define stages and pipelines; running one must not need a server."""
+    tree = ast.parse(block)
+    namespace = {"__name__": "readme"}
+    exec(compile(tree, "README.md", "exec"), namespace)
+    assert len(namespace) > 2
+
+
+def test_the_first_screen_delivers_to_a_receiver():
+    """Its main() runs against a receiver of our own, and its ledger says so."""
+    program = f"""
+import asyncio
+from sluiceway import Pipeline
+from sluiceway.sources import OtlpSource
+from sluiceway.testing import CollectingSink
+
+async def receive_and_run():
+    source, received = OtlpSource(port=0), CollectingSink()
+    async with Pipeline(source >> received):
+        block = {BLOCKS[0]!r}.replace("4318", str(source.port))
+        names = {{"__name__": "readme"}}
+        exec(block, names)
+        await names["main"]()
+        await received.wait_for(1, timeout=10)
+    assert any(getattr(e, "name", "") == "checkout" for e in received.events)
+
+asyncio.run(receive_and_run())
+"""
+    done = run_example("-c", program)
+    assert done.returncode == 0, done.stderr
+    assert "0 lost; balanced" in done.stdout
