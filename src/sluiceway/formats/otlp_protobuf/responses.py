@@ -1,0 +1,97 @@
+"""What a receiver answers: Export*ServiceResponse and google.rpc.Status.
+
+The responses of the three signals are alike but for the name of what was rejected.
+Source: OpenTelemetry protocol 1.11, ``opentelemetry/proto/collector/*/v1``, and
+``google/rpc/status.proto``.
+"""
+
+from __future__ import annotations
+
+from .messages import Table, once, read_message
+from .reading import Reader, decode, int32, int64, text
+from .writing import embedded, enum, utf8, varint
+from .writing import text as text_field
+
+
+def encode_response(rejected: int = 0, message: str = "") -> bytes:
+    """An Export*ServiceResponse; no bytes at all for a full success.
+
+    Args:
+        rejected: how many spans, data points or log records were not accepted.
+        message: why, or a warning if ``rejected`` is 0.
+
+    Raises:
+        ValueError: ``rejected`` is no int64 from 0.
+    """
+    if not 0 <= rejected < 2**63:
+        raise ValueError(f"rejected is {rejected!r}; expected an int64 from 0")
+    count = b"\x08" + varint(rejected) if rejected else b""
+    partial = count + text_field(b"\x12", message)
+    return embedded(b"\n", partial) if partial else b""
+
+
+def rejected_count(reader: Reader, number: int, stop: int) -> int:  # noqa: ARG001
+    """An int64, as ``fields`` gave it."""
+    return int64(number)
+
+
+PARTIAL_SUCCESS: Table = {
+    8: once("rejected", rejected_count),
+    18: once("message", text),
+}
+
+
+def partial_success(reader: Reader, start: int, stop: int) -> tuple[int, str]:
+    """An Export*PartialSuccess."""
+    values = read_message(reader, start, stop, PARTIAL_SUCCESS, {})
+    return values.get("rejected", 0), values.get("message", "")
+
+
+RESPONSE: Table = {10: once("partial_success", partial_success)}
+
+
+def decode_response(body: bytes) -> tuple[int, str]:
+    """How many events an Export*ServiceResponse says were rejected, and its message.
+
+    ``(0, "")`` is a full success, ``(0, message)`` a warning.
+
+    Raises:
+        MalformedError: the bytes are no such response.
+    """
+
+    def read(reader: Reader, start: int, stop: int) -> tuple[int, str]:
+        values = read_message(reader, start, stop, RESPONSE, {})
+        rejected, message = values.get("partial_success", (0, ""))
+        return rejected, message
+
+    return decode(body, read)
+
+
+STATUS: Table = {8: once("code", int32), 18: once("message", text)}
+
+
+def encode_status(code: int, message: str) -> bytes:
+    """A google.rpc.Status, without details.
+
+    Args:
+        code: a gRPC status code, such as 3 for INVALID_ARGUMENT.
+        message: what happened, for a developer.
+
+    Raises:
+        ValueError: ``code`` is no int32.
+    """
+    return enum(b"\x08", code) + embedded(b"\x12", utf8(message))
+
+
+def decode_status(body: bytes) -> tuple[int, str]:
+    """The code and the message of a google.rpc.Status; details are skipped.
+
+    Raises:
+        MalformedError: the bytes are no such status.
+    """
+
+    def read(reader: Reader, start: int, stop: int) -> tuple[int, str]:
+        values = read_message(reader, start, stop, STATUS, {})
+        return values.get("code", 0), values.get("message", "")
+
+    return decode(body, read)
