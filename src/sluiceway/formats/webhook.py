@@ -1,0 +1,101 @@
+"""Alerts as JSON, and the signature of a webhook.
+
+Law: pure; what is signed is the very bytes that are sent. Source: Standard Webhooks
+1.0, https://github.com/standard-webhooks/standard-webhooks.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from ..errors import ConfigurationError
+from ..events import Alert
+
+PREFIX: Final = "whsec_"
+SHORTEST_KEY: Final = 24  # bytes
+LONGEST_KEY: Final = 64
+BILLION: Final = 1_000_000_000
+
+
+def encode_event(event: Any) -> bytes:
+    """One event as JSON: an alert by ``alert_object``, anything else as it is.
+
+    Raises:
+        TypeError: JSON has nothing for a value in it.
+        ValueError: a value cannot be written, such as text that is no Unicode.
+    """
+    return msgspec.json.encode(
+        alert_object(event) if isinstance(event, Alert) else event
+    )
+
+
+def join_events(encoded: Sequence[bytes]) -> bytes:
+    """The body of a request: a JSON list of the events."""
+    return b"[" + b",".join(encoded) + b"]"
+
+
+def alert_object(alert: Alert) -> dict[str, Any]:
+    """An alert as a webhook shows it; a time that is not known is null."""
+    return {
+        "name": alert.name,
+        "severity": alert.severity,
+        "status": alert.status.value,
+        "message": alert.message,
+        "labels": alert.labels,
+        "annotations": alert.annotations,
+        "starts_at": rfc3339(alert.starts_at_unix_nano),
+        "ends_at": rfc3339(alert.ends_at_unix_nano),
+        "generator_url": alert.generator_url,
+    }
+
+
+def rfc3339(time_unix_nano: int) -> str | None:
+    """A time as RFC 3339 writes it, to the nanosecond; None for 0."""
+    if not time_unix_nano:
+        return None
+    seconds, nanos = divmod(time_unix_nano, BILLION)
+    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    fraction = f".{nanos:09d}".rstrip("0") if nanos else ""
+    return f"{text}{fraction}Z"
+
+
+def signing_key(secret: str) -> bytes:
+    """The key that a secret such as ``whsec_...`` stands for.
+
+    Args:
+        secret: base64 of 24 to 64 bytes, with or without ``whsec_`` in front.
+
+    Raises:
+        ConfigurationError: it is no such secret; the secret is not shown.
+    """
+    try:
+        key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+    except (ValueError, TypeError, AttributeError, binascii.Error):
+        key = b""
+    if not SHORTEST_KEY <= len(key) <= LONGEST_KEY:
+        raise ConfigurationError(
+            f"the webhook's secret cannot be used; expected {PREFIX} and base64 of "
+            f"{SHORTEST_KEY} to {LONGEST_KEY} bytes"
+        )
+    return key
+
+
+def signature(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
+    """The value of ``webhook-signature`` for one key.
+
+    Args:
+        key: the shared key.
+        message_id: the value of ``webhook-id``.
+        timestamp: seconds since the epoch, the value of ``webhook-timestamp``.
+        body: the bytes that are sent.
+    """
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    digest = hmac.digest(key, signed, "sha256")
+    return f"v1,{base64.b64encode(digest).decode()}"

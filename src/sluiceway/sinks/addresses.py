@@ -1,0 +1,76 @@
+"""What a request can be addressed with, and what of that may be shown.
+
+Law: pure. User, password, query and fragment of an address are secret; so are the
+values of headers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from ..errors import ConfigurationError
+
+HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+HOST_PART: Final = re.compile(r"([^/]*//)?[^/]*")
+USER_INFO: Final = re.compile(r"[^/\s]*@")
+
+
+def wrong_with(url: Any) -> str | None:
+    """What was expected instead of ``url``, or None if requests can go there."""
+    expected = "an address such as 'http://localhost:4318'"
+    try:
+        parts = urlsplit(url)
+        usable = parts.port is None or parts.port > 0
+    except (ValueError, TypeError, AttributeError):
+        return expected
+    if not usable or parts.scheme not in ("http", "https") or not parts.hostname:
+        return expected
+    return None if url.isprintable() and " " not in url else expected
+
+
+def without_user(url: str) -> str:
+    """Any text that was meant as an address, without user, password and query."""
+    return USER_INFO.sub("***@", url.partition("?")[0])
+
+
+def without_path(url: str) -> str:
+    """Any text that was meant as an address, up to its host."""
+    found = HOST_PART.match(without_user(url))
+    return found[0] if found else ""
+
+
+def public_part(url: str) -> str:
+    """An address without user, password, query and fragment."""
+    parts = urlsplit(url)
+    netloc = parts.netloc.rpartition("@")[2]
+    return urlunsplit(SplitResult(parts.scheme, netloc, parts.path, "", ""))
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port alone, for addresses whose path is a secret too."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def checked_headers(headers: Mapping[str, str], owner: str) -> dict[str, str]:
+    """The headers, if HTTP can carry them.
+
+    Args:
+        headers: values by name.
+        owner: the setting they stand in, for the error.
+
+    Raises:
+        ConfigurationError: one has a bad name or value; the value is not shown.
+    """
+    for name, value in headers.items():
+        if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
+            raise ConfigurationError(f"{owner} has the name {name!r}; expected a token")
+        if not isinstance(value, str) or not HEADER_VALUE.fullmatch(value):
+            raise ConfigurationError(
+                f"{owner}[{name!r}] is no header value; expected one line of text"
+            )
+    return dict(headers)

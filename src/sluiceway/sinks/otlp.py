@@ -1,0 +1,344 @@
+"""OtlpSink: spans, metric points and log records to an OpenTelemetry collector.
+
+Law: one request carries one signal, and answers for its own events only. What a failed
+request says becomes the error of each of its events. Source: OpenTelemetry protocol
+1.11, ``docs/specification.md``, "OTLP/HTTP".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from logging import getLogger
+from typing import Any, Final
+
+from attrs import frozen
+
+from ..batching import BatchBy
+from ..clock import SYSTEM_CLOCK
+from ..errors import ConfigurationError, PartialError, PermanentError
+from ..events import LogRecord, MetricPoint, Span
+from ..formats.otlp_protobuf import Encoder
+from ..layers import Write
+from ..layers.retry import raise_failures
+from ..layers.timeout import TimeoutLayer
+from ..settings import Queue, Retry
+from ..stages import Sink, StageContext
+from .addresses import public_part
+from .http import Destination, HttpClient, packed, tls_context
+from .otlp_answers import MAX_ANSWER, PROTOBUF, TooLargeError, judge
+from .otlp_settings import (
+    Compression,
+    Environment,
+    FilePath,
+    Given,
+    Signal,
+    SignalSettings,
+    checked,
+    settings_for,
+)
+
+Telemetry = Span | MetricPoint | LogRecord
+
+MAX_REQUEST: Final = 64 * 1024 * 1024  # bytes before compression
+SLICE_BYTES: Final = 128 * 1024  # encoded at once: 3 ms, or 10 if all is new
+SAMPLES: Final = 3  # events that are asked for their size
+BATCH: Final = BatchBy(max_events=2000, flush_interval=0.2)
+QUEUE: Final = Queue()
+RETRY: Final = Retry()
+KINDS: Final = {
+    Span: Signal.TRACES,
+    MetricPoint: Signal.METRICS,
+    LogRecord: Signal.LOGS,
+}
+
+
+@frozen
+class OtlpStatistics:
+    """What an OtlpSink has done.
+
+    Attributes:
+        requests: how many were answered, whatever the answer was.
+        bytes_sent: the bytes of their bodies, as they were sent.
+    """
+
+    requests: int
+    bytes_sent: int
+
+
+class OtlpSink(Sink[Telemetry]):
+    """Sends telemetry as OTLP over HTTP, in protobuf.
+
+    Takes spans, metric points and log records mixed. What is not given is read from
+    the ``OTEL_EXPORTER_OTLP_*`` variables, those of one signal before the general
+    ones, when the sink is made; wrong ones are logged and ignored.
+
+    Retried are 429, 502, 503, 504, lost connections and time-outs; other statuses
+    reject the events, redirects among them. A 413 and a request above ``max_request``
+    are split until the one event is found that is too large. Of a partial success the
+    last events of the request are booked as rejected, since the server tells only how
+    many it did not take.
+
+    Args:
+        endpoint: the address below which ``v1/traces``, ``v1/metrics`` and ``v1/logs``
+            are; default ``"http://localhost:4318"``.
+        headers: further headers of each request; their values are kept secret.
+        compression: ``"gzip"`` or ``"none"``, the default.
+        timeout: seconds for one request; default 10; 0 for no bound.
+        certificate: a PEM file of the authorities to trust.
+        client_certificate: a PEM file of the certificate to show.
+        client_key: a PEM file of its key.
+        max_request: bytes of a request before compression; default 64 MiB.
+        name: the stage's name.
+        queue: the queue in front; default ``Queue()``.
+        batch: how events are gathered; default 2,000 events or 0.2 seconds.
+        retry: after transient errors; default ``Retry()``.
+        max_in_flight: writes at the same time; default 4.
+
+    Raises:
+        ConfigurationError: a setting cannot mean anything.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        compression: Compression | None = None,
+        timeout: float | None = None,
+        certificate: FilePath | None = None,
+        client_certificate: FilePath | None = None,
+        client_key: FilePath | None = None,
+        max_request: int = MAX_REQUEST,
+        name: str | None = None,
+        queue: Queue = QUEUE,
+        batch: BatchBy | None = BATCH,
+        retry: Retry | None = RETRY,
+        max_in_flight: int = 4,
+    ) -> None:
+        self.name = name
+        self.queue = queue
+        self.batch = batch
+        self.retry = retry
+        self.max_in_flight = max_in_flight
+        tls = (certificate, client_certificate, client_key)
+        given = Given(endpoint, headers, compression, timeout, *tls)
+        self._settings = read_settings(checked(given))
+        self._max_request = checked_limit(max_request)
+        self._client = HttpClient()
+        self._encoders = encoders()
+        self._attempts: dict[Signal, Write] = {}
+        self._clock = SYSTEM_CLOCK
+        self._logger = getLogger("sluiceway.sinks.otlp")
+        self._warned = ""
+        self._requests = 0
+        self._bytes_sent = 0
+
+    def __repr__(self) -> str:
+        state = "open" if self._client.is_open else "closed"
+        urls = {public_part(settings.url) for settings in self._settings.values()}
+        return f"<OtlpSink {' '.join(sorted(urls))} {state}>"
+
+    def statistics(self) -> OtlpStatistics:
+        """A snapshot of what was sent."""
+        return OtlpStatistics(self._requests, self._bytes_sent)
+
+    async def open(self, context: StageContext) -> None:
+        """Read the certificates and get a connection pool; nothing is connected yet.
+
+        Raises:
+            ConfigurationError: a certificate's file cannot be used.
+        """
+        self._clock = context.clock
+        self._logger = context.logger
+        self._attempts = {
+            signal: self._attempt(signal, settings)
+            for signal, settings in self._settings.items()
+        }
+        await self._client.open()
+
+    def _attempt(self, signal: Signal, settings: SignalSettings) -> Write:
+        """One request of a signal, bounded by its time-out.
+
+        Each signal has its own: a time-out round the whole write would send again
+        what the other signals have delivered.
+        """
+        to = Destination(
+            url=settings.url,
+            shown=public_part(settings.url),
+            headers=settings.headers,
+            tls=tls_context(
+                settings.certificate, settings.client_certificate, settings.client_key
+            ),
+        )
+        send = partial(self._send, signal, to, settings.compression)
+        if settings.timeout is None:
+            return send
+        return TimeoutLayer(send, settings.timeout, self._clock)
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        await self._client.close()
+
+    async def write(self, events: list[Telemetry]) -> None:
+        """Send the events, one request for each signal among them.
+
+        Raises:
+            TransientError: trying again can help: ``http_503`` and the like,
+                ``connection``, ``timeout``, ``tls``, ``not_http``.
+            PermanentError: it cannot: ``http_400`` and the like,
+                ``request_too_large``, ``response_too_large``.
+            PartialError: each failed event's own error, among them
+                ``partial_success`` and ``not_telemetry``.
+        """
+        if not self._client.is_open:
+            raise PermanentError(f"{self!r} takes nothing", reason="closed")
+        groups = sort_by_signal(events)
+        lost = await asyncio.gather(
+            *(
+                self._deliver(signal, [events[index] for index in indices])
+                for signal, indices in groups.items()
+            )
+        )
+        failed: dict[int, Exception] = {}
+        for indices, errors in zip(groups.values(), lost, strict=True):
+            failed |= {indices[at]: error for at, error in errors.items()}
+        if failed:
+            raise_failures(failed, len(events))
+
+    async def _deliver(
+        self, signal: Signal | None, events: list[Any]
+    ) -> dict[int, Exception]:
+        """Send one signal's events, in halves if they are too large; what failed."""
+        if signal is None:
+            return {index: not_telemetry(event) for index, event in enumerate(events)}
+        try:
+            await self._attempts[signal](events)
+        except TooLargeError as error:
+            if len(events) == 1:
+                return {0: error}
+        except PartialError as error:
+            return dict(error.failed)
+        except Exception as error:  # noqa: BLE001 - it must not touch other signals
+            return dict.fromkeys(range(len(events)), error)
+        else:
+            return {}
+        middle = len(events) // 2
+        failed = await self._deliver(signal, events[:middle])
+        others = await self._deliver(signal, events[middle:])
+        return failed | {middle + at: error for at, error in others.items()}
+
+    async def _send(
+        self,
+        signal: Signal,
+        to: Destination,
+        compression: Compression,
+        events: list[Any],
+    ) -> None:
+        """One request."""
+        body = await self._encode(signal, events)
+        headers = {"Content-Type": PROTOBUF}
+        if compression == "gzip":
+            body = await packed(body)
+            headers["Content-Encoding"] = "gzip"
+        answer = await self._client.post(to, body, headers, MAX_ANSWER)
+        self._requests += 1
+        self._bytes_sent += len(body)
+        words = judge(answer, to, len(events), self._clock.time_ns())
+        if words:
+            self._warn(words)
+
+    async def _encode(self, signal: Signal, events: list[Any]) -> bytes:
+        """The request's body, made in slices so that the loop is never kept long.
+
+        Encoded requests can be joined: a protobuf message is the sum of its parts.
+        """
+        encode = self._encoders[signal]
+        parts: list[bytes] = []
+        size = start = 0
+        step = first_slice(events)
+        while start < len(events):
+            if start:
+                await asyncio.sleep(0)
+            part = encode(events[start : start + step])
+            start += step
+            step = next_slice(step, len(part))
+            size += len(part)
+            if size > self._max_request:
+                raise TooLargeError(
+                    f"{len(events)} {signal.value} take more than "
+                    f"{self._max_request} bytes as one request"
+                )
+            parts.append(part)
+        return b"".join(parts)
+
+    def _warn(self, words: str) -> None:
+        """Log what a server says beside a success, but not again and again."""
+        if words != self._warned:
+            self._warned = words
+            self._logger.warning("%s", words)
+
+
+def read_settings(given: Given) -> dict[Signal, SignalSettings]:
+    """The settings of each signal; what is wrong in the environment is logged."""
+    environment = Environment(os.environ)
+    settings = {signal: settings_for(signal, given, environment) for signal in Signal}
+    for warning in environment.warnings:
+        getLogger("sluiceway.sinks.otlp").warning("%s", warning)
+    return settings
+
+
+def encoders() -> Mapping[Signal, Callable[[list[Any]], bytes]]:
+    """What makes a request of each signal's events; they share what they remember."""
+    encoder = Encoder()
+    return {
+        Signal.TRACES: encoder.traces,
+        Signal.METRICS: encoder.metrics,
+        Signal.LOGS: encoder.logs,
+    }
+
+
+def checked_limit(max_request: int) -> int:
+    """``max_request``, if it is a number of bytes."""
+    whole = isinstance(max_request, int) and not isinstance(max_request, bool)
+    if not whole or max_request < 1:
+        raise ConfigurationError(
+            f"OtlpSink.max_request is {max_request!r}; expected a whole number of bytes"
+            " from 1"
+        )
+    return max_request
+
+
+def first_slice(events: list[Any]) -> int:
+    """How many events to encode at once, by the sizes of a few of them."""
+    sample = events[:: len(events) // SAMPLES + 1]
+    return next_slice(len(sample), sum(event.size() for event in sample))
+
+
+def next_slice(step: int, size: int) -> int:
+    """How many events to encode at once, when ``step`` of them took ``size`` bytes."""
+    return max(1, step * SLICE_BYTES // max(1, size))
+
+
+def sort_by_signal(events: list[Telemetry]) -> dict[Signal | None, list[int]]:
+    """The indices of the events of each signal; None for what is no telemetry."""
+    groups: dict[Signal | None, list[int]] = {}
+    for index, event in enumerate(events):
+        signal = KINDS.get(type(event)) or signal_of(event)
+        groups.setdefault(signal, []).append(index)
+    return groups
+
+
+def signal_of(event: object) -> Signal | None:
+    """The signal of an event of a derived type."""
+    return next((KINDS[kind] for kind in KINDS if isinstance(event, kind)), None)
+
+
+def not_telemetry(event: object) -> PermanentError:
+    """The error for an event of a wrong type."""
+    return PermanentError(
+        f"{type(event).__name__} is no Span, MetricPoint or LogRecord",
+        reason="not_telemetry",
+    )

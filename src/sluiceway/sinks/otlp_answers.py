@@ -1,0 +1,91 @@
+"""What a collector's answer means for the events of a request.
+
+Law: pure; one row of the protocol's table is one branch here. Source: OpenTelemetry
+protocol 1.11, ``docs/specification.md``, "OTLP/HTTP Response".
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..errors import PartialError, PermanentError
+from ..formats.otlp_protobuf import MalformedError, decode_response, decode_status
+from .http import Answer, Destination, failure_of, quoted
+
+PROTOBUF: Final = "application/x-protobuf"
+RETRYABLE: Final = frozenset({429, 502, 503, 504})
+TOO_LARGE: Final = 413
+MAX_ANSWER: Final = 4 * 1024 * 1024  # bytes
+
+
+class TooLargeError(PermanentError):
+    """A request is larger than a limit, ours or the server's; its halves may not be."""
+
+    default_reason = "request_too_large"
+
+
+def judge(answer: Answer, to: Destination, count: int, now_ns: int) -> str:
+    """Raise what an answer means for the events of its request.
+
+    Args:
+        answer: what the server answered.
+        to: who answered.
+        count: how many events the request carried.
+        now_ns: nanoseconds since the epoch.
+
+    Returns:
+        A warning that came with a success, mostly none.
+
+    Raises:
+        TransientError: 429, 502, 503 and 504.
+        TooLargeError: 413.
+        PermanentError: any other status but 2xx, or an answer above ``MAX_ANSWER``.
+        PartialError: the last events, as many as were rejected.
+    """
+    if answer.is_success:
+        return judge_success(answer, to, count)
+    words = complaint(answer)
+    failure = failure_of(answer, to, retryable=RETRYABLE, words=words, now_ns=now_ns)
+    if answer.status == TOO_LARGE:
+        raise TooLargeError(str(failure), reason=failure.reason)
+    raise failure
+
+
+def judge_success(answer: Answer, to: Destination, count: int) -> str:
+    """Raise what a success does not cover; its warning otherwise."""
+    if not answer.complete:
+        raise PermanentError(
+            f"{to.shown} answered {answer.status} and more than {MAX_ANSWER} bytes",
+            reason="response_too_large",
+        )
+    rejected, words = partial_success(answer)
+    if rejected > 0:
+        error = PermanentError(
+            f"{to.shown} rejected {rejected} of {count}{quoted(to, words)}",
+            reason="partial_success",
+        )
+        raise PartialError(dict.fromkeys(range(max(0, count - rejected), count), error))
+    return f"{to.shown} took everything, but warns{quoted(to, words)}" if words else ""
+
+
+def partial_success(answer: Answer) -> tuple[int, str]:
+    """How many events a success says were rejected, and its words.
+
+    A success is one whatever its body: one that cannot be read says nothing.
+    """
+    if answer.is_text:
+        return 0, ""
+    try:
+        return decode_response(answer.body)
+    except MalformedError:
+        return 0, ""
+
+
+def complaint(answer: Answer) -> str:
+    """A failure's words: a google.rpc.Status's message, or plain text."""
+    if answer.is_text:
+        return answer.text()
+    try:
+        return decode_status(answer.body)[1]
+    except MalformedError:
+        return ""

@@ -1,0 +1,94 @@
+"""Large bodies let others run: counted in turns of the loop, not in seconds."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sluiceway.events import MetricPoint, Span
+from sluiceway.formats.compression import compress, decompress
+from sluiceway.formats.otlp_protobuf import decode_traces, encode_traces
+from sluiceway.sinks.http import packed
+from sluiceway.sinks.otlp import SLICE_BYTES, OtlpSink
+from sluiceway.sinks.otlp_settings import Signal
+from sluiceway.sources.otlp import OtlpSource
+from sluiceway.testing import stage_context
+
+
+def spans(count, attributes):
+    return [
+        Span(
+            name=f"span {n % 7}",
+            trace_id=n.to_bytes(16, "big"),
+            span_id=n.to_bytes(8, "big"),
+            attributes={f"key {a}": f"value {n} {a}" for a in range(attributes)},
+        )
+        for n in range(1, count + 1)
+    ]
+
+
+async def turns_during(work):
+    """What ``work`` returns, and how often another task ran meanwhile."""
+    turns = 0
+
+    async def turn():
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    other = asyncio.create_task(turn())
+    try:
+        return await work, turns
+    finally:
+        other.cancel()
+
+
+def encoded(signal, events):
+    return asyncio.run(turns_during(OtlpSink()._encode(signal, events)))
+
+
+@pytest.mark.parametrize(("count", "attributes"), [(40_000, 2), (500, 128), (20, 5000)])
+def test_a_large_batch_is_encoded_in_slices(count, attributes):
+    events = spans(count, attributes)
+    body, turns = encoded(Signal.TRACES, events)
+    assert turns >= min(count - 1, len(body) // (2 * SLICE_BYTES))
+    assert decode_traces(body) == events
+
+
+def test_one_giant_event_does_not_make_the_slices_after_it_large():
+    events = [*spans(1, 5000), *spans(4000, 10)]
+    body, turns = encoded(Signal.TRACES, events)
+    assert turns >= len(body) // (2 * SLICE_BYTES)
+
+
+def test_a_small_batch_is_encoded_at_once():
+    points = [MetricPoint(name=f"m{n}", value=n) for n in range(500)]
+    body, turns = encoded(Signal.METRICS, points)
+    assert (turns, body[0]) == (0, 0x0A)
+
+
+def test_a_large_body_is_packed_beside_the_loop():
+    body = encode_traces(spans(20_000, 3))
+    result, turns = asyncio.run(turns_during(packed(body)))
+    assert decompress(result, len(body)) == body
+    assert turns > 10
+
+
+def test_a_large_body_is_unpacked_and_decoded_beside_the_loop():
+    events = spans(20_000, 3)
+    plain = encode_traces(events)
+
+    async def scenario():
+        source = OtlpSource(port=0)
+        await source.open(stage_context())
+        body, unpacking = await turns_during(source._unpack(compress(plain)))
+        found, decoding = await turns_during(source._decode(decode_traces, body))
+        await source.close()
+        return found, unpacking, decoding
+
+    found, unpacking, decoding = asyncio.run(scenario())
+    assert found == events
+    assert unpacking > 2
+    assert decoding > 10
