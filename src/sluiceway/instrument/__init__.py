@@ -1,1 +1,12 @@
-"""."""
+"""How an application makes events: spans, metrics and logs by one ``Telemetry``.
+
+Loads OpenTelemetry's API, whose Tracer, Span and Meter these are; never its SDK.
+"""
+
+from .head import HeadSampler
+from .meter import Meter
+from .span import LiveSpan
+from .telemetry import Telemetry
+from .tracer import Tracer
+
+__all__ = ["HeadSampler", "LiveSpan", "Meter", "Telemetry", "Tracer"]

@@ -1,0 +1,60 @@
+"""Who a span is, and what names it by: parents, kinds and links in the API's words.
+
+Source: OpenTelemetry protocol, ``trace/v1`` (``SpanFlags``); W3C Trace Context level 2.
+"""
+
+from __future__ import annotations
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Link as ApiLink
+from opentelemetry.trace import NonRecordingSpan, SpanContext, get_current_span
+from opentelemetry.trace import Span as ApiSpan
+from opentelemetry.trace import SpanKind as ApiSpanKind
+
+from ..events import Link, SpanKind, replace_attributes
+from .values import own_attributes
+
+Identity = tuple[bytes, bytes, int, str]  # trace id, span id, flags, tracestate
+Parent = ApiSpan | SpanContext | Context
+AnyKind = SpanKind | ApiSpanKind | int
+AnyLink = ApiLink | Link
+
+SAMPLED = 0x01
+RANDOM = 0x02  # the trace id is
+W3C_FLAGS = 0xFF
+KNOWN = 0x100  # whether the parent is remote is known
+REMOTE = 0x200  # the parent is in another process
+LOCAL_FLAGS = W3C_FLAGS | KNOWN  # what a span's children get of its flags
+FRESH_TRACE = KNOWN | RANDOM | SAMPLED
+
+
+def identity_of(context: SpanContext) -> Identity:
+    """The identity that an API's context tells; its flags say whether it is remote."""
+    return (
+        context.trace_id.to_bytes(16, "big"),
+        context.span_id.to_bytes(8, "big"),
+        KNOWN | REMOTE * context.is_remote | context.trace_flags & W3C_FLAGS,
+        context.trace_state.to_header(),
+    )
+
+
+def span_of(parent: Parent) -> ApiSpan | None:
+    """The span that was given as a parent: itself, its identity or a context."""
+    if isinstance(parent, SpanContext):
+        return NonRecordingSpan(parent)
+    return parent if isinstance(parent, ApiSpan) else get_current_span(parent)
+
+
+def kind_of(kind: AnyKind) -> SpanKind:
+    """Our kind; OpenTelemetry's API counts from 0 where its protocol counts from 1."""
+    return SpanKind(kind.value + 1) if isinstance(kind, ApiSpanKind) else SpanKind(kind)
+
+
+def link_of(link: AnyLink) -> Link:
+    """A link as an event holds it."""
+    if isinstance(link, Link):
+        own: Link = replace_attributes(link)
+        return own
+    trace_id, span_id, flags, trace_state = identity_of(link.context)
+    attributes = own_attributes(link.attributes or {})
+    return Link(trace_id, span_id, trace_state, attributes, flags=flags)

@@ -1,0 +1,105 @@
+"""Which service, process and host the telemetry of this process is about.
+
+Law: code wins over ``OTEL_SERVICE_NAME``, that over ``OTEL_RESOURCE_ATTRIBUTES``, that
+over what is found out. Source: OpenTelemetry specification, ``resource/sdk.md``;
+semantic conventions, ``resource/``.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from logging import getLogger
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import unquote_to_bytes
+from uuid import uuid4
+
+from .. import __version__
+from ..events import Resource
+from .values import plain_attributes
+
+
+def make_resource(service_name: str | None, given: Resource | None) -> Resource:
+    """The resource of this process.
+
+    Args:
+        service_name: the application's word for itself, or None.
+        given: further attributes from code, or None.
+    """
+    given = given or Resource()
+    attributes = found_attributes()
+    attributes.update(environment_attributes(os.environ))
+    attributes.update(given.attributes)
+    if service_name is not None:
+        attributes["service.name"] = service_name
+    return Resource(attributes, given.schema_url)
+
+
+def resource_of(given: Resource | Mapping[str, Any] | None) -> Resource:
+    """``given`` as a resource with attributes of its own."""
+    if isinstance(given, Resource):
+        return Resource(plain_attributes(given.attributes), given.schema_url)
+    return Resource(plain_attributes(given))
+
+
+def found_attributes() -> dict[str, Any]:
+    """What can be found out, the process and a new ``service.instance.id`` included."""
+    executable = PurePath(sys.executable or "python").name
+    return {
+        "service.name": f"unknown_service:{executable}",
+        "service.instance.id": str(uuid4()),
+        "telemetry.sdk.name": "sluiceway",
+        "telemetry.sdk.language": "python",
+        "telemetry.sdk.version": __version__,
+        "process.pid": os.getpid(),
+        "process.executable.name": executable,
+        "process.runtime.name": sys.implementation.name,
+        "process.runtime.version": platform.python_version(),
+        "host.name": platform.node(),
+        "os.type": platform.system().lower(),
+    }
+
+
+def environment_attributes(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What the environment says of the service; a bad value is named and left out."""
+    attributes: dict[str, Any] = {}
+    text = environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    try:
+        attributes.update(parse_attributes(text))
+    except ValueError as error:
+        getLogger(__name__).warning(
+            "OTEL_RESOURCE_ATTRIBUTES is %r and is ignored: %s", text, error
+        )
+    name = environ.get("OTEL_SERVICE_NAME")
+    if name:
+        attributes["service.name"] = name
+    return attributes
+
+
+def parse_attributes(text: str) -> dict[str, str]:
+    """``k=v,k2=v2`` with percent-encoded values.
+
+    Raises:
+        ValueError: a part without ``=`` or key, or one that is no UTF-8; as the
+            specification has it, nothing of the text is used then.
+    """
+    attributes = {}
+    for part in text.split(","):
+        if not part.strip():
+            continue
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip():
+            raise ValueError(f"{part!r} is not key=value")
+        attributes[decoded(key)] = decoded(value)
+    return attributes
+
+
+def decoded(text: str) -> str:
+    """The text that percent-encoding stands for."""
+    try:
+        return unquote_to_bytes(text.strip()).decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"{text!r} is not percent-encoded UTF-8") from None

@@ -1,0 +1,396 @@
+"""Spans while they run, and until a pipeline takes them.
+
+Law: the application pays for taking notes, the pipeline for making an event of them.
+Identity never changes; after its end a span changes no more. One that is not recorded,
+because its trace is not sampled, still carries its trace on. No exception is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from attrs import frozen
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanContext, Status, TraceFlags, TraceState
+from opentelemetry.trace import Span as ApiSpan
+from opentelemetry.trace import StatusCode as ApiStatusCode
+
+from .. import events
+from ..events import SpanEvent, SpanKind, StatusCode
+from .context import (
+    SPAN_KEY,
+    get_context,
+    leave_context,
+    put,
+    reset_context,
+    set_context,
+)
+from .identity import (
+    FRESH_TRACE,
+    LOCAL_FLAGS,
+    SAMPLED,
+    W3C_FLAGS,
+    AnyKind,
+    AnyLink,
+    Identity,
+    Parent,
+    kind_of,
+    link_of,
+    span_of,
+)
+from .values import (
+    PLAIN,
+    exception_attributes,
+    own_attributes,
+    plain_attributes,
+    plain_value,
+    text_of,
+)
+
+if TYPE_CHECKING:
+    from .tracer import Tracer
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+LiveSpanType = TypeVar("LiveSpanType", bound="LiveSpan")
+
+INTERNAL = SpanKind.INTERNAL
+
+
+@frozen
+class OnError:
+    """What an exception that leaves a span's block does to the span."""
+
+    record_exception: bool = True
+    set_status: bool = True
+
+
+class Details:
+    """What most spans do not have, and so do not pay for."""
+
+    __slots__ = ("events", "links", "status_code", "status_message")
+
+    def __init__(self) -> None:
+        self.events: list[SpanEvent] = []
+        self.links: list[events.Link] = []
+        self.status_code = StatusCode.UNSET
+        self.status_message = ""
+
+
+class LiveSpan(ApiSpan):
+    """A span from its start to its end; as a context manager it ends with the block.
+
+    Made by a ``Tracer``. It is no error to use it after its end, and does nothing.
+
+    Attributes:
+        identity: trace id, span id, flags and tracestate, as a child needs them.
+        on_error: what an exception that leaves the block does.
+    """
+
+    __slots__ = (
+        "_attributes",
+        "_end",
+        "_flags",
+        "_kind",
+        "_name",
+        "_parent_id",
+        "_recording",
+        "_start",
+        "_token",
+        "_tracer",
+        "identity",
+    )
+
+    # Few spans need these: they are set on the instance when one does.
+    on_error = OnError()
+    _details: Details | None = None
+    _context: SpanContext | None = None
+    _given: tuple[Iterable[AnyLink] | None, Parent | None] = (None, None)
+
+    def __init__(  # noqa: PLR0917 - keywords cost time here
+        self,
+        tracer: Tracer,
+        name: str,
+        attributes: Mapping[str, Any] | None = None,
+        kind: AnyKind = INTERNAL,
+        links: Iterable[AnyLink] | None = None,
+        parent: Parent | None = None,
+    ) -> None:
+        above = get_context().get(SPAN_KEY) if parent is None else span_of(parent)
+        if type(above) is CurrentSpan:
+            trace_id, self._parent_id, flags, trace_state = above.identity
+        elif above is None and tracer.head is None:
+            trace_id = tracer.random_bits(128).to_bytes(16, "big")
+            self._parent_id = b""
+            flags = FRESH_TRACE
+            trace_state = ""
+        else:
+            origin = tracer.origin(above, name, attributes)
+            trace_id, self._parent_id, flags, trace_state = origin
+        span_id = tracer.random_bits(64).to_bytes(8, "big")
+        self._flags = flags
+        if flags > LOCAL_FLAGS:
+            flags &= LOCAL_FLAGS
+        self.identity: Identity = (trace_id, span_id, flags, trace_state)
+        self._tracer = tracer
+        self._name = name
+        self._kind = kind if kind is INTERNAL else kind_of(kind)
+        self._start = 0
+        self._recording = flags & SAMPLED
+        own = {**attributes} if attributes else {}
+        for value in own.values():
+            if type(value) not in PLAIN:
+                own = plain_attributes(own)
+                break
+        self._attributes = own
+        if links is not None:
+            links = tuple(links)
+            self._more().links = [link_of(link) for link in links]
+        if links is not None or parent is not None:
+            self._given = (links, parent)
+
+    def _more(self) -> Details:
+        if self._details is None:
+            self._details = Details()
+        return self._details
+
+    def start(self, time_ns: int | None = None) -> None:
+        """Let the time of the span begin, now or at ``time_ns``."""
+        self._start = time_ns or self._tracer.time_ns()
+
+    def end(self, end_time: int | None = None) -> None:
+        """Finish the span and hand it over; only the first call does anything.
+
+        Args:
+            end_time: nanoseconds since the epoch; now by default.
+        """
+        if self._recording:
+            self._recording = 0
+            end = end_time or self._tracer.time_ns()
+            start = self._start or end  # 0 if it never was entered
+            self._start = start
+            # a clock that was set back must not turn a span round
+            self._end = end if end > start else start  # noqa: FURB136 - speed
+            self._tracer.emit(self)
+
+    def to_event(self) -> events.Span:
+        """The finished span as an event; the pipeline asks once, when it takes it."""
+        tracer = self._tracer
+        trace_id, span_id, _, trace_state = self.identity
+        event = events.Span(
+            name=self._name,
+            trace_id=trace_id,
+            span_id=span_id,
+            parent_span_id=self._parent_id,
+            start_time_unix_nano=self._start,
+            end_time_unix_nano=self._end,
+            attributes=self._attributes,
+            kind=self._kind,
+            trace_state=trace_state,
+            flags=self._flags,
+            resource=tracer.telemetry.resource,
+            scope=tracer.scope,
+        )
+        details = self._details
+        if details is not None:
+            event.events = details.events
+            event.links = details.links
+            event.status_code = details.status_code
+            event.status_message = details.status_message
+            self._details = None
+        del self._attributes  # now the event's; who keeps the span keeps no more of it
+        return event
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self._leave_with(error)
+        self.end()
+
+    def _leave_with(self, error: BaseException) -> None:
+        """Note an exception; cancellation and exits of the program are no errors."""
+        if not self._recording or not isinstance(error, Exception):
+            return
+        if self.on_error.record_exception:
+            self.record_exception(error)
+        details = self._more()
+        if self.on_error.set_status and details.status_code is StatusCode.UNSET:
+            details.status_code = StatusCode.ERROR
+            details.status_message = f"{type(error).__name__}: {text_of(error)}"
+
+    # What the API asks of a span.
+
+    def get_span_context(self) -> SpanContext:
+        """The identity that children and other processes need; it never changes."""
+        if self._context is None:
+            trace_id, span_id, flags, trace_state = self.identity
+            self._context = SpanContext(
+                int.from_bytes(trace_id, "big"),
+                int.from_bytes(span_id, "big"),
+                is_remote=False,
+                trace_flags=TraceFlags(flags & W3C_FLAGS),
+                trace_state=TraceState.from_header([trace_state]),
+            )
+        return self._context
+
+    def is_recording(self) -> bool:
+        """Whether what is set here will be seen by anybody."""
+        return bool(self._recording)
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Set one attribute; what is no plain value is kept as its text."""
+        if self._recording:
+            if type(value) not in PLAIN:
+                value = plain_value(value)
+            self._attributes[key] = value
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Set several attributes."""
+        if self._recording and attributes:
+            self._attributes.update(own_attributes(attributes))
+
+    def add_event(
+        self,
+        name: str,
+        attributes: Mapping[str, Any] | None = None,
+        timestamp: int | None = None,
+    ) -> None:
+        """Note that something happened, now or at ``timestamp``, in nanoseconds."""
+        if self._recording:
+            own = own_attributes(attributes) if attributes else {}
+            time_ns = timestamp or self._tracer.time_ns()
+            self._more().events.append(SpanEvent(name, time_ns, own))
+
+    def add_link(
+        self, context: SpanContext, attributes: Mapping[str, Any] | None = None
+    ) -> None:
+        """Refer to another span; an identity that is not valid is left out."""
+        if self._recording and context.is_valid:
+            self._more().links.append(link_of(Link(context, attributes)))
+
+    def update_name(self, name: str) -> None:
+        """Give the span another name."""
+        if self._recording:
+            self._name = name
+
+    def set_status(
+        self,
+        status: Status | ApiStatusCode | StatusCode,
+        description: str | None = None,
+    ) -> None:
+        """Say how the operation went: OK is final, and UNSET changes nothing.
+
+        Args:
+            status: a code of OpenTelemetry's or of ours, or the API's ``Status``.
+            description: only kept with an error.
+        """
+        if isinstance(status, Status):
+            description = status.description
+            status = status.status_code
+        code = StatusCode(int(status.value))
+        if not self._recording or code is StatusCode.UNSET:
+            return
+        details = self._more()
+        if details.status_code is not StatusCode.OK:
+            is_error = code is StatusCode.ERROR
+            details.status_code = code
+            details.status_message = text_of(description or "") if is_error else ""
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Mapping[str, Any] | None = None,
+        timestamp: int | None = None,
+        escaped: bool = False,  # noqa: ARG002 - the API's, deprecated there
+    ) -> None:
+        """Note an exception as text: its type, its message and its stack trace."""
+        if self._recording:
+            told = {**exception_attributes(exception), **(attributes or {})}
+            self.add_event("exception", told, timestamp)
+
+    def __repr__(self) -> str:
+        state = "recording" if self._recording else "silent"
+        return f"<{type(self).__name__} {self.identity[1].hex()} {state}>"
+
+
+class CurrentSpan(LiveSpan):
+    """A span that is current inside its ``with`` block; or a decorator that makes such.
+
+    As a decorator of a ``def``, ``async def``, generator or async generator it makes
+    a span for each call, which lasts until the call, or the generator, has ended.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> Self:
+        above = get_context()
+        # a context that holds nothing but a span need not be copied
+        context = Context() if len(above) == (SPAN_KEY in above) else Context(above)
+        put(context, SPAN_KEY, self)
+        self._token = set_context(context)
+        if self._start == 0:
+            self._start = self._tracer.time_ns()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # leave_context() and end(), without two calls that every span would pay for
+        try:  # noqa: SIM105 - suppress() would double the cost
+            reset_context(self._token)
+        except ValueError:
+            pass
+        del self._token  # it holds the context above, and that the spans above
+        if error is not None:
+            self._leave_with(error)
+        if self._recording:
+            self._recording = 0
+            tracer = self._tracer
+            end = tracer.time_ns()
+            start = self._start
+            self._end = end if end > start else start  # noqa: FURB136 - speed
+            tracer.emit(self)
+
+    def __call__(self, function: Function) -> Function:
+        """Decorate ``function``: each call gets a span of its own, made like this."""
+        from .traced import traced  # noqa: PLC0415 - only decorators need it
+
+        wrapped: Function = traced(function, self.another)
+        return wrapped
+
+    def another(self, kind: type[LiveSpanType]) -> LiveSpanType:
+        """A new span of the class ``kind``, made with the same arguments."""
+        span = kind(
+            self._tracer, self._name, self._attributes, self._kind, *self._given
+        )
+        if self.on_error is not LiveSpan.on_error:
+            span.on_error = self.on_error
+        return span
+
+
+class OpenSpan(CurrentSpan):
+    """A span that is current inside its block and goes on after it."""
+
+    __slots__ = ()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        leave_context(self._token)
+        del self._token
+        if error is not None:
+            self._leave_with(error)

@@ -1,0 +1,33 @@
+"""SpanSource: the source of finished spans.
+
+Law: an event is made of a span when the pipeline takes it, so that the code which is
+measured does not wait for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..delivery import Delivery
+from ..events import Span
+from ..inlet import Inlet
+from ..stages import Send
+from .span import LiveSpan
+
+
+class SpanSource(Inlet[Any]):
+    """An inlet that takes finished spans of a tracer, and ready ``Span`` events."""
+
+    async def run(self, send: Send[Span]) -> None:
+        """Hand over what is emitted, as events, until the pipeline stops."""
+
+        async def send_events(events: Iterable[Any]) -> Delivery:
+            return await send([event_of(span) for span in events])
+
+        await super().run(send_events)
+
+
+def event_of(span: LiveSpan | Span) -> Span:
+    """The event that a pipeline handles."""
+    return span if isinstance(span, Span) else span.to_event()

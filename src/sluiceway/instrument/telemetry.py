@@ -1,0 +1,143 @@
+"""Telemetry: one place where an application's spans, metrics and logs begin."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from logging import getLogger
+from random import Random
+from typing import Any
+
+from ..clock import SYSTEM_CLOCK, Clock
+from ..errors import ConfigurationError
+from ..events import LogRecord, MetricPoint, Resource, Scope
+from ..fork import follow_forks
+from ..inlet import Inlet
+from .collecting import MetricsSource
+from .head import head_of
+from .log_handler import LogHandler
+from .meter import Meter
+from .resource import make_resource, resource_of
+from .span_source import SpanSource
+from .tracer import Tracer
+
+CAPACITY = 100_000  # spans or log records that wait for a pipeline
+INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
+DEFAULT_INTERVAL = 60.0
+
+
+class Telemetry:
+    """What an application measures with; its sources feed a pipeline.
+
+    Args:
+        service_name: ``service.name``; by default ``OTEL_SERVICE_NAME``.
+        resource: further resource attributes, or a ``Resource``; they win over
+            ``OTEL_RESOURCE_ATTRIBUTES``.
+        sampler: decides at the root of each trace: a ``ProbabilitySampler`` or a
+            ``HeadSampler``; by default every trace is recorded.
+        export_interval: seconds between two collections of the metrics; by default
+            ``OTEL_METRIC_EXPORT_INTERVAL`` (milliseconds), or 60.
+        clock: the time of spans, points and records.
+
+    Attributes:
+        resource: what all of it is about; a forked child gets one of its own.
+        spans: the source of finished spans.
+        logs: the source of log records.
+        metrics: the source of metric points.
+
+    Raises:
+        ConfigurationError: a sampler that is none, or no positive interval.
+    """
+
+    def __init__(
+        self,
+        service_name: str | None = None,
+        *,
+        resource: Resource | Mapping[str, Any] | None = None,
+        sampler: Any = None,
+        export_interval: float | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._service_name = service_name
+        self._given = resource_of(resource)
+        self.resource = make_resource(service_name, self._given)
+        self.clock = clock
+        self.head = head_of(sampler)
+        self.random = Random()  # noqa: S311 - identifiers are no secrets
+        self._meters: dict[tuple[str, str], Meter] = {}
+        self.spans = SpanSource("spans", capacity=CAPACITY)
+        self.logs: Inlet[LogRecord] = Inlet("logs", capacity=CAPACITY)
+        self.metrics = MetricsSource(
+            self.collect,
+            interval=interval_of(export_interval),
+            clock=clock,
+            start_afresh=self._forget_measurements,
+        )
+        follow_forks(self)
+
+    def tracer(self, name: str, version: str | None = None) -> Tracer:
+        """A tracer for a library or module, usually ``__name__``."""
+        return Tracer(self, Scope(name, version or ""))
+
+    def meter(self, name: str, version: str | None = None) -> Meter:
+        """A meter for a library or module; the same one for the same name."""
+        key = (name, version or "")
+        if key not in self._meters:
+            self._meters.setdefault(key, Meter(Scope(*key), self.clock))
+        return self._meters[key]
+
+    @cached_property
+    def log_handler(self) -> LogHandler:
+        """A handler for the standard logging: ``getLogger().addHandler(...)``."""
+        return LogHandler(self)
+
+    def collect(self) -> list[MetricPoint]:
+        """A point for every series of every instrument, as of now."""
+        meters = [*self._meters.values()]
+        return [point for meter in meters for point in meter.collect(self.resource)]
+
+    def after_fork(self) -> None:
+        """In a forked child: another instance of the service, with nothing seen."""
+        self.random.seed()
+        self.resource = make_resource(self._service_name, self._given)
+        self.spans.after_fork()
+        self.logs.after_fork()
+        self.metrics.after_fork()
+
+    def _forget_measurements(self) -> None:
+        for meter in self._meters.values():
+            meter.after_fork()
+
+    def __repr__(self) -> str:
+        return f"<Telemetry {self.resource.attributes['service.name']}>"
+
+
+def interval_of(given: float | None) -> float:
+    """Seconds between two collections, from code or from the environment.
+
+    Raises:
+        ConfigurationError: the interval from code is not a positive number.
+    """
+    if given is not None:
+        if (
+            isinstance(given, bool)
+            or not isinstance(given, int | float)
+            or not given > 0
+        ):
+            raise ConfigurationError(
+                f"Telemetry.export_interval is {given!r}; expected seconds above 0"
+            )
+        return given
+    text = os.environ.get(INTERVAL, "").strip()
+    if not text:
+        return DEFAULT_INTERVAL
+    if text.isdecimal() and int(text) > 0:
+        return int(text) / 1000
+    getLogger(__name__).warning(
+        "%s is %r; expected whole milliseconds above 0; using %g seconds",
+        INTERVAL,
+        text,
+        DEFAULT_INTERVAL,
+    )
+    return DEFAULT_INTERVAL

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sluiceway import Pipeline
+from sluiceway.instrument import Telemetry
+from sluiceway.testing import CollectingSink, ManualClock
+
+
+@pytest.fixture
+def clock():
+    return ManualClock()
+
+
+@pytest.fixture
+def telemetry(clock):
+    return Telemetry("shop", export_interval=10, clock=clock)
+
+
+def test_metrics_come_at_the_interval_and_once_more_at_the_stop(telemetry, clock):
+    counter = telemetry.meter("m").counter("c")
+    sink = CollectingSink()
+
+    async def main():
+        async with Pipeline(telemetry.metrics >> sink, clock=clock):
+            counter.add(1)
+            await clock.advance(9)
+            assert sink.events == []
+            await clock.advance(1)
+            assert [point.value for point in sink.events] == [1]
+            await clock.advance(10)
+            counter.add(5)
+
+    asyncio.run(main())
+    assert [point.value for point in sink.events] == [1, 1, 6]
+
+
+def test_a_flush_brings_what_was_measured_before_it(telemetry, clock):
+    counter = telemetry.meter("m").counter("c")
+    sink = CollectingSink()
+
+    async def main():
+        async with Pipeline(telemetry.metrics >> sink, clock=clock) as pipeline:
+            counter.add(3)
+            await pipeline.flush()
+            assert [point.value for point in sink.events] == [3]
+        return pipeline.ledger()
+
+    ledger = asyncio.run(main())
+    assert ledger.balanced
+    assert ledger.lost == 0
+    assert [point.value for point in sink.events] == [3, 3]
+
+
+def test_each_flush_waits_for_a_collection_that_began_after_it(telemetry):
+    counter = telemetry.meter("m").counter("c")
+    values = []
+    gate, sending = asyncio.Event(), asyncio.Event()
+
+    async def send(points):
+        values.append([point.value for point in points])
+        sending.set()
+        await gate.wait()
+
+    async def main():
+        running = asyncio.create_task(telemetry.metrics.run(send))
+        counter.add(1)
+        first = asyncio.create_task(telemetry.metrics.flush())
+        await sending.wait()
+        counter.add(1)
+        second = asyncio.create_task(telemetry.metrics.flush())
+        await asyncio.sleep(0)
+        gate.set()
+        await asyncio.gather(first, second)
+        assert values == [[1], [2]]
+        telemetry.metrics.stop()
+        await running
+
+    asyncio.run(main())
+    assert values == [[1], [2], [2]]
+
+
+def test_a_flush_does_not_hang_when_collecting_has_ended(telemetry):
+    async def send(points):
+        raise RuntimeError("the sink is gone")
+
+    async def main():
+        telemetry.meter("m").counter("c").add(1)
+        running = asyncio.create_task(telemetry.metrics.run(send))
+        await asyncio.sleep(0)
+        await telemetry.metrics.flush()
+        with pytest.raises(RuntimeError, match="gone"):
+            await running
+        await telemetry.metrics.flush()
+        return True
+
+    assert asyncio.run(main())
+
+
+def test_all_three_signals_reach_one_sink(telemetry, clock):
+    sink = CollectingSink()
+
+    async def main():
+        async with Pipeline(
+            telemetry.spans >> sink,
+            telemetry.metrics >> sink,
+            telemetry.logs >> sink,
+            clock=clock,
+        ) as pipeline:
+            with telemetry.tracer("t").span("a"):
+                telemetry.meter("m").gauge("g").set(1)
+        return pipeline.ledger()
+
+    ledger = asyncio.run(main())
+    assert ledger.lost == 0
+    assert {type(event).__name__ for event in sink.events} == {"Span", "MetricPoint"}
