@@ -20,13 +20,17 @@ class Forkable(Protocol):
         """Called in the child, before any of its code runs."""
 
 
-FOLLOWERS: weakref.WeakSet[Any] = weakref.WeakSet()
+FOLLOWERS: weakref.WeakKeyDictionary[Any, None] = weakref.WeakKeyDictionary()
 KEPT: list[object] = []
 
 
 def follow_forks(follower: Forkable) -> None:
-    """Call ``follower.after_fork()`` in every child forked while it is alive."""
-    FOLLOWERS.add(follower)
+    """Call ``follower.after_fork()`` in every child forked while it is alive.
+
+    Followers are called in the order in which they asked: a pipeline makes its inlets
+    anew before its background form sets them to start it.
+    """
+    FOLLOWERS[follower] = None
 
 
 def keep_for_ever(inherited: object) -> None:

@@ -180,16 +180,25 @@ class Inlet(Source[T]):
         try:
             await waiter
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
+            if not self._left_line(waiter):
                 self._admit(1)  # pass on the turn that we did not use
             raise
-        finally:
-            with suppress(ValueError):  # a drain has taken it out already
-                self._waiters.remove(waiter)
+        self._left_line(waiter)
+
+    def _left_line(self, waiter: asyncio.Future[None]) -> bool:
+        """Whether ``waiter`` still stood in line, where it stands no more."""
+        try:
+            self._waiters.remove(waiter)
+        except ValueError:
+            return False
+        return True
 
     def _admit(self, count: int) -> None:
-        for _ in range(min(count, len(self._waiters))):
-            waiter = self._waiters.popleft()
+        for _ in range(count):
+            try:
+                waiter = self._waiters.popleft()
+            except IndexError:  # another thread's waiter has just left the line
+                return
             wake_from_any_thread(waiter.get_loop(), partial(wake, waiter))
 
     # What the engine calls.

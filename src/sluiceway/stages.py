@@ -86,7 +86,7 @@ class Source(Stage, Generic[Out]):
         wants_delivery: True makes ``send`` return a ``Delivery`` that can be awaited.
     """
 
-    wants_delivery: ClassVar[bool] = False
+    wants_delivery: bool = False
 
     @abstractmethod
     async def run(self, send: Send[Out]) -> None:

@@ -10,18 +10,10 @@ import asyncio
 from collections import deque
 from typing import Any
 
-from attrs import evolve
-
 from ..batch import Batch
-from ..batching import Batcher
-from ..clock import Clock
-from ..decorators import AsyncFunctionSink, is_async
 from ..delivery import DeliveryStatus
 from ..errors import PartialError
-from ..layers import Write
-from ..layers.retry import RetryLayer
-from ..layers.timeout import TimeoutLayer
-from ..stages import Accumulator, Batches, Patience
+from ..stages import Accumulator, Batches
 from .books import valid_failures
 from .claims import ClaimLine
 from .graph import Node
@@ -30,6 +22,7 @@ from .marks import Mark
 from .queue import END, BoundedQueue
 from .threads import BlockingCall
 from .workers import Row, Shared, TimeSlice, Worker
+from .writing import attempt_of, batcher_for, layered
 
 
 class AccumulatorWorker(Worker):
@@ -57,6 +50,7 @@ class AccumulatorWorker(Worker):
         self._line = ClaimLine()
         self._follows = self._stage.acknowledge == "on_output"
         self._held = self._stage.held()
+        self._written_off = False
         self.hand = Hand(node)
         self.hands.add(self.hand)
 
@@ -93,6 +87,9 @@ class AccumulatorWorker(Worker):
             released = batches_of(
                 self._stage.add(list(batch.events), self._clock.now())
             )
+        except asyncio.CancelledError as error:
+            released = []
+            self._refuse(batch, unasked(error))
         except Exception as error:  # noqa: BLE001 - a user's bug costs one batch
             released = []
             self._refuse(batch, error)
@@ -120,9 +117,11 @@ class AccumulatorWorker(Worker):
     def _call(self, method: Any) -> list[list[Any]]:
         try:
             return batches_of(method(self._clock.now()))
+        except asyncio.CancelledError as error:
+            self._shared.complaints.about(self.node.name, unasked(error))
         except Exception as error:  # noqa: BLE001 - a user's bug must not end a worker
             self._shared.complaints.about(self.node.name, error)
-            return []
+        return []
 
     async def _flush(self) -> None:
         await self._release(self._call(self._stage.flush))
@@ -170,17 +169,17 @@ class AccumulatorWorker(Worker):
         if held:
             self.node.books.dropped[reason] += held
         self._line.settle_all(DeliveryStatus.DROPPED, error)
-        self.ended = True
+        self._written_off = True
 
     def give_up(self, reason: str, error: BaseException | None = None) -> None:
         """Drop what is in hand, what is held and whatever still comes."""
         super().give_up(reason, error)
-        if not self.ended:
+        if not self._written_off:
             self._write_off(reason, error)
 
     def held_inside(self) -> int:
         """Events that the accumulator holds."""
-        return 0 if self.ended else self._stage.held()
+        return 0 if self._written_off else self._stage.held()
 
     def leave(self) -> None:
         """End of input for the stages after it."""
@@ -263,7 +262,12 @@ class SinkWorker(Worker):
             await self._start(batch)
             return
         held = batcher.held()
-        released = batcher.add(batch.events, self._clock.now())
+        try:
+            released = batcher.add(batch.events, self._clock.now())
+        except Exception as error:  # noqa: BLE001 - a user's size() costs one batch
+            self._fail(batch, error)
+            self._inbox.done(len(batch.events), batch.size)
+            return
         self._line.add(batch, held)
         await self._launch(released)
 
@@ -365,38 +369,3 @@ class SinkWorker(Worker):
         """Nothing stands after a sink; its threads may end."""
         if isinstance(self._attempt, BlockingCall):
             self._attempt.close()
-
-
-def attempt_of(sink: Any) -> Write:
-    """One attempt to write, as an async function."""
-    if sink.blocking:
-        return BlockingCall(sink.write)
-    if isinstance(sink, AsyncFunctionSink):
-        return sink.function  # one coroutine less for each batch
-    if is_async(sink.write):
-        write: Write = sink.write
-        return write
-
-    async def attempt(events: list[Any]) -> None:
-        result = sink.write(events)
-        if asyncio.iscoroutine(result):
-            await result
-
-    return attempt
-
-
-def layered(attempt: Write, sink: Any, clock: Clock, patience: Patience) -> Write:
-    """The layers that a sink's settings ask for: a time-out inside, retries outside."""
-    write = attempt
-    if sink.timeout is not None:
-        write = TimeoutLayer(write, sink.timeout, clock)
-    if sink.retry is not None:
-        write = RetryLayer(write, sink.retry, clock, patience)
-    return write
-
-
-def batcher_for(sink: Any, capacity: int) -> Batcher | None:
-    """The machine that gathers a sink's batches; a batch never exceeds the queue."""
-    if sink.batch is None:
-        return None
-    return Batcher(evolve(sink.batch, max_events=min(sink.batch.max_events, capacity)))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 PATIENCE_SHARE = 0.75  # of the drain's time-out, after which retries are not waited for
 GRACE = 0.4  # seconds for cancelled workers, and again for closing stages
+ROLLBACK = 5.0  # seconds for closing what was opened before a stage failed to open
 
 
 class Runtime:
@@ -66,6 +67,7 @@ class Runtime:
         self._stop_asked = asyncio.Event()
         self._cut_asked = asyncio.Event()
         self._deadline = float("inf")
+        self._timers: list[asyncio.TimerHandle] = []
         self._finished: asyncio.Future[StopReport] = self.loop.create_future()
         self._flushes: set[asyncio.Future[None]] = set()
         self._supervisor: asyncio.Task[None] | None = None
@@ -86,9 +88,9 @@ class Runtime:
 
     async def stop(self, timeout: float) -> StopReport:
         """Stop intake, drain, close; cut off what is left after ``timeout`` seconds."""
-        self._deadline = min(self._deadline, self.loop.time() + timeout)
         if timeout <= 0:
             self._cut("drain_timeout")
+        self._bound(timeout)
         self._stop_asked.set()
         return await asyncio.shield(self._finished)
 
@@ -97,6 +99,23 @@ class Runtime:
         self._cut("aborted")
         self._stop_asked.set()
         return await asyncio.shield(self._finished)
+
+    def _bound(self, seconds: float) -> None:
+        """Let it take so long at most; a sooner deadline that was set before stays."""
+        now = self.loop.time()
+        if now + seconds >= self._deadline:
+            return
+        self._deadline = now + seconds
+        self._forget_deadline()
+        share = now + seconds * PATIENCE_SHARE
+        self._timers = [
+            self.loop.call_at(share, self._patience.lose),
+            self.loop.call_at(self._deadline, self._cut, "drain_timeout"),
+        ]
+
+    def _forget_deadline(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
 
     def _cut(self, reason: str) -> None:
         if self._shared.ending is None:
@@ -143,6 +162,7 @@ class Runtime:
         try:
             await self._open_all()
         except BaseException as error:  # noqa: BLE001 - it belongs to the caller
+            self._bound(ROLLBACK)
             await self._close_all()
             if not self._ready.done():
                 self._ready.set_exception(error)
@@ -154,27 +174,28 @@ class Runtime:
         try:
             report = await self._live_and_drain()
         finally:
+            self._forget_deadline()
             self._finish(report)
 
     async def _live_and_drain(self) -> StopReport:
         try:
             await self._workers_or(self._stop_asked)
             self._stop_intake()
-            await self._drain()
+            await self._workers_or(self._cut_asked)
         except asyncio.CancelledError:  # the loop itself is closing down
             self._cut("aborted")
+        drained = self._shared.ending is None
         left: dict[str, int] = {}
-        stuck: list[Worker] = []
+        stuck: list[str] = []
         if any(not task.done() for task in self._tasks):
             left = self._left()
             stuck = await self._cut_off()
         self._discard_held()
         hung = await self._close_all()
-        names = [worker.node.name for worker in stuck] + hung
         return StopReport(
-            drained=self._shared.ending is None,
+            drained=drained,
             left=left,
-            stuck=tuple(dict.fromkeys(names)),
+            stuck=tuple(dict.fromkeys(stuck + hung)),
             failures={name: str(error) for name, error in self.failures.items()},
         )
 
@@ -188,19 +209,20 @@ class Runtime:
         if not self._finished.done():
             self._finished.set_result(report)
 
-    async def _workers_or(
-        self, event: asyncio.Event, until: float | None = None
+    async def _workers_or(self, event: asyncio.Event) -> None:
+        """Wait until all workers have ended, or for the event."""
+        await self._tasks_or(set(self._tasks), event)
+
+    async def _tasks_or(
+        self, tasks: set[asyncio.Task[None]], event: asyncio.Event
     ) -> None:
-        """Wait until all workers have ended, or for the event, or for the deadline."""
+        """Wait until all tasks have ended, or for the event."""
         asked = self.loop.create_task(event.wait())
-        pending = {task for task in self._tasks if not task.done()}
+        pending = {task for task in tasks if not task.done()}
         try:
-            while pending and not asked.done():
-                left = None if until is None else until - self.loop.time()
-                if left is not None and left <= 0:
-                    return
+            while pending and not event.is_set():
                 done, _ = await asyncio.wait(
-                    pending | {asked}, timeout=left, return_when="FIRST_COMPLETED"
+                    pending | {asked}, return_when="FIRST_COMPLETED"
                 )
                 pending -= done
         finally:
@@ -231,14 +253,19 @@ class Runtime:
     async def _close_all(self) -> list[str]:
         """Close what was opened, sources first; the names of those that hang."""
         nodes, self._opened = self._opened[::-1], []
-        budget = max(GRACE, min(self._deadline - self.loop.time(), 3600.0))
-        until = self.loop.time() + budget
         hung: list[str] = []
+        grace = GRACE
         for node in nodes:
             closing = self.loop.create_task(self._close(node))
-            left = max(0.01, until - self.loop.time())
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({closing}, timeout=left)
+            try:
+                await self._tasks_or({closing}, self._cut_asked)
+            except asyncio.CancelledError:  # the loop itself is closing down
+                self._cut("aborted")
+            if not closing.done():
+                began = self.loop.time()
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({closing}, timeout=max(0.01, grace))
+                grace -= self.loop.time() - began
             if not closing.done():
                 closing.cancel()
                 hung.append(node.name)
@@ -310,24 +337,6 @@ class Runtime:
             worker.stopping = True
             task.cancel()
 
-    async def _drain(self) -> None:
-        """Wait for the workers; retries only for a share of the time."""
-        if self._cut_asked.is_set():
-            return
-        now = self.loop.time()
-        until = None if self._deadline == float("inf") else self._deadline
-        timer = None
-        if until is not None:
-            share = now + (until - now) * PATIENCE_SHARE
-            timer = self.loop.call_at(share, self._patience.lose)
-        try:
-            await self._workers_or(self._cut_asked, until)
-        finally:
-            if timer is not None:
-                timer.cancel()
-        if any(not task.done() for task in self._tasks):
-            self._cut("drain_timeout")
-
     def _left(self) -> dict[str, int]:
         held = {node.name: self.held(node) for node in self._graph.nodes}
         busy = {w.node.name: 0 for t, w in self._tasks.items() if not t.done()}
@@ -337,7 +346,7 @@ class Runtime:
             if count or (name in busy and is_source(self._graph, name))
         }
 
-    async def _cut_off(self) -> list[Worker]:
+    async def _cut_off(self) -> list[str]:
         """Drop everything, cancel everybody, and wait a moment; who is still there."""
         reason = self._shared.ending or "aborted"
         self._patience.lose()
@@ -349,8 +358,9 @@ class Runtime:
         if running:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait(running, timeout=GRACE)
-        stuck = [self._tasks[task] for task in running if not task.done()]
-        for worker in stuck:
+        stuck: list[str] = []
+        for worker in [self._tasks[task] for task in running if not task.done()]:
+            stuck += worker.busy_at()
             worker.abandon(reason)
         return stuck
 

@@ -42,8 +42,10 @@ class BlockingCall:
                 if not future.done():
                     resolve(future, result, error)
 
-            if not loop.is_closed():
+            try:
                 loop.call_soon_threadsafe(settle)
+            except RuntimeError:  # the loop has closed; nobody will call again
+                inbox.put(None)
 
         inbox.put((lambda: context.run(self._function, *args), finished))
         return await future

@@ -15,7 +15,7 @@ from attrs import define
 
 from ..batch import Batch
 from ..clock import Clock
-from ..delivery import Delivery
+from ..delivery import Delivery, DeliveryStatus
 from ..errors import PipelineStateError
 from ..stages import Patience
 from .books import Books
@@ -127,10 +127,16 @@ class Worker(ABC):
     async def settle_down(self) -> None:  # noqa: B027 - most start nothing
         """Wait for what the worker started beside itself."""
 
+    def busy_at(self) -> list[str]:
+        """The names of the stages that it is at."""
+        busy = [hand.node.name for hand in self.hands if hand.held()]
+        return busy or [self.node.name]
+
     def abandon(self, reason: str) -> None:
         """Write off a worker whose stage does not let go."""
         for hand in list(self.hands):
             hand.abandon(reason)
+        self.give_up(reason)
         self._end()
 
     def held_inside(self) -> int:
@@ -292,11 +298,13 @@ class SourceWorker(Worker):
         self._books = node.books
         self._wants_delivery = bool(node.stage.wants_delivery)
         self._open = True
+        self._task: asyncio.Task[Any] | None = None
         self._unbroken = 0  # events sent since the source last waited
         self.stopping = False  # it has been cancelled because intake stops
 
     async def work(self) -> None:
         """Let the source run to its end."""
+        self._task = asyncio.current_task()
         try:
             await self.node.stage.run(self.send)
         except asyncio.CancelledError as error:
@@ -331,11 +339,26 @@ class SourceWorker(Worker):
             else:
                 hand.drop("stopped")
         except BaseException as error:
-            hand.drop(self._reason(), error)
+            if self._is_given_back(hand, batch):
+                self._books.created -= count
+                batch.settle(DeliveryStatus.DROPPED, error)
+            else:
+                hand.drop(self._reason(), error)
             raise
         finally:
             self.hands.discard(hand)
         return delivery
+
+    def _is_given_back(self, hand: Hand, batch: Batch) -> bool:
+        """Whether the source has called off a ``send`` of its own making.
+
+        Such a send has handed on nothing, and the source, which may be a server that
+        answers "try again", has its events back. A source that is being stopped or
+        cancelled as a whole has lost them.
+        """
+        untouched = len(hand.batches) == 1 and hand.batches[0] is batch
+        ending = self.stopping or self._shared.ending is not None
+        return untouched and not ending and asyncio.current_task() is not self._task
 
     def _reason(self) -> str:
         """Why a ``send`` that was cancelled has lost its events."""
