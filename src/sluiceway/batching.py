@@ -46,7 +46,7 @@ class Batcher(Accumulator[Any, Any]):
 
     def __init__(self, settings: BatchBy) -> None:
         self.name = None
-        self._settings = settings
+        self.settings = settings
         self._size = settings.size or ask_size
         self._held: list[Any] = []
         self._bytes = 0
@@ -54,18 +54,18 @@ class Batcher(Accumulator[Any, Any]):
 
     def add(self, events: list[Any], now: float) -> list[Any]:
         """Take events in; every batch that is full by it."""
-        if self._settings.max_bytes is None:
+        if self.settings.max_bytes is None:
             released = self._add_by_count(events)
         else:
-            released = self._add_by_bytes(events, self._settings.max_bytes)
+            released = self._add_by_bytes(events, self.settings.max_bytes)
         if not self._held:
             self._deadline = None
         elif released or self._deadline is None:
-            self._deadline = now + self._settings.flush_interval
+            self._deadline = now + self.settings.flush_interval
         return released
 
     def _add_by_count(self, events: list[Any]) -> Batches[Any]:
-        limit = self._settings.max_events
+        limit = self.settings.max_events
         held = self._held
         held += events
         released: Batches[Any] = Batches()
@@ -84,7 +84,7 @@ class Batcher(Accumulator[Any, Any]):
                 released.append(self._take())
             self._held.append(event)
             self._bytes += size
-            if len(self._held) >= self._settings.max_events or self._bytes >= limit:
+            if len(self._held) >= self.settings.max_events or self._bytes >= limit:
                 released.append(self._take())
         return released
 

@@ -50,9 +50,10 @@ class FunctionSource(StageFunction, Source[Any]):
 
     def __call__(self, *args: Any, **kwargs: Any) -> FunctionSource:
         """A source of the same settings whose function is given these arguments."""
-        settings = {name: getattr(self, name) for name in ("queue", "wants_delivery")}
+        settings = {"name": self.name, "wants_delivery": self.wants_delivery}
         bound = functools.partial(self.function, *args, **kwargs)
-        return FunctionSource(bound, {**settings, "name": self.name})
+        functools.update_wrapper(bound, self.function)
+        return FunctionSource(bound, settings)
 
     async def run(self, send: Send[Any]) -> None:
         """Send what the function yields: single events, or lists of events."""
@@ -237,8 +238,9 @@ def settings_of(kind: type) -> set[str]:
     names: set[str] = set()
     for base in kind.__mro__:
         if issubclass(base, Stage):
-            names |= {n for n in inspect.get_annotations(base) if n[0] != "_"}
-    return names
+            names |= inspect.get_annotations(base).keys()
+    unfit = {"opened_by", "queue"} if issubclass(kind, Source) else {"opened_by"}
+    return {name for name in names - unfit if not name.startswith("_")}
 
 
 def decorator(
@@ -270,7 +272,7 @@ def source(function: Function | None = None, /, **settings: Any) -> Any:
     Args:
         function: takes no arguments, or those that the source is then called with:
             ``@source async def read(path): ...`` gives ``read("x.log") >> ...``.
-        settings: ``name``, ``queue``, ``wants_delivery``.
+        settings: ``name``, ``wants_delivery``.
     """
     return decorator(function, settings, lambda _: FunctionSource)
 

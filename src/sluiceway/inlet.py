@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from .errors import ConfigurationError
-from .settings import Queue
+from .settings import is_count
 from .stages import Send, Source, StageContext
 
 T = TypeVar("T")
@@ -35,7 +35,6 @@ class Inlet(Source[T]):
         name: its name in the graph; default ``"inlet"``.
         capacity: events that it buffers; default 8,192. Emitting threads that race
             for the last place may exceed it by one each.
-        queue: the bounded queue behind it.
 
     Raises:
         ConfigurationError: ``capacity`` is not a positive whole number.
@@ -46,15 +45,12 @@ class Inlet(Source[T]):
         name: str | None = None,
         *,
         capacity: int = 8192,
-        queue: Queue | None = None,
     ) -> None:
-        if not isinstance(capacity, int) or capacity < 1:
+        if not is_count(capacity):
             raise ConfigurationError(
                 f"Inlet.capacity is {capacity!r}; expected a whole number from 1"
             )
         self.name = name
-        if queue is not None:
-            self.queue = queue
         self._capacity = capacity
         self._reset()
 

@@ -24,6 +24,7 @@ from .errors import ConfigurationError, PipelineFailedError, PipelineStateError
 from .fork import follow_forks, keep_for_ever
 from .ledger import Ledger
 from .reports import PipelineHealth, PipelineState, StageStatistics, StopReport
+from .settings import is_seconds
 from .signals import handled_signals
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Pipeline:
         clock: Clock = SYSTEM_CLOCK,
         resource: Resource | None = None,
     ) -> None:
-        if not isinstance(drain_timeout, int | float) or drain_timeout < 0:
+        if not is_seconds(drain_timeout):
             raise ConfigurationError(
                 f"Pipeline.drain_timeout is {drain_timeout!r}; expected seconds from 0"
             )
@@ -154,7 +155,13 @@ class Pipeline:
                 "it has stopped"
             )
         self._state = PipelineState.STARTING
-        runtime = Runtime(self._graph, self._clock, self._resource, self.name)
+        runtime = Runtime(
+            self._graph,
+            clock=self._clock,
+            resource=self._resource,
+            name=self.name,
+            close_timeout=self.drain_timeout,
+        )
         try:
             await runtime.start()
         except BaseException:
@@ -320,6 +327,7 @@ class Pipeline:
         self._state = PipelineState.NEW
         for node in self._graph.nodes:
             node.books = Books()
+            node.stage.opened_by = None
             if node.kind is StageKind.SOURCE:
                 node.stage.after_fork()
         if abandoned is not None:

@@ -41,6 +41,16 @@ def number(
     return check
 
 
+def is_count(value: object) -> bool:
+    """Whether ``value`` is a whole number from 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def is_seconds(value: object) -> bool:
+    """Whether ``value`` is a time from 0."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
 def one_of(choices: Any) -> Validator:
     """An attrs validator: one of the words of a ``Literal`` type."""
     words = get_args(choices)
@@ -105,8 +115,10 @@ class Retry:
             asked: seconds that the server asked for, or None.
             chance: a uniform random number in [0, 1).
         """
-        exponent = min(attempt, 64)
-        bound = min(self.maximum, self.initial * self.multiplier**exponent)
+        try:
+            bound = min(self.maximum, self.initial * self.multiplier**attempt)
+        except OverflowError:  # so large that only the maximum counts
+            bound = self.maximum if self.initial else 0.0
         return max(bound * chance, asked or 0.0)
 
 

@@ -66,11 +66,12 @@ class Stage(Composable, ABC):
 
     Attributes:
         name: a unique name in the graph; by default made from the class's name.
-        queue: the bounded queue in front of the stage, where one stands.
+        queue: the bounded queue in front of the stage; a source has none.
     """
 
     name: str | None = None
     queue: Queue = Queue()
+    opened_by: ClassVar[str | None] = None  # the engine's: who has it open
 
     async def open(self, context: StageContext) -> None:
         """Get ready, once, before the first event; sinks open before sources."""

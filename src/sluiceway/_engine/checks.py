@@ -8,9 +8,9 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from ..batching import BatchBy
+from ..batching import BatchBy, Batcher
 from ..errors import ConfigurationError, GraphError
-from ..settings import Queue, Retry
+from ..settings import Queue, Retry, is_count, is_seconds
 from ..stages import Accumulator, Processor, Sampler, Sink, Source, Stage, Worker
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 COLOURS: tuple[tuple[type[Stage], tuple[str, ...], bool], ...] = (
-    (Source, ("run",), True),
+    (Stage, ("open", "close"), True),
+    (Source, ("run", "flush"), True),
+    (Source, ("stop", "held", "refused", "discard"), False),
     (Sampler, ("sample",), False),
     (Accumulator, ("add", "tick", "flush", "next_deadline", "held"), False),
 )
@@ -31,6 +33,11 @@ def check_stage(stage: Any) -> None:
         ConfigurationError: names the stage, the setting, its value, the expectation.
     """
     expect(stage, "queue", isinstance(stage.queue, Queue), "a Queue")
+    if isinstance(stage, Source) and stage.queue is not Stage.queue:
+        raise ConfigurationError(
+            f"{label(stage)}.queue is set, but a source has no queue in front of it; "
+            "set it on the stage that follows"
+        )
     if stage.name is not None:
         expect(stage, "name", isinstance(stage.name, str) and stage.name, "a word")
     if isinstance(stage, Worker):
@@ -53,7 +60,7 @@ def check_sink(stage: Any) -> None:
     batch, retry, timeout = stage.batch, stage.retry, stage.timeout
     expect(stage, "batch", batch is None or isinstance(batch, BatchBy), "a BatchBy")
     expect(stage, "retry", retry is None or isinstance(retry, Retry), "a Retry")
-    seconds = isinstance(timeout, int | float) and timeout > 0
+    seconds = is_seconds(timeout) and timeout > 0
     expect(stage, "timeout", timeout is None or seconds, "seconds above 0, or None")
     if batch is not None and batch.max_bytes is not None:
         check_size(stage, "batch", batch.size)
@@ -87,10 +94,15 @@ def work_of(stage: Any) -> Any:
 def check_size(stage: Any, setting: str, size: Any) -> None:
     """Refuse a bound in bytes when nothing can tell the size of an event."""
     if size is None and not any(hasattr(t, "size") for t in event_types(stage)):
-        raise ConfigurationError(
-            f"{label(stage)}.{setting} has max_bytes, but nothing tells the size of an "
-            "event; give size=callable, or declare events that have a size() method"
-        )
+        raise ConfigurationError(no_size(f"{label(stage)}.{setting}"))
+
+
+def no_size(what: str) -> str:
+    """Why a bound in bytes is refused."""
+    return (
+        f"{what} has max_bytes, but nothing tells the size of an event; give "
+        "size=callable, or declare events that have a size() method"
+    )
 
 
 def event_types(stage: Any) -> list[Any]:
@@ -99,6 +111,9 @@ def event_types(stage: Any) -> list[Any]:
     if function is not None:
         hints = getattr(inspect.unwrap(function), "__annotations__", {})
         return [part for hint in hints.values() for part in parts_of_type(hint)]
+    instance = get_args(getattr(stage, "__orig_class__", None))
+    if instance:
+        return parts_of_type(instance[0])
     for kind in type(stage).__mro__:
         for base in getattr(kind, "__orig_bases__", ()):
             arguments = get_args(base)
@@ -136,6 +151,19 @@ def check_graph(graph: Graph, dead_ends: set[Node]) -> None:
         raise GraphError(
             f"{', '.join(endless)} leads to no sink; end the chain with one"
         )
+    for node in graph.nodes:
+        if isinstance(node.stage, Batcher):
+            check_batcher(node)
+
+
+def check_batcher(node: Node) -> None:
+    """Refuse a bound in bytes when no stage beside it declares events with a size."""
+    settings = node.stage.settings
+    beside = [near.stage for near in (*node.origins, *node.targets)]
+    if settings.max_bytes is not None and settings.size is None:
+        types = [kind for stage in beside for kind in event_types(stage)]
+        if not any(hasattr(kind, "size") for kind in types):
+            raise ConfigurationError(no_size(node.name))
 
 
 def expect(stage: Any, setting: str, right: object, expected: str) -> None:
@@ -145,11 +173,6 @@ def expect(stage: Any, setting: str, right: object, expected: str) -> None:
             f"{label(stage)}.{setting} is {getattr(stage, setting)!r}; "
             f"expected {expected}"
         )
-
-
-def is_count(value: object) -> bool:
-    """Whether ``value`` is a whole number from 1."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def label(stage: Any) -> str:

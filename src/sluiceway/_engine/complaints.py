@@ -36,10 +36,6 @@ class Complaints:
             return
         self._next[stage] = now + INTERVAL
         self._unsaid[stage] = 0
-        self._logger.warning(
-            "stage %s: %d events failed: %s: %s",
-            stage,
-            unsaid,
-            type(error).__name__,
-            error,
-        )
+        what = f"{unsaid} events failed" if unsaid else "failed"
+        kind = type(error).__name__
+        self._logger.warning("stage %s: %s: %s: %s", stage, what, kind, error)

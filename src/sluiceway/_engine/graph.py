@@ -60,6 +60,12 @@ class Node:
     origins: list[Node] = field(factory=list, repr=False)
 
     @property
+    def exclusive(self) -> bool:
+        """Whether the stage object has a state that no other node may share."""
+        ends = (StageKind.SOURCE, StageKind.SINK)
+        return self.kind in ends or bool(getattr(self.stage, "stateful", True))
+
+    @property
     def targets(self) -> list[Node]:
         """The nodes that this one can send to, each once."""
         return list(dict.fromkeys(edge.target for edge in edges_of(self.arms)))
@@ -236,22 +242,25 @@ class Builder:
             raise GraphError(used_twice(known, tails))
         check_stage(stage)
         node = Node(self._name_for(stage, part), kind, stage)
-        if kind in (StageKind.SOURCE, StageKind.SINK) or getattr(
-            stage, "stateful", True
-        ):
+        if node.exclusive:
             self._shared[id(stage)] = node
         self.graph.nodes.append(node)
         return node
 
     def _name_for(self, stage: Stage, part: Composable) -> str:
-        taken = {node.name: node for node in self.graph.nodes}
-        explicit = stage.name
-        twin = taken.get(explicit or "")
-        if twin and named_by_user(stage) and named_by_user(twin.stage):
+        name = stage.name or ("batch_by" if part is not stage else stage_name(stage))
+        twin = next((node for node in self.graph.nodes if node.name == name), None)
+        if twin is None or not named_by_user(stage):
+            return self._unique(name)
+        if named_by_user(twin.stage):
             raise GraphError(
-                f"two stages are called {explicit!r}: {twin.stage!r} and {stage!r}"
+                f"two stages are called {name!r}: {twin.stage!r} and {stage!r}"
             )
-        name = explicit or ("batch_by" if part is not stage else stage_name(stage))
+        twin.name = self._unique(name)
+        return name
+
+    def _unique(self, name: str) -> str:
+        taken = {node.name for node in self.graph.nodes}
         number, unique = 1, name
         while unique in taken:
             number += 1
@@ -276,9 +285,9 @@ def kind_of(stage: object) -> StageKind:
 
 
 def named_by_user(stage: Any) -> bool:
-    """Whether a stage's name was chosen, not taken from a function's name."""
+    """Whether a stage's name was chosen, not taken from a class or a function."""
     function = getattr(stage, "function", None)
-    return function is None or getattr(function, "__name__", None) != stage.name
+    return stage.name not in (None, getattr(function, "__name__", None))
 
 
 def used_twice(node: Node, tails: list[Tail]) -> str:

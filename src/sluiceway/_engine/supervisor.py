@@ -13,6 +13,7 @@ from logging import getLogger
 from typing import TYPE_CHECKING
 
 from ..clock import Clock
+from ..errors import PipelineStateError
 from ..reports import StopReport
 from ..stages import StageContext
 from .complaints import Complaints
@@ -42,10 +43,17 @@ class Runtime:
         clock: the stages' time; the deadlines of a stop are the loop's.
         resource: handed to the stages.
         name: the pipeline's, for tasks and log lines.
+        close_timeout: seconds that closing the stages may take.
     """
 
     def __init__(
-        self, graph: Graph, clock: Clock, resource: Resource | None, name: str
+        self,
+        graph: Graph,
+        *,
+        clock: Clock,
+        resource: Resource | None,
+        name: str,
+        close_timeout: float,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.queues: dict[Node, BoundedQueue] = {}
@@ -57,6 +65,7 @@ class Runtime:
         self._clock = clock
         self._resource = resource
         self._name = name
+        self._close_timeout = close_timeout
         self._logger = getLogger("sluiceway.pipeline")
         self._complaints = Complaints(self._logger, clock)
         self._patience = DrainPatience(clock)
@@ -233,11 +242,18 @@ class Runtime:
     async def _open_all(self) -> None:
         """Sinks first, so that whoever sends finds everybody ready."""
         for node in self._graph.downstream_first():
+            if node.exclusive and node.stage.opened_by is not None:
+                raise PipelineStateError(
+                    f"stage {node.name} is open in pipeline {node.stage.opened_by}; "
+                    "give each running pipeline one of its own"
+                )
+            node.stage.opened_by = self._name
             self._opened.append(node)
             try:
                 await node.stage.open(self._context(node))
             except Exception as error:
                 self._opened.pop()
+                node.stage.opened_by = None
                 error.add_note(f"while opening stage {node.name}")
                 raise
 
@@ -276,6 +292,8 @@ class Runtime:
             await node.stage.close()
         except Exception as error:  # noqa: BLE001 - one stage's close keeps no other
             self._complaints.about(node.name, error)
+        finally:
+            node.stage.opened_by = None
 
     # Running.
 
