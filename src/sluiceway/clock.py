@@ -23,12 +23,15 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Seconds on a clock that never goes back; only differences mean anything."""
+        ...
 
     def time_ns(self) -> int:
         """Nanoseconds since the Unix epoch."""
+        ...
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Call ``callback`` on the running loop once ``now()`` has reached ``when``."""
+        ...
 
     async def sleep(self, seconds: float) -> None:
         """Wait for ``seconds`` of this clock's time."""
@@ -39,7 +42,10 @@ class SystemClock:
 
     now = staticmethod(time.monotonic)
     time_ns = staticmethod(time.time_ns)
-    sleep = staticmethod(asyncio.sleep)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for so many seconds."""
+        await asyncio.sleep(seconds)
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Call ``callback`` on the running loop once ``now()`` has reached ``when``."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from anyio import CancelScope
@@ -184,13 +184,13 @@ class Pipeline:
         if self._runtime is None:
             return StopReport(drained=True)
         seconds = self.drain_timeout if timeout is None else timeout
-        return await self._runtime.stop(seconds)
+        return await on_its_loop(self._runtime, self._runtime.stop(seconds))
 
     async def abort(self) -> StopReport:
         """Cut everything off now; what was on its way is ``dropped{aborted}``."""
         if self._runtime is None:
             return StopReport(drained=True)
-        return await self._runtime.abort()
+        return await on_its_loop(self._runtime, self._runtime.abort())
 
     async def flush(self, timeout: float | None = None) -> bool:
         """Wait until everything emitted before this call has been answered for.
@@ -208,7 +208,7 @@ class Pipeline:
         seconds = self.drain_timeout if timeout is None else timeout
         try:
             async with asyncio.timeout(seconds):
-                await runtime.flush()
+                await on_its_loop(runtime, runtime.flush())
         except TimeoutError:
             return False
         return True
@@ -219,7 +219,8 @@ class Pipeline:
         Raises:
             PipelineStateError: it does not run.
         """
-        return await self._running().wait()
+        runtime = self._running()
+        return await on_its_loop(runtime, runtime.wait())
 
     def _running(self) -> Runtime:
         if self._runtime is None:
@@ -389,6 +390,15 @@ class Lifespan:
     async def _live(self) -> AsyncIterator[None]:
         async with self._pipeline:
             yield
+
+
+async def on_its_loop(runtime: Runtime, asked: Coroutine[Any, Any, T]) -> T:
+    """Await something of a pipeline from whichever loop the caller runs on."""
+    if is_current(runtime.loop) or not runtime.loop.is_running():
+        return await asked
+    return await asyncio.wrap_future(
+        asyncio.run_coroutine_threadsafe(asked, runtime.loop)
+    )
 
 
 def is_current(loop: asyncio.AbstractEventLoop) -> bool:

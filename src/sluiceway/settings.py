@@ -28,9 +28,7 @@ def number(
     def check(owner: Any, attribute: Attribute[Any], value: Any) -> None:
         if value is None and optional:
             return
-        kind: Any = int if whole else (int, float)
-        right = isinstance(value, kind) and not isinstance(value, bool)
-        if not right or math.isnan(value) or not low <= value <= high:
+        if not is_number(value, low, high, whole=whole):
             expected = "a whole number" if whole else "a number"
             limits = f"from {low}" if high == math.inf else f"from {low} to {high}"
             raise ConfigurationError(
@@ -39,6 +37,14 @@ def number(
             )
 
     return check
+
+
+def is_number(value: object, low: float, high: float, *, whole: bool) -> bool:
+    """Whether ``value`` is a number from ``low`` to ``high``, whole if asked."""
+    kind = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kind):
+        return False
+    return low <= value <= high
 
 
 def is_count(value: object) -> bool:

@@ -33,6 +33,7 @@ class Patience(Protocol):
 
     async def wait(self, seconds: float) -> bool:
         """Wait; False, at once, when a drain has used its share of the deadline."""
+        ...
 
 
 @frozen
@@ -59,6 +60,7 @@ class Send(Protocol[Given_contra]):
 
     def __call__(self, events: Iterable[Given_contra]) -> Awaitable[Delivery]:
         """Hand over events; returns once there is room for them."""
+        ...
 
 
 class Stage(Composable, ABC):

@@ -6,6 +6,7 @@ n - 1 get copies; copies of events are made only where a branch changes events i
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,12 +57,13 @@ class Outlet:
             hand.batches = EMPTY
             return
         parcels = self._parcels(self._arms, batch)
-        hand.batches = [parcel for _, parcel in parcels]
+        waiting = deque(parcel for _, parcel in parcels)
+        hand.batches = waiting
         for edge, parcel in parcels:
             if parcel.events:
                 await self._queues[edge.target].put(parcel, shed=edge.best_effort)
                 self._books.sent += len(parcel.events)
-            hand.batches = hand.batches[1:]
+            waiting.popleft()
         hand.batches = EMPTY
 
     def _parcels(self, arms: Sequence[Arm], batch: Batch) -> list[Parcel]:
@@ -105,13 +107,13 @@ class Outlet:
 
     def _book_copy(self, arm: Arm, batch: Batch) -> Batch:
         self._books.copied += len(batch.events)
-        if isinstance(arm, Edge) and arm.best_effort:
+        if arm.best_effort:
             return Batch(batch.events)
         return batch.copy()
 
     def _unclaimed(self, arm: Arm, batch: Batch) -> Batch:
         """A best-effort branch does not answer to the source."""
-        if isinstance(arm, Edge) and arm.best_effort and batch.claims is not None:
+        if arm.best_effort and batch.claims is not None:
             released = Batch(batch.events)
             batch.settle(DeliveryStatus.DELIVERED)
             return released

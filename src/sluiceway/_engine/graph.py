@@ -86,6 +86,7 @@ class Fork:
     select: Callable[[Any], str]
     ways: dict[str, list[Arm]]
     default: list[Arm] | None = None
+    best_effort: bool = False
 
 
 Arm = Edge | Fork
@@ -134,6 +135,10 @@ class Tail:
     node: Node
     arms: list[Arm]
     best_effort: bool = False
+
+    def on(self, way: list[Arm]) -> Tail:
+        """The open end of one way of a fork that stands here."""
+        return Tail(self.node, way, self.best_effort)
 
 
 def build_graph(chains: Sequence[Composable]) -> Graph:
@@ -207,17 +212,16 @@ class Builder:
     def _place_route(self, part: Route, tails: list[Tail]) -> list[Tail]:
         if not tails:
             raise GraphError("route(...) needs a stage in front of it")
-        forks = [fork_of(part) for _ in tails]
+        forks = [fork_of(part, tail) for tail in tails]
         for tail, fork in zip(tails, forks, strict=True):
             tail.arms.append(fork)
-        nodes = [tail.node for tail in tails]
         ends: list[Tail] = []
         for key, branch in part.branches.items():
             ways = [fork.ways[key] for fork in forks]
-            ends += self.place(branch, list(map(Tail, nodes, ways)))
+            ends += self.place(branch, list(map(Tail.on, tails, ways)))
         if part.default is not None:
             ways = [fork.default for fork in forks if fork.default is not None]
-            ends += self.place(part.default, list(map(Tail, nodes, ways)))
+            ends += self.place(part.default, list(map(Tail.on, tails, ways)))
         return ends
 
     def _place_stage(self, part: Composable, tails: list[Tail]) -> list[Tail]:
@@ -268,10 +272,11 @@ class Builder:
         return unique
 
 
-def fork_of(route: Route) -> Fork:
+def fork_of(route: Route, tail: Tail) -> Fork:
     """A fork whose ways lead nowhere yet."""
     default: list[Arm] | None = None if route.default is None else []
-    return Fork(route.select, {key: [] for key in route.branches}, default)
+    ways: dict[str, list[Arm]] = {key: [] for key in route.branches}
+    return Fork(route.select, ways, default, tail.best_effort)
 
 
 def kind_of(stage: object) -> StageKind:

@@ -20,7 +20,8 @@ def ways(arms: Sequence[Arm], label: str = "") -> list[tuple[Node, str]]:
     found: list[tuple[Node, str]] = []
     for arm in arms:
         if isinstance(arm, Edge):
-            found.append((arm.target, "best effort" if arm.best_effort else label))
+            words = [label] * bool(label) + ["best effort"] * arm.best_effort
+            found.append((arm.target, ", ".join(words)))
         else:
             for key, way in arm.ways.items():
                 found += ways(way, key)

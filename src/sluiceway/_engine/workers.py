@@ -331,7 +331,7 @@ class SourceWorker(Worker):
             return delivery
         self._unbroken = 0
         hand = Hand(self.node)
-        hand.batches = [batch]
+        hand.batches = untouched = (batch,)
         self.hands.add(hand)
         try:
             if self._open:
@@ -339,7 +339,7 @@ class SourceWorker(Worker):
             else:
                 hand.drop("stopped")
         except BaseException as error:
-            if self._is_given_back(hand, batch):
+            if hand.batches is untouched and self._is_called_off():
                 self._books.created -= count
                 batch.settle(DeliveryStatus.DROPPED, error)
             else:
@@ -349,16 +349,15 @@ class SourceWorker(Worker):
             self.hands.discard(hand)
         return delivery
 
-    def _is_given_back(self, hand: Hand, batch: Batch) -> bool:
-        """Whether the source has called off a ``send`` of its own making.
+    def _is_called_off(self) -> bool:
+        """Whether the source has cancelled a ``send`` of its own making.
 
-        Such a send has handed on nothing, and the source, which may be a server that
-        answers "try again", has its events back. A source that is being stopped or
-        cancelled as a whole has lost them.
+        If nothing was handed on yet, the source, which may be a server that answers
+        "try again", has its events back. A source that is being stopped or cancelled
+        as a whole has lost them.
         """
-        untouched = len(hand.batches) == 1 and hand.batches[0] is batch
         ending = self.stopping or self._shared.ending is not None
-        return untouched and not ending and asyncio.current_task() is not self._task
+        return not ending and asyncio.current_task() is not self._task
 
     def _reason(self) -> str:
         """Why a ``send`` that was cancelled has lost its events."""
