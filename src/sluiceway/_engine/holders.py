@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from ..batch import Batch
+from ..decorators import unasked
 from ..delivery import DeliveryStatus
 from ..errors import PartialError
 from ..stages import Accumulator, Batches
 from .books import valid_failures
 from .claims import ClaimLine
 from .graph import Node
-from .hands import EMPTY, Hand, unasked
+from .hands import EMPTY, Hand
 from .marks import Mark
 from .queue import END, BoundedQueue
 from .threads import BlockingCall
@@ -49,7 +51,8 @@ class AccumulatorWorker(Worker):
         self._clock = shared.clock
         self._line = ClaimLine()
         self._follows = self._stage.acknowledge == "on_output"
-        self._held = self._stage.held()
+        self._held = 0
+        self._held = self._ask_held()
         self._written_off = False
         self.hand = Hand(node)
         self.hands.add(self.hand)
@@ -72,6 +75,14 @@ class AccumulatorWorker(Worker):
                 await self._add(item)
             if slice_of_time.is_used():
                 await slice_of_time.rest()
+
+    def _ask_held(self) -> int:
+        """How many events the accumulator holds, as far as it can tell."""
+        try:
+            return self._stage.held()
+        except Exception as error:  # noqa: BLE001 - a user's bug must not end a worker
+            self._shared.complaints.about(self.node.name, error)
+            return self._held
 
     def _next_deadline(self) -> float | None:
         try:
@@ -96,7 +107,7 @@ class AccumulatorWorker(Worker):
         else:
             self._accept(batch)
         self.hand.batches = EMPTY
-        await self._release(released)
+        await self._release(released, batch.events)
         self._inbox.done(count, size)
 
     def _accept(self, batch: Batch) -> None:
@@ -109,7 +120,7 @@ class AccumulatorWorker(Worker):
     def _refuse(self, batch: Batch, error: Exception) -> None:
         """Book a batch whose ``add`` failed; what was taken in before stays held."""
         self._shared.complaints.about(self.node.name, error, len(batch.events))
-        taken = max(0, min(self._stage.held() - self._held, len(batch.events)))
+        taken = max(0, min(self._ask_held() - self._held, len(batch.events)))
         accepted, refused = batch.split(taken)
         self._accept(accepted)
         self.node.books.fail(refused, error)
@@ -126,10 +137,11 @@ class AccumulatorWorker(Worker):
     async def _flush(self) -> None:
         await self._release(self._call(self._stage.flush))
 
-    async def _release(self, released: list[list[Any]]) -> None:
+    async def _release(
+        self, released: list[list[Any]], given: Sequence[Any] = ()
+    ) -> None:
         """Book what came out and what disappeared, then hand it on batch by batch."""
-        count = sum(map(len, released))
-        self._book(count)
+        self._book(released, given)
         waiting = Hand(self.node)
         waiting.batches = deque(
             Batch(e, self._take_claims(len(e))) for e in released if e
@@ -146,26 +158,31 @@ class AccumulatorWorker(Worker):
     def _take_claims(self, count: int) -> Any:
         return self._line.take(count) if self._follows else None
 
-    def _book(self, released: int) -> None:
+    def _book(self, released: list[list[Any]], given: Sequence[Any]) -> None:
         """What is neither held any more nor released was left out, or was created."""
-        held = self._stage.held()
-        gone = self._held - released - held
+        count, held, before = sum(map(len, released)), self._ask_held(), self._held
         self._held = held
         if self._follows:
             return
+        passed = min(count, before - held)
+        if held == 0 and before == len(given):
+            # It holds nothing, so that what came out can be told from what went in.
+            passed = len(set(map(id, given)) & {id(e) for b in released for e in b})
+        self.node.books.created += count - passed
+        self._leave_out(before - held - passed)
+
+    def _leave_out(self, count: int) -> None:
         books = self.node.books
-        if gone < 0:
-            books.created -= gone
-        elif self._stage.left_out == "sampled_out":
-            books.sampled_out += gone
+        if self._stage.left_out == "sampled_out":
+            books.sampled_out += count
         elif self._stage.left_out == "filtered":
-            books.filtered += gone
+            books.filtered += count
         else:
-            books.merged += gone
+            books.merged += count
 
     def _write_off(self, reason: str, error: BaseException | None = None) -> None:
         """Give up what the accumulator still holds."""
-        held = self._stage.held()
+        held = self._ask_held()
         if held:
             self.node.books.dropped[reason] += held
         self._line.settle_all(DeliveryStatus.DROPPED, error)
@@ -179,7 +196,7 @@ class AccumulatorWorker(Worker):
 
     def held_inside(self) -> int:
         """Events that the accumulator holds."""
-        return 0 if self._written_off else self._stage.held()
+        return 0 if self._written_off else self._ask_held()
 
     def leave(self) -> None:
         """End of input for the stages after it."""

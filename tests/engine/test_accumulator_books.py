@@ -1,0 +1,95 @@
+"""What an accumulator takes up, makes, holds and passes on is booked as what it is."""
+
+import pytest
+
+from sluiceway import Accumulator, Batches, Pipeline
+from sluiceway.sources import IterableSource
+from sluiceway.testing import CollectingSink
+
+
+class OneForEach(Accumulator):
+    """A rule: one new event for each batch, at once."""
+
+    def add(self, events, now):
+        return [("summary", len(events))]
+
+
+class FirstOnly(Accumulator):
+    """Passes the first event of a batch itself and takes up the others."""
+
+    def add(self, events, now):
+        return events[:1]
+
+
+class KeepsHalf(Accumulator):
+    """Holds everything until the end and then lets half of it go."""
+
+    left_out = "sampled_out"
+
+    def __init__(self):
+        self.kept = []
+
+    def add(self, events, now):
+        self.kept += events
+        return []
+
+    def flush(self, now):
+        kept, self.kept = self.kept, []
+        return Batches([kept[:2], kept[2 : len(kept) // 2]])
+
+    def held(self):
+        return len(self.kept)
+
+
+class Promises(Accumulator):
+    """Promises to release what came in, and loses one."""
+
+    acknowledge = "on_output"
+
+    def add(self, events, now):
+        return events[1:]
+
+
+def ledger_of(run, accumulator, events=12):
+    collected = CollectingSink()
+    source = IterableSource([{"n": n} for n in range(events)], batch_size=4)
+    pipeline = Pipeline(source >> accumulator >> collected)
+    run(pipeline.run())
+    return pipeline.ledger()
+
+
+def test_events_made_of_others_are_created_and_the_others_merged(run):
+    books = ledger_of(run, OneForEach())["one_for_each"]
+    assert (books.received, books.created, books.merged, books.sent) == (12, 3, 12, 3)
+    assert books.balanced
+
+
+def test_events_that_pass_are_neither_created_nor_merged(run):
+    books = ledger_of(run, FirstOnly())["first_only"]
+    assert (books.received, books.created, books.merged, books.sent) == (12, 0, 9, 3)
+    assert books.balanced
+
+
+def test_what_a_holder_leaves_out_has_the_name_that_it_chose(run):
+    ledger = ledger_of(run, KeepsHalf())
+    books = ledger["keeps_half"]
+    assert (books.sent, books.sampled_out, books.merged) == (6, 6, 0)
+    assert ledger.balanced
+
+
+def test_an_accumulator_that_breaks_its_promise_does_not_balance(run):
+    """The sum can fail: three events are gone and no column has them."""
+    books = ledger_of(run, Promises())["promises"]
+    assert not books.balanced
+    assert books.incoming - books.accounted == 3
+
+
+@pytest.mark.parametrize("wrong", [None, "text", 3], ids=repr)
+def test_an_answer_that_is_no_list_costs_one_batch_and_says_so(run, wrong, caplog):
+    class Wrong(Accumulator):
+        def add(self, events, now):
+            return wrong
+
+    ledger = ledger_of(run, Wrong())
+    assert ledger["wrong"].rejected == {"TypeError": 12}
+    assert "expected a list of events" in caplog.text
