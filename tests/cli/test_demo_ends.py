@@ -1,0 +1,94 @@
+"""Where the demo sends telemetry: the environment decides, and shows no secret."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from sluiceway import Alert, ConfigurationError, Ledger, StageLedger
+from sluiceway.chains import Chain
+from sluiceway.cli.demo.ends import in_its_words, open_ends
+from sluiceway.events import AlertStatus
+from sluiceway.sinks import OtlpSink, PushgatewaySink, WebhookSink
+
+
+def ends_of(environment):
+    async def look():
+        async with AsyncExitStack() as stack:
+            return await open_ends(stack, environment)
+
+    return asyncio.run(look())
+
+
+def test_without_environment_all_receivers_are_our_own_and_on_loopback():
+    ends = ends_of({"ALERTMANAGER_URL": " "})
+    all_ends = (ends.otlp, ends.gateway, ends.alerts)
+    assert [end.title for end in all_ends] == [
+        "OTLP receiver",
+        "push target",
+        "webhook receiver",
+    ]
+    assert all(end.where.startswith("http://127.0.0.1:") for end in all_ends)
+
+
+def test_each_variable_names_a_real_one_whose_secrets_are_not_shown(monkeypatch):
+    otlp = "http://me:hunter22@collector:4318/team?key=pass9"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", otlp)
+    ends = ends_of(
+        {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": otlp,
+            "PROMETHEUS_PUSH_GATEWAY": "me:hunter22@gateway:9091",
+            "ALERTMANAGER_URL": "https://me:hunter22@alerts/am/",
+        }
+    )
+    places = [end.where for end in (ends.otlp, ends.gateway, ends.alerts)]
+    assert places == [
+        "http://collector:4318/team",
+        "http://gateway:9091",
+        "https://alerts",
+    ]
+    assert isinstance(ends.otlp.sink, OtlpSink)
+    assert isinstance(ends.gateway.sink, PushgatewaySink)
+    assert isinstance(ends.alerts.sink, Chain)
+    assert ends.alerts.sink.parts[0] is in_its_words
+    assert isinstance(ends.alerts.sink.parts[1], WebhookSink)
+    assert "hunter22" not in repr([end.sink for end in (ends.otlp, ends.alerts)])
+
+
+def test_of_a_real_end_the_books_tell_what_it_took():
+    ends = ends_of({"PROMETHEUS_PUSH_GATEWAY": "http://gateway:9091"})
+    books = StageLedger(
+        "pushgateway", "sink", received=9, delivered=7, errored={"x": 2}
+    )
+    arrival = ends.gateway.arrival(Ledger({"pushgateway": books}), answered=3)
+    assert (arrival.words, arrival.complaint) == ("7 events delivered, 2 lost", "")
+
+
+def test_a_variable_that_is_no_address_is_named():
+    with pytest.raises(ConfigurationError, match="ALERTMANAGER_URL is 'alerts:9093'"):
+        ends_of({"ALERTMANAGER_URL": "alerts:9093"})
+
+
+def test_an_alert_is_told_in_alertmanagers_words():
+    alert = Alert(
+        name="HighErrorRate",
+        severity="critical",
+        message="much fails",
+        labels={"service": "shop"},
+        starts_at_unix_nano=1_500_000_000,
+    )
+    firing = {
+        "labels": {
+            "alertname": "HighErrorRate",
+            "severity": "critical",
+            "service": "shop",
+        },
+        "annotations": {"summary": "much fails"},
+        "startsAt": "1970-01-01T00:00:01.5Z",
+    }
+    assert in_its_words(alert) == firing
+    alert.status = AlertStatus.RESOLVED
+    alert.ends_at_unix_nano = 2_000_000_000
+    assert in_its_words(alert) == {**firing, "endsAt": "1970-01-01T00:00:02Z"}
