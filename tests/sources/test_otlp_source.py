@@ -379,7 +379,7 @@ def test_a_port_in_use_is_told_at_open_and_leaves_nothing_behind():
         first = OtlpSource(port=0)
         await first.open(stage_context())
         second = OtlpSource(port=first.port)
-        with pytest.raises(OSError, match=str(first.port)):
+        with pytest.raises(ConfigurationError, match=f"{first.port} .*in use"):
             await second.open(stage_context())
         await second.close()
         await first.close()

@@ -7,6 +7,7 @@ outlives a close, so that counters go on when the sink opens again.
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Mapping
 from logging import Logger
 
@@ -132,7 +133,7 @@ class PrometheusSink(Sink[MetricPoint]):
             if isinstance(error, OSError):
                 raise ConfigurationError(
                     f"PrometheusSink cannot listen on {self.host}:{self._asked_port} "
-                    f"({error.strerror or error}); port=0 picks a free port"
+                    f"({os.strerror(error.errno or 0)}); port=0 picks a free port"
                 ) from error
             raise
         self._runner = runner

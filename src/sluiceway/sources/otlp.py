@@ -8,6 +8,7 @@ Source: OpenTelemetry protocol 1.11, ``docs/specification.md``, "OTLP/HTTP".
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from logging import getLogger
@@ -142,7 +143,7 @@ class OtlpSource(Source[Telemetry]):
         """Bind the address; requests are answered 503 until ``run``.
 
         Raises:
-            OSError: the address cannot be had.
+            ConfigurationError: the address cannot be had.
         """
         self._logger = context.logger
         self._stopping = False
@@ -160,8 +161,13 @@ class OtlpSource(Source[Telemetry]):
         await runner.setup()
         try:
             await web.TCPSite(runner, self.host, self._wanted_port).start()
-        except BaseException:
+        except BaseException as error:
             await runner.cleanup()
+            if isinstance(error, OSError):
+                raise ConfigurationError(
+                    f"OtlpSource cannot listen on {self.host}:{self._wanted_port} "
+                    f"({os.strerror(error.errno or 0)}); port=0 picks a free port"
+                ) from error
             raise
         self._runner = runner
         self._port = int(runner.addresses[0][1])
