@@ -16,6 +16,17 @@ def configure(parser: ArgumentParser) -> None:
         "the traffic and drains; a second one aborts. Exits with 1 if the books do not "
         "balance or something has not arrived that was delivered."
     )
+    add_traffic_options(parser)
+    add_place_options(parser)
+    parser.add_argument(
+        "--no-live",
+        action="store_true",
+        help="print plain lines even on a terminal",
+    )
+
+
+def add_traffic_options(parser: ArgumentParser) -> None:
+    """What the shop has to do."""
     add = parser.add_argument
     add(
         "--duration",
@@ -32,6 +43,18 @@ def configure(parser: ArgumentParser) -> None:
         help="requests per second (default 100)",
     )
     add(
+        "--seed",
+        type=int,
+        default=1,
+        metavar="N",
+        help="what customers and payments do by chance (default 1)",
+    )
+
+
+def add_place_options(parser: ArgumentParser) -> None:
+    """Where it listens."""
+    add = parser.add_argument
+    add(
         "--port",
         type=port_number,
         default=0,
@@ -44,18 +67,6 @@ def configure(parser: ArgumentParser) -> None:
         default=0,
         metavar="PORT",
         help=f"where Prometheus can scrape; {PORTS}",
-    )
-    add(
-        "--seed",
-        type=int,
-        default=1,
-        metavar="N",
-        help="what customers and payments do by chance (default 1)",
-    )
-    add(
-        "--no-live",
-        action="store_true",
-        help="print plain lines even on a terminal",
     )
 
 
