@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from ._engine.threads import DaemonExecutor
 from .errors import PipelineStateError
 from .fork import follow_forks, keep_for_ever
 from .inlet import Inlet
@@ -38,6 +39,7 @@ class Background:
         self._pipeline = pipeline
         self._reset()
         follow_forks(self)
+        atexit.register(stop_at_exit, weakref.ref(self))
 
     def _reset(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -60,6 +62,7 @@ class Background:
                 return self
             started = threading.Event()
             self._loop = asyncio.new_event_loop()
+            self._loop.set_default_executor(DaemonExecutor())
             self._thread = threading.Thread(
                 target=serve,
                 args=(self._loop, started),
@@ -73,7 +76,6 @@ class Background:
             except BaseException:
                 self._end_thread()
                 raise
-            atexit.register(stop_at_exit, weakref.ref(self))
         return self
 
     def stop(self, timeout: float | None = None) -> StopReport:
@@ -149,6 +151,7 @@ def serve(loop: asyncio.AbstractEventLoop, started: threading.Event) -> None:
             task.cancel()
         loop.run_until_complete(settle(pending))
         loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+from asyncio import CancelledError, current_task
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from operator import length_hint
-from types import CoroutineType, GeneratorType, NoneType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, NoneType
 from typing import Any, TypeVar, overload
 
 from .errors import ConfigurationError, PartialError, nearest
@@ -102,6 +103,8 @@ class AsyncFunctionProcessor(StageFunction, Processor[Any, Any]):
         for index, event in enumerate(events):
             try:
                 results.append(await self.function(event))
+            except CancelledError as error:
+                failed[index] = unasked(error)
             except Exception as error:  # noqa: BLE001 - a user's bug costs one event
                 failed[index] = error
         kinds = set(map(type, results))
@@ -140,7 +143,7 @@ class AsyncFunctionSink(StageFunction, Sink[Any]):
 
 
 END = object()
-NOT_AN_EVENT = {NoneType, list, GeneratorType, CoroutineType}
+NOT_AN_EVENT = {NoneType, list, GeneratorType, AsyncGeneratorType, CoroutineType}
 
 
 def call_each(
@@ -160,6 +163,9 @@ def call_each(
     while True:
         try:
             results.extend(running)
+        except CancelledError as error:
+            failed[len(events) - length_hint(remaining) - 1] = unasked(error)
+            continue
         except Exception as error:  # noqa: BLE001 - a user's bug costs one event
             failed[len(events) - length_hint(remaining) - 1] = error
             continue
@@ -213,12 +219,24 @@ def wrong_answer(answer: Any, name: str | None) -> Exception | None:
     """The error for an answer that is no event, or None if it is fine."""
     if answer is None:
         return TypeError(f"{name} returned None; return the event, or [] to filter it")
-    if isinstance(answer, GeneratorType):
+    if isinstance(answer, GeneratorType | AsyncGeneratorType):
         return TypeError(f"{name} is a generator function; return a list instead")
     if isinstance(answer, CoroutineType):
         answer.close()
         return TypeError(f"{name} returned a coroutine; declare it async def")
     return None
+
+
+def unasked(error: CancelledError) -> Exception:
+    """What to book when a stage raises ``CancelledError`` though nobody cancelled it.
+
+    Raises:
+        CancelledError: somebody did cancel this task.
+    """
+    task = current_task()
+    if task is None or task.cancelling():
+        raise error
+    return RuntimeError("the stage raised CancelledError, and nobody had asked it to")
 
 
 def apply_settings(stage: Any, settings: dict[str, Any]) -> None:

@@ -100,14 +100,14 @@ class PartialError(DeliveryError):
     def __init__(
         self,
         failed: Mapping[int, Exception] | Iterable[int],
-        kept: list[Any] | None = None,
+        kept: Iterable[Any] | None = None,
         message: str = "",
     ) -> None:
         if not isinstance(failed, Mapping):
             failed = {index: PermanentError(message) for index in failed}
         super().__init__(message or f"{len(failed)} events failed")
         self.failed: Mapping[int, Exception] = failed
-        self.kept = kept
+        self.kept = None if kept is None else list(kept)
 
 
 def reason_of(error: BaseException) -> str:

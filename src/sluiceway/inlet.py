@@ -65,6 +65,7 @@ class Inlet(Source[T]):
         self._refusal_lock = threading.RLock()  # reentrant: a __del__ may emit
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._taken = 0
+        self._admitted = False
         self._handed_over = 0
         self._flushes: list[asyncio.Future[None]] = []
 
@@ -140,8 +141,8 @@ class Inlet(Source[T]):
         self._wake_up = wake_up
         self._asleep = True
 
-    async def _sleep(self) -> None:
-        """Wait for an event, a stop or a flush; linger first, so that few wake us."""
+    async def _linger(self) -> None:
+        """Let events gather for a moment, so that few of them wake us."""
         loop = asyncio.get_running_loop()
         self._alarm = loop.create_future()
         timer = loop.call_later(LINGER, self._ring)
@@ -149,6 +150,12 @@ class Inlet(Source[T]):
             await self._alarm
         finally:
             timer.cancel()
+
+    async def _sleep(self) -> None:
+        """Wait for an event, a stop or a flush."""
+        loop = asyncio.get_running_loop()
+        if not self._admitted:  # those who have waited for room are about to emit
+            await self._linger()
         if self._buffer or self._closed:
             return
         self._alarm = loop.create_future()
@@ -221,7 +228,9 @@ class Inlet(Source[T]):
         pop = self._buffer.popleft
         events = [pop() for _ in range(min(len(self._buffer), LARGEST_BATCH))]
         self._taken += len(events)
-        self._admit(len(events))
+        if events:
+            self._admitted = bool(self._waiters)
+            self._admit(len(events))
         return events
 
     def stop(self) -> bool:

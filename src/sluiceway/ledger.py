@@ -21,6 +21,11 @@ def frozen_reasons(reasons: Mapping[str, int]) -> Reasons:
     return MappingProxyType({reason: count for reason, count in ordered if count})
 
 
+def frozen_stages(stages: Mapping[str, StageLedger]) -> Mapping[str, StageLedger]:
+    """An immutable copy, in the same order."""
+    return MappingProxyType(dict(stages))
+
+
 @frozen
 class StageLedger:
     """The books of one stage, in events.
@@ -88,7 +93,7 @@ class Ledger:
         stages: the books of each stage, by its name, sources first.
     """
 
-    stages: Mapping[str, StageLedger]
+    stages: Mapping[str, StageLedger] = field(converter=frozen_stages)
 
     def __getitem__(self, name: str) -> StageLedger:
         return self.stages[name]

@@ -7,7 +7,6 @@ leaving is a shielded, bounded ``stop``; the body's exception passes unchanged.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
@@ -25,7 +24,7 @@ from .fork import follow_forks, keep_for_ever
 from .ledger import Ledger
 from .reports import PipelineHealth, PipelineState, StageStatistics, StopReport
 from .settings import is_seconds
-from .signals import handled_signals
+from .signals import Termination, handled_signals
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -80,7 +79,7 @@ class Pipeline:
         self._drain_on_sigterm = drain_on_sigterm
         self._runtime: Runtime | None = None
         self._state = PipelineState.NEW
-        self._stack: contextlib.AsyncExitStack | None = None
+        self._termination: Termination
         self._signalled: asyncio.Task[Any] | None = None
         follow_forks(self)
 
@@ -155,7 +154,8 @@ class Pipeline:
                 "it has stopped"
             )
         self._state = PipelineState.STARTING
-        runtime = Runtime(
+        before = self._runtime
+        self._runtime = Runtime(
             self._graph,
             clock=self._clock,
             resource=self._resource,
@@ -163,11 +163,10 @@ class Pipeline:
             close_timeout=self.drain_timeout,
         )
         try:
-            await runtime.start()
+            await self._runtime.start()
         except BaseException:
-            self._state = PipelineState.STOPPED
+            self._runtime, self._state = before, PipelineState.STOPPED
             raise
-        self._runtime = runtime
         self._state = PipelineState.RUNNING
 
     async def stop(self, timeout: float | None = None) -> StopReport:
@@ -239,8 +238,8 @@ class Pipeline:
             PipelineFailedError: a stage failed for good; what was taken in has been
                 drained all the same.
         """
-        await self.start()
         with handled_signals(("SIGINT", "SIGTERM"), self._on_signal):
+            await self.start()
             try:
                 report = await self.wait()
             except asyncio.CancelledError:
@@ -259,14 +258,13 @@ class Pipeline:
     # Embedding it.
 
     async def __aenter__(self) -> Self:
-        self._stack = contextlib.AsyncExitStack()
-        await self.start()
-        body = asyncio.current_task()
-        if self._drain_on_sigterm and body is not None:
-            self._sigterm = Termination(self, body)
-            self._stack.enter_context(
-                handled_signals(("SIGTERM",), self._sigterm.on_signal)
-            )
+        termination = Termination(self.abort, wanted=self._drain_on_sigterm)
+        try:
+            await self.start()
+        except BaseException:
+            termination.close()
+            raise
+        self._termination = termination
         return self
 
     async def __aexit__(
@@ -275,16 +273,17 @@ class Pipeline:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
+        cancelled: asyncio.CancelledError | None = None
         try:
             await self._stop_shielded()
+        except asyncio.CancelledError as late:
+            cancelled = late
         finally:
-            if self._stack is not None:
-                await self._stack.aclose()
-        return (
-            self._drain_on_sigterm
-            and kind is asyncio.CancelledError
-            and self._sigterm.takes_back()
-        )
+            self._termination.close()
+        taken_back = self._termination.takes_back()
+        if cancelled is not None and not taken_back:
+            raise cancelled
+        return taken_back and kind is asyncio.CancelledError
 
     async def _stop_shielded(self) -> StopReport:
         """Stop within the drain time-out, however often the caller is cancelled."""
@@ -336,29 +335,6 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.name} {self.state.value}>"
-
-
-class Termination:
-    """Turns a SIGTERM into the cancellation of the body of an ``async with``."""
-
-    def __init__(self, pipeline: Pipeline, body: asyncio.Task[Any]) -> None:
-        self._pipeline = pipeline
-        self._body = body
-        self._cancelled = False
-        self._abort: asyncio.Task[StopReport] | None = None
-
-    def on_signal(self, count: int) -> None:
-        """The first signal ends the body, the second one the drain."""
-        if count == 1:
-            self._cancelled = True
-            self._body.cancel("SIGTERM")
-        elif self._abort is None:
-            loop = asyncio.get_running_loop()
-            self._abort = loop.create_task(self._pipeline.abort())
-
-    def takes_back(self) -> bool:
-        """Whether the body was cancelled by us alone, so that the program goes on."""
-        return self._cancelled and self._body.uncancel() == 0
 
 
 class Lifespan:

@@ -1,12 +1,54 @@
-"""Signals that end a pipeline, taken on the main thread and given back afterwards."""
+"""Signals that end a pipeline, taken on the main thread and given back afterwards.
+
+Law: several pipelines may take the same signal, and all of them are told. They may give
+it back in any order; the program gets the handler that it had when the last one has.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from .inlet import wake_from_any_thread
+
+
+class SignalHandler:
+    """One taker of a signal, in front of those who took it before.
+
+    Args:
+        number: the signal.
+        loop: where ``call`` is called.
+        call: what to call at each signal.
+    """
+
+    def __init__(
+        self, number: int, loop: asyncio.AbstractEventLoop, call: Callable[[], object]
+    ) -> None:
+        self.active = True
+        self.previous = signal.getsignal(number)
+        self._number = number
+        self._loop = loop
+        self._call = call
+
+    def __call__(self, number: int, frame: Any) -> None:
+        """Python calls it on the main thread, between any two of its instructions."""
+        if self.active:
+            wake_from_any_thread(self._loop, self._call)
+        if isinstance(self.previous, SignalHandler):
+            self.previous(number, frame)
+
+    def give_back(self) -> None:
+        """Take the signal no more; put back the last handler that still wants it."""
+        self.active = False
+        top = before = signal.getsignal(self._number)
+        while isinstance(top, SignalHandler) and not top.active:
+            top = top.previous
+        if top is not before:
+            signal.signal(self._number, signal.SIG_DFL if top is None else top)
 
 
 @contextmanager
@@ -26,7 +68,6 @@ def handled_signals(
         return
     loop = asyncio.get_running_loop()
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
     count = 0
 
     def on_signal() -> None:
@@ -34,11 +75,50 @@ def handled_signals(
         count += 1
         handler(count)
 
-    for number in numbers:
-        loop.add_signal_handler(number, on_signal)
+    taken = [SignalHandler(number, loop, on_signal) for number in numbers]
+    for number, each in zip(numbers, taken, strict=True):
+        signal.signal(number, each)
     try:
         yield
     finally:
-        for number, previous in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, previous)
+        for each in taken:
+            each.give_back()
+
+
+class Termination:
+    """Turns a SIGTERM into the cancellation of the task that made it.
+
+    Args:
+        abort: called at the second SIGTERM.
+        wanted: False takes no signal.
+    """
+
+    def __init__(
+        self, abort: Callable[[], Coroutine[Any, Any, object]], *, wanted: bool
+    ) -> None:
+        self._abort = abort
+        self._body = asyncio.current_task()
+        self._cancelled = False
+        self._aborting: asyncio.Task[object] | None = None
+        self._signals = ExitStack()
+        if wanted:
+            self._signals.enter_context(handled_signals(["SIGTERM"], self._on_signal))
+
+    def _on_signal(self, count: int) -> None:
+        """The first signal ends the body, the second one the drain."""
+        if count == 1 and self._body is not None:
+            self._cancelled = True
+            self._body.cancel("SIGTERM")
+        elif self._aborting is None:
+            self._aborting = asyncio.get_running_loop().create_task(self._abort())
+
+    def close(self) -> None:
+        """Give the signal back."""
+        self._signals.close()
+
+    def takes_back(self) -> bool:
+        """Whether the body was cancelled by us alone, so that the program goes on."""
+        if not self._cancelled or self._body is None:
+            return False
+        self._cancelled = False
+        return self._body.uncancel() == 0

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 def ledger_of(graph: Graph, runtime: Runtime | None) -> Ledger:
     """The ledger at this moment."""
-    ordered = reversed(graph.downstream_first())
-    return Ledger({node.name: stage_ledger(node, runtime) for node in ordered})
+    nodes = graph.upstream_first()
+    return Ledger({node.name: stage_ledger(node, runtime) for node in nodes})
 
 
 def stage_ledger(node: Node, runtime: Runtime | None) -> StageLedger:
@@ -52,14 +52,14 @@ def stage_ledger(node: Node, runtime: Runtime | None) -> StageLedger:
 def statistics_of(graph: Graph, runtime: Runtime | None) -> tuple[StageStatistics, ...]:
     """What each stage does, at this moment."""
     found = []
-    for node in reversed(graph.downstream_first()):
+    for node in graph.upstream_first():
         books = stage_ledger(node, runtime)
         queue = None if runtime is None else runtime.queues.get(node)
         found.append(
             StageStatistics(
                 name=node.name,
                 kind=node.kind.value,
-                incoming=books.incoming,
+                incoming=books.received + books.created,
                 outgoing=books.sent + books.delivered,
                 left_out=books.filtered + books.sampled_out + books.merged,
                 lost=books.lost,

@@ -102,6 +102,16 @@ class Graph:
         """The nodes of one kind."""
         return [node for node in self.nodes if node.kind is kind]
 
+    def upstream_first(self) -> list[Node]:
+        """The sources, then each node after those that send to it, as described."""
+        order = dict.fromkeys(self.of_kind(StageKind.SOURCE))
+        waiting = [node for node in self.nodes if node not in order]
+        while waiting:
+            ready = next(n for n in waiting if all(o in order for o in n.origins))
+            order[ready] = None
+            waiting.remove(ready)
+        return list(order)
+
     def downstream_first(self) -> list[Node]:
         """The nodes so that each stands before those that send to it."""
         order: dict[Node, None] = {}

@@ -45,15 +45,3 @@ class Hand:
         """Leave the worker if it was abandoned while a stage had the control."""
         if self.abandoned:
             raise asyncio.CancelledError
-
-
-def unasked(error: asyncio.CancelledError) -> Exception:
-    """What to book when a stage raises ``CancelledError`` though nobody cancelled it.
-
-    Raises:
-        asyncio.CancelledError: somebody did cancel this task.
-    """
-    task = asyncio.current_task()
-    if task is None or task.cancelling():
-        raise error
-    return RuntimeError("the stage raised CancelledError, and nobody had asked it to")

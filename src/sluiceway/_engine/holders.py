@@ -94,6 +94,7 @@ class AccumulatorWorker(Worker):
     async def _add(self, batch: Batch) -> None:
         count, size = len(batch.events), batch.size
         self.hand.batches = [batch]
+        started = self._clock.now()
         try:
             released = batches_of(
                 self._stage.add(list(batch.events), self._clock.now())
@@ -106,6 +107,7 @@ class AccumulatorWorker(Worker):
             self._refuse(batch, error)
         else:
             self._accept(batch)
+        self.node.books.time(self._clock.now() - started)
         self.hand.batches = EMPTY
         await self._release(released, batch.events)
         self._inbox.done(count, size)
@@ -201,6 +203,7 @@ class AccumulatorWorker(Worker):
     def leave(self) -> None:
         """End of input for the stages after it."""
         self._row.close()
+        self._inbox.forward_marks(self._row.pass_mark)
 
 
 def batches_of(released: Any) -> list[list[Any]]:
@@ -384,5 +387,6 @@ class SinkWorker(Worker):
 
     def leave(self) -> None:
         """Nothing stands after a sink; its threads may end."""
+        self._inbox.forward_marks(Mark.arrive)
         if isinstance(self._attempt, BlockingCall):
             self._attempt.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from attrs import define
@@ -62,6 +63,7 @@ class BoundedQueue:
         self._size = settings.size or ask_size
         self._paused = False
         self._broken: str | None = None
+        self._forward: Callable[[Mark], None] | None = None
         self._idle: asyncio.Future[None] | None = None
 
     # What the stages before it do.
@@ -115,11 +117,21 @@ class BoundedQueue:
 
     def put_mark(self, mark: Mark) -> None:
         """A mark needs no room and is never shed."""
-        if self._broken is not None:
+        if self._forward is not None:
+            self._forward(mark)
+        elif self._broken is not None:
             mark.arrive()
         else:
             self._items.append(mark)
             self._wake_getter()
+
+    def forward_marks(self, forward: Callable[[Mark], None]) -> None:
+        """The stage behind has ended: it holds nothing, so marks pass it by."""
+        self._forward = forward
+        marks = [item for item in self._items if isinstance(item, Mark)]
+        self._items = deque(i for i in self._items if not isinstance(i, Mark))
+        for mark in marks:
+            forward(mark)
 
     def producer_finished(self) -> None:
         """One of the stages before has sent its last batch."""

@@ -13,13 +13,13 @@ from typing import Any
 
 from ..batch import Batch, carry_claims, change_pending
 from ..clock import Clock
-from ..decorators import is_async
+from ..decorators import is_async, unasked
 from ..errors import PartialError
 from ..stages import Processed
 from .books import Books, valid_failures
 from .complaints import Complaints
 from .graph import Node, StageKind
-from .hands import Hand, unasked
+from .hands import Hand
 from .threads import BlockingCall
 
 Work = Callable[[list[Any]], Any]
@@ -47,6 +47,9 @@ class Step:
         events = batch.events
         try:
             result = self._call(list(events))
+        except asyncio.CancelledError as error:
+            self._fail(batch, unasked(error))
+            return
         except Exception as error:  # noqa: BLE001 - a user's bug must not end a worker
             self._fail(batch, error)
             return
@@ -82,11 +85,11 @@ class Step:
     def _take(self, batch: Batch, result: Any) -> None:
         """Book what a stage answered."""
         if not isinstance(result, list):
-            wrong = wrong_result(result)
-            if wrong is not None:
-                self._fail(batch, wrong)
+            try:
+                result = as_list(result)
+            except Exception as error:  # noqa: BLE001 - a user's bug costs one batch
+                self._fail(batch, error)
                 return
-            result = list(result)
         if isinstance(result, Processed):
             self._take_processed(batch, result)
         else:
@@ -147,14 +150,19 @@ def call_of(node: Node, clock: Clock) -> Work:
     return BlockingCall(work) if stage.blocking else work
 
 
-def wrong_result(result: Any) -> Exception | None:
-    """The error for an answer that is no list of events."""
+def as_list(result: Any) -> list[Any]:
+    """The list of events that an answer stands for.
+
+    Raises:
+        TypeError: it is none.
+        Exception: what a generator raised on its way.
+    """
     if result is None:
-        return TypeError("returned None; a stage returns the list of events to keep")
+        raise TypeError("returned None; a stage returns the list of events to keep")
     if isinstance(result, Awaitable):
         if inspect.iscoroutine(result):
             result.close()
-        return TypeError("returned an awaitable; declare the method async def")
+        raise TypeError("returned an awaitable; declare the method async def")
     if isinstance(result, str | bytes | dict) or not hasattr(result, "__iter__"):
-        return TypeError(f"returned {type(result).__name__}; expected a list of events")
-    return None
+        raise TypeError(f"returned {type(result).__name__}; expected a list of events")
+    return list(result)

@@ -13,10 +13,10 @@ from logging import getLogger
 from typing import TYPE_CHECKING
 
 from ..clock import Clock
-from ..errors import PipelineStateError
 from ..reports import StopReport
 from ..stages import StageContext
 from .complaints import Complaints
+from .doors import GRACE, Doors, tasks_or
 from .fanout import Outlet
 from .graph import Graph, Node, StageKind
 from .holders import AccumulatorWorker, SinkWorker
@@ -24,15 +24,14 @@ from .marks import Mark
 from .patience import DrainPatience
 from .plan import Segment, plan_segments
 from .queue import BoundedQueue
+from .sending import SourceWorker
 from .steps import Step
-from .workers import FlowWorker, Row, Shared, SourceWorker, Worker
+from .workers import FlowWorker, Row, Shared, Worker
 
 if TYPE_CHECKING:
     from ..events import Resource
 
 PATIENCE_SHARE = 0.75  # of the drain's time-out, after which retries are not waited for
-GRACE = 0.4  # seconds for cancelled workers, and again for closing stages
-ROLLBACK = 5.0  # seconds for closing what was opened before a stage failed to open
 
 
 class Runtime:
@@ -71,10 +70,16 @@ class Runtime:
         self._patience = DrainPatience(clock)
         self._shared = Shared(clock, self._complaints, self._patience)
         self._tasks: dict[asyncio.Task[None], Worker] = {}
-        self._opened: list[Node] = []
         self._ready: asyncio.Future[None] = self.loop.create_future()
         self._stop_asked = asyncio.Event()
         self._cut_asked = asyncio.Event()
+        self._doors = Doors(
+            graph,
+            name=name,
+            context=self._context,
+            cut=self._cut_asked,
+            complaints=self._complaints,
+        )
         self._deadline = float("inf")
         self._timers: list[asyncio.TimerHandle] = []
         self._finished: asyncio.Future[StopReport] = self.loop.create_future()
@@ -169,21 +174,19 @@ class Runtime:
 
     async def _supervise(self) -> None:
         try:
-            await self._open_all()
+            await self._doors.open_all()
+            self._spawn()
         except BaseException as error:  # noqa: BLE001 - it belongs to the caller
-            self._bound(ROLLBACK)
             await self._close_all()
-            if not self._ready.done():
-                self._ready.set_exception(error)
+            self._ready.set_exception(error)
             self._ready.exception()
+            self._finish(StopReport(drained=False, stuck=tuple(self._doors.hung)))
             return
-        self._spawn()
         self._ready.set_result(None)
         report = StopReport(drained=False)
         try:
             report = await self._live_and_drain()
         finally:
-            self._forget_deadline()
             self._finish(report)
 
     async def _live_and_drain(self) -> StopReport:
@@ -200,15 +203,20 @@ class Runtime:
             left = self._left()
             stuck = await self._cut_off()
         self._discard_held()
-        hung = await self._close_all()
+        await self._close_all()
         return StopReport(
             drained=drained,
             left=left,
-            stuck=tuple(dict.fromkeys(stuck + hung)),
+            stuck=tuple(dict.fromkeys(stuck + self._doors.hung)),
             failures={name: str(error) for name, error in self.failures.items()},
         )
 
+    async def _close_all(self) -> None:
+        self._bound(self._close_timeout)
+        await self._doors.close_all()
+
     def _finish(self, report: StopReport) -> None:
+        self._forget_deadline()
         for done in self._flushes:
             if not done.done():
                 done.set_result(None)
@@ -220,42 +228,7 @@ class Runtime:
 
     async def _workers_or(self, event: asyncio.Event) -> None:
         """Wait until all workers have ended, or for the event."""
-        await self._tasks_or(set(self._tasks), event)
-
-    async def _tasks_or(
-        self, tasks: set[asyncio.Task[None]], event: asyncio.Event
-    ) -> None:
-        """Wait until all tasks have ended, or for the event."""
-        asked = self.loop.create_task(event.wait())
-        pending = {task for task in tasks if not task.done()}
-        try:
-            while pending and not event.is_set():
-                done, _ = await asyncio.wait(
-                    pending | {asked}, return_when="FIRST_COMPLETED"
-                )
-                pending -= done
-        finally:
-            asked.cancel()
-
-    # Opening and closing.
-
-    async def _open_all(self) -> None:
-        """Sinks first, so that whoever sends finds everybody ready."""
-        for node in self._graph.downstream_first():
-            if node.exclusive and node.stage.opened_by is not None:
-                raise PipelineStateError(
-                    f"stage {node.name} is open in pipeline {node.stage.opened_by}; "
-                    "give each running pipeline one of its own"
-                )
-            node.stage.opened_by = self._name
-            self._opened.append(node)
-            try:
-                await node.stage.open(self._context(node))
-            except Exception as error:
-                self._opened.pop()
-                node.stage.opened_by = None
-                error.add_note(f"while opening stage {node.name}")
-                raise
+        await tasks_or({*self._tasks}, event)
 
     def _context(self, node: Node) -> StageContext:
         return StageContext(
@@ -265,35 +238,6 @@ class Runtime:
             logger=getLogger(f"sluiceway.stages.{node.name}"),
             patience=self._patience,
         )
-
-    async def _close_all(self) -> list[str]:
-        """Close what was opened, sources first; the names of those that hang."""
-        nodes, self._opened = self._opened[::-1], []
-        hung: list[str] = []
-        grace = GRACE
-        for node in nodes:
-            closing = self.loop.create_task(self._close(node))
-            try:
-                await self._tasks_or({closing}, self._cut_asked)
-            except asyncio.CancelledError:  # the loop itself is closing down
-                self._cut("aborted")
-            if not closing.done():
-                began = self.loop.time()
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait({closing}, timeout=max(0.01, grace))
-                grace -= self.loop.time() - began
-            if not closing.done():
-                closing.cancel()
-                hung.append(node.name)
-        return hung
-
-    async def _close(self, node: Node) -> None:
-        try:
-            await node.stage.close()
-        except Exception as error:  # noqa: BLE001 - one stage's close keeps no other
-            self._complaints.about(node.name, error)
-        finally:
-            node.stage.opened_by = None
 
     # Running.
 
@@ -358,10 +302,11 @@ class Runtime:
     def _left(self) -> dict[str, int]:
         held = {node.name: self.held(node) for node in self._graph.nodes}
         busy = {w.node.name: 0 for t, w in self._tasks.items() if not t.done()}
+        late = self._shared.ending == "drain_timeout"  # sources had time to end
         return {
             name: count or busy.get(name, 0)
             for name, count in held.items()
-            if count or (name in busy and is_source(self._graph, name))
+            if count or (late and name in busy and is_source(self._graph, name))
         }
 
     async def _cut_off(self) -> list[str]:

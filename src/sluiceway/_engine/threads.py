@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
@@ -27,7 +28,8 @@ class BlockingCall:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
-        self._idle: deque[Inbox] = deque()
+        # One is started in advance: a program that is ending may start none.
+        self._idle: deque[Inbox] = deque([start_thread()])
         self._closed = False
 
     async def __call__(self, *args: Any) -> Any:
@@ -61,6 +63,42 @@ class BlockingCall:
         self._closed = True
         while self._idle:
             self._idle.pop().put(None)
+
+
+class DaemonExecutor(ThreadPoolExecutor):
+    """The default executor of a loop that drains while the program ends.
+
+    The standard one refuses work by then, and with it every look-up of a host name.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(max_workers=1)
+        self._inboxes: deque[Inbox] = deque([start_thread()])
+
+    def submit(
+        self, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Future[Any]:
+        """Call the function on a daemon thread."""
+        future: Future[Any] = Future()
+        inbox = self._inboxes.pop() if self._inboxes else start_thread()
+
+        def finished(result: Any, error: BaseException | None) -> None:
+            self._inboxes.append(inbox)
+            if not future.set_running_or_notify_cancel():
+                return
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+        inbox.put((lambda: function(*args, **kwargs), finished))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the idle threads; nobody waits for the others."""
+        super().shutdown(wait, cancel_futures=cancel_futures)
+        while self._inboxes:
+            self._inboxes.pop().put(None)
 
 
 def resolve(

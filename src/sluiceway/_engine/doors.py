@@ -1,0 +1,128 @@
+"""Doors: opens the stages of a graph and closes them again, whatever they do.
+
+Law: nobody waits for a stage past the cut. Sinks open first, sources close first; one
+that fails to open undoes what was opened, one that hangs keeps no other from closing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from ..errors import PipelineStateError
+from ..stages import StageContext
+from .complaints import Complaints
+from .graph import Graph, Node
+
+GRACE = 0.4  # seconds after the cut for all that still open or close
+
+
+class Doors:
+    """What of a graph is open.
+
+    Args:
+        graph: its stages.
+        name: the pipeline's.
+        context: what a stage is told when it opens.
+        cut: set when waiting must end.
+        complaints: where the errors of ``close`` are logged.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        name: str,
+        context: Callable[[Node], StageContext],
+        cut: asyncio.Event,
+        complaints: Complaints,
+    ) -> None:
+        self.hung: list[str] = []  # stages that did not let go
+        self._graph = graph
+        self._name = name
+        self._context = context
+        self._cut = cut
+        self._complaints = complaints
+        self._opened: list[Node] = []
+
+    async def open_all(self) -> None:
+        """Sinks first, so that whoever sends finds everybody ready."""
+        for node in self._graph.downstream_first():
+            if node.exclusive and node.stage.opened_by is not None:
+                raise PipelineStateError(
+                    f"stage {node.name} is open in pipeline {node.stage.opened_by}; "
+                    "give each running pipeline one of its own"
+                )
+            node.stage.opened_by = self._name
+            self._opened.append(node)
+            try:
+                await self._open(node)
+            except Exception as error:
+                error.add_note(f"while opening stage {node.name}")
+                raise
+
+    async def _open(self, node: Node) -> None:
+        opening = asyncio.ensure_future(node.stage.open(self._context(node)))
+        try:
+            await tasks_or({opening}, self._cut)
+        finally:
+            if not opening.done():
+                await self._let_go(opening, node, GRACE)
+        if opening.cancelled() or not opening.done():
+            raise PipelineStateError(f"stopped while stage {node.name} was opening")
+        error = opening.exception()
+        if error is not None:
+            self._opened.pop()
+            node.stage.opened_by = None
+            raise error
+
+    async def close_all(self) -> None:
+        """Close what was opened, sources first; ``hung`` names those that hang."""
+        nodes, self._opened = self._opened[::-1], []
+        loop = asyncio.get_running_loop()
+        grace = GRACE
+        for node in nodes:
+            closing = loop.create_task(self._close(node))
+            try:
+                await tasks_or({closing}, self._cut)
+            except asyncio.CancelledError:  # the loop itself is closing down
+                self._cut.set()
+            if not closing.done():
+                began = loop.time()
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({closing}, timeout=max(0.01, grace))
+                grace -= loop.time() - began
+            if not closing.done():
+                await self._let_go(closing, node, 0.0)
+
+    async def _close(self, node: Node) -> None:
+        try:
+            await node.stage.close()
+        except Exception as error:  # noqa: BLE001 - one stage's close keeps no other
+            self._complaints.about(node.name, error)
+        finally:
+            node.stage.opened_by = None
+
+    async def _let_go(
+        self, task: asyncio.Future[None], node: Node, seconds: float
+    ) -> None:
+        task.cancel()
+        self.hung.append(node.name)
+        if seconds:
+            await asyncio.wait({task}, timeout=seconds)
+
+
+async def tasks_or(tasks: set[asyncio.Future[Any]], event: asyncio.Event) -> None:
+    """Wait until all tasks have ended, or for the event."""
+    asked: asyncio.Future[Any] = asyncio.ensure_future(event.wait())
+    pending = {task for task in tasks if not task.done()}
+    try:
+        while pending and not event.is_set():
+            done, _ = await asyncio.wait(
+                {*pending, asked}, return_when="FIRST_COMPLETED"
+            )
+            pending -= done
+    finally:
+        asked.cancel()

@@ -1,0 +1,147 @@
+"""SourceWorker: runs a source, and is behind the ``send`` that it is given.
+
+Law: each ``send`` answers for its own events, whoever cancels it; a flush begins behind
+what has been sent and what is being sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from ..batch import Batch
+from ..decorators import unasked
+from ..delivery import Delivery, DeliveryStatus
+from ..errors import PipelineStateError
+from .fanout import Outlet
+from .graph import Node
+from .hands import Hand
+from .marks import Mark
+from .workers import Shared, Worker
+
+LONGEST_RUN = 1024  # events that a source may send before others run
+
+
+class SourceWorker(Worker):
+    """Runs a source and hands on what it sends.
+
+    Args:
+        node: the source.
+        outlet: where its events go.
+        shared: what all workers share.
+    """
+
+    def __init__(self, node: Node, outlet: Outlet, shared: Shared) -> None:
+        super().__init__(node, None, shared)
+        self._outlet = outlet
+        self._books = node.books
+        self._wants_delivery = bool(node.stage.wants_delivery)
+        self._open = True
+        self._task: asyncio.Task[Any] | None = None
+        self._unbroken = 0  # events sent since the source last waited
+        self._marks: list[tuple[Mark, set[Hand]]] = []  # and the sends before each
+        self.stopping = False  # it has been cancelled because intake stops
+
+    async def work(self) -> None:
+        """Let the source run to its end."""
+        self._task = asyncio.current_task()
+        try:
+            await self.node.stage.run(self.send)
+        except asyncio.CancelledError as error:
+            self.failure = unasked(error)
+        except Exception as error:  # noqa: BLE001 - it fails alone, others go on
+            self.failure = error
+        if self.failure is not None:
+            self._shared.complaints.about(self.node.name, self.failure)
+
+    async def send(self, events: Iterable[Any]) -> Delivery:
+        """Hand events on; this is the ``send`` that a source is given."""
+        given = list(events)
+        count = len(given)
+        delivery = Delivery(count) if self._wants_delivery else UNTRACKED
+        if not count:
+            return delivery
+        batch = Batch(given, delivery if self._wants_delivery else None)
+        self._books.created += count
+        if self._open and self._outlet.send_nowait(batch):
+            self._unbroken += count
+            if self._unbroken > LONGEST_RUN:
+                self._unbroken = 0
+                await asyncio.sleep(0)
+            return delivery
+        self._unbroken = 0
+        hand = Hand(self.node)
+        hand.batches = untouched = (batch,)
+        self.hands.add(hand)
+        try:
+            if self._open:
+                await self._outlet.send(hand, batch)
+            else:
+                hand.drop("stopped")
+        except BaseException as error:
+            if hand.batches is untouched and self._is_called_off():
+                self._books.created -= count
+                batch.settle(DeliveryStatus.DROPPED, error)
+            else:
+                hand.drop(self._reason(), error)
+            raise
+        finally:
+            self.hands.discard(hand)
+            if self._marks:
+                self._pass_marks()
+        return delivery
+
+    def _is_called_off(self) -> bool:
+        """Whether the source has cancelled a ``send`` of its own making.
+
+        If nothing was handed on yet, the source, which may be a server that answers
+        "try again", has its events back. A source that is being stopped or cancelled
+        as a whole has lost them.
+        """
+        ending = self.stopping or self._shared.ending is not None
+        return not ending and asyncio.current_task() is not self._task
+
+    def _reason(self) -> str:
+        """Why a ``send`` that was cancelled has lost its events."""
+        return self._shared.ending or ("stopped" if self.stopping else "cancelled")
+
+    def pass_mark(self, mark: Mark) -> None:
+        """Begin a flush behind what has been sent, and what is being sent."""
+        self._marks.append((mark, {*self.hands}))
+        self._pass_marks()
+
+    def _pass_marks(self) -> None:
+        marks, self._marks = self._marks, []
+        for mark, hands in marks:
+            if hands & self.hands:
+                self._marks.append((mark, hands))
+            else:
+                self._outlet.pass_mark(mark)
+
+    def droppable(self) -> list[Hand]:
+        """None: each ``send`` answers for its own hand."""
+        return []
+
+    def abandon(self, reason: str) -> None:  # noqa: ARG002 - nothing is in its hands
+        """Stop listening to a source that does not end."""
+        self._end()
+
+    def leave(self) -> None:
+        """End of input."""
+        self._open = False
+        self._outlet.close()
+
+
+class UntrackedDelivery(Delivery):
+    """What ``send`` returns to a source that does not ask for deliveries."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Any:
+        raise PipelineStateError(
+            "this source gets no deliveries; set wants_delivery = True on its class"
+        )
+
+
+UNTRACKED = UntrackedDelivery(0)

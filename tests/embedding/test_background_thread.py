@@ -1,0 +1,207 @@
+"""A pipeline on a thread of its own, for programs without a loop."""
+
+import asyncio
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+
+from sluiceway import Inlet, Pipeline, PipelineState, PipelineStateError
+from sluiceway.testing import CollectingSink, HangingSink
+
+
+def python(code, *, timeout=20):
+    """The last lines that a program prints, and how it ended."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    return done.stdout.split("\n")[:-1], done.stderr, done.returncode
+
+
+def threads_of(name):
+    """How many threads run the loop of the pipeline of that name."""
+    return [thread.name for thread in threading.enumerate()].count(f"sluiceway-{name}")
+
+
+def test_a_background_pipeline_takes_events_from_a_program_without_a_loop():
+    inlet, end = Inlet(), CollectingSink()
+    with Pipeline(inlet >> end).background() as background:
+        for n in range(1000):
+            assert inlet.emit_nowait(n)
+        assert background.flush(5)
+        assert end.events == [*range(1000)]
+        inlet.emit_nowait("last")
+    assert end.events[-1] == "last"
+    assert background.pipeline.ledger().balanced
+
+
+def test_start_and_stop_may_be_called_twice_and_the_thread_ends():
+    inlet, end = Inlet(), CollectingSink()
+    background = Pipeline(inlet >> end, name="shop").background()
+    assert background.start() is background.start()
+    assert threads_of("shop") == 1
+    assert background.stop().drained
+    assert background.stop().drained
+    assert threads_of("shop") == 0
+    assert background.pipeline.state is PipelineState.STOPPED
+
+
+def test_a_background_pipeline_starts_again():
+    inlet, end = Inlet(), CollectingSink()
+    background = Pipeline(inlet >> end).background()
+    for n in range(3):
+        with background:
+            assert inlet.emit_nowait(n)
+    assert end.events == [0, 1, 2]
+
+
+def test_a_second_asyncio_run_finds_it_alive():
+    inlet, end = Inlet(), CollectingSink()
+
+    async def emit(n):
+        return await inlet.emit(n)
+
+    with Pipeline(inlet >> end).background() as background:
+        assert asyncio.run(emit(1))
+        assert asyncio.run(emit(2))
+        assert background.flush(5)
+        assert end.events == [1, 2]
+
+
+def test_backpressure_reaches_a_loop_on_another_thread():
+    inlet, end = Inlet(capacity=5), CollectingSink()
+
+    async def emit():
+        for n in range(500):
+            assert await inlet.emit(n)
+
+    with Pipeline(inlet >> end).background():
+        asyncio.run(asyncio.wait_for(emit(), 10))
+    assert end.events == [*range(500)]
+
+
+def test_a_stage_that_cannot_open_fails_the_start_and_ends_the_thread():
+    class Broken(CollectingSink):
+        async def open(self, context):
+            raise OSError("no such host")
+
+    background = Pipeline(Inlet() >> Broken(), name="shop").background()
+    with pytest.raises(OSError, match="no such host"):
+        background.start()
+    assert threads_of("shop") == 0
+    assert background.stop().drained
+
+
+def test_flushing_what_does_not_run_is_refused():
+    background = Pipeline(Inlet() >> CollectingSink()).background()
+    with pytest.raises(PipelineStateError, match="does not run"):
+        background.flush()
+
+
+def test_a_stop_returns_in_time_whatever_a_sink_does():
+    inlet, end = Inlet(), HangingSink()
+    with Pipeline(inlet >> end).background() as background:
+        inlet.emit_nowait(1)
+        assert not background.flush(0.05)
+        report = background.stop(0.1)
+    assert report.left == {"hanging_sink": 1}
+    assert background.pipeline.ledger().balanced
+
+
+def test_ledger_and_statistics_are_read_from_other_threads_while_it_runs():
+    inlet, end = Inlet(), CollectingSink()
+    with Pipeline(inlet >> end).background() as background:
+        for n in range(2000):
+            inlet.emit_nowait(n)
+            if n % 100 == 0:
+                assert background.pipeline.ledger().balanced
+                assert background.pipeline.statistics()
+    assert background.pipeline.ledger().delivered == 2000
+
+
+def test_a_program_that_ends_without_a_stop_is_drained_at_exit():
+    out, err, code = python("""
+        from sluiceway import Inlet, Pipeline
+        from sluiceway.testing import CollectingSink
+
+        class Prints(CollectingSink):
+            async def write(self, events):
+                print(len(events), flush=True)
+            async def close(self):
+                print("closed", flush=True)
+
+        inlet = Inlet()
+        Background = Pipeline(inlet >> Prints()).background().start()
+        for n in range(100):
+            inlet.emit_nowait(n)
+    """)
+    assert sum(map(int, out[:-1])) == 100
+    assert out[-1] == "closed"
+    assert (err, code) == ("", 0)
+
+
+def test_the_drain_at_exit_may_still_start_threads_and_look_up_names():
+    """A blocking sink and a host name both need a thread after ``main`` has ended."""
+    out, err, code = python("""
+        import asyncio
+        from sluiceway import Inlet, Pipeline, sink
+        from sluiceway.testing import CollectingSink
+
+        @sink(blocking=True)
+        def on_a_thread(events):
+            print("thread", len(events), flush=True)
+
+        class LooksUp(CollectingSink):
+            async def write(self, events):
+                loop = asyncio.get_running_loop()
+                await loop.getaddrinfo("localhost", 80)
+                print("name", len(events), flush=True)
+
+        inlet = Inlet()
+        background = Pipeline(inlet >> [on_a_thread, LooksUp()]).background().start()
+        inlet.emit_nowait(1)
+    """)
+    assert sorted(out) == ["name 1", "thread 1"]
+    assert (err, code) == ("", 0)
+
+
+def test_a_program_ends_although_a_sink_hangs():
+    _, err, code = python("""
+        import threading
+        from sluiceway import Inlet, Pipeline, sink
+
+        @sink(blocking=True)
+        def hangs(events):
+            threading.Event().wait()
+
+        inlet = Inlet()
+        pipeline = Pipeline(inlet >> hangs, drain_timeout=0.1)
+        background = pipeline.background().start()
+        inlet.emit_nowait(1)
+    """)
+    assert "hangs (1)" in err
+    assert code == 0
+
+
+def test_a_program_that_raises_is_drained_and_keeps_its_error():
+    out, err, code = python("""
+        from sluiceway import Inlet, Pipeline, sink
+
+        @sink
+        async def prints(events):
+            print(*events, flush=True)
+
+        inlet = Inlet()
+        with Pipeline(inlet >> prints).background():
+            inlet.emit_nowait("kept")
+            raise KeyError("mine")
+    """)
+    assert out == ["kept"]
+    assert "KeyError: 'mine'" in err
+    assert code == 1

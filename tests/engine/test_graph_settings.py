@@ -1,0 +1,243 @@
+"""Settings that cannot mean anything: refused with field, value and expectation."""
+
+import math
+
+import pytest
+
+from sluiceway import (
+    Accumulator,
+    BatchBy,
+    ConfigurationError,
+    Inlet,
+    Pipeline,
+    Processor,
+    Queue,
+    Retry,
+    Sampler,
+    Sink,
+    Source,
+    Span,
+    processor,
+    sampler,
+    sink,
+    source,
+)
+from sluiceway.sources import IterableSource
+from sluiceway.testing import CollectingSink
+
+NAN = math.nan
+
+
+def refused(build):
+    with pytest.raises(ConfigurationError) as error:
+        build()
+    return str(error.value)
+
+
+def piped(*stages):
+    chain = IterableSource([1])
+    for stage in stages:
+        chain = chain >> stage
+    return Pipeline(chain)
+
+
+@pytest.mark.parametrize(
+    ("build", "field", "value", "expected"),
+    [
+        (lambda: Queue(capacity=0), "Queue.capacity", "0", "from 1"),
+        (lambda: Queue(capacity=1.5), "Queue.capacity", "1.5", "whole number"),
+        (lambda: Queue(capacity=True), "Queue.capacity", "True", "whole number"),
+        (lambda: Queue(when_full="blok"), "Queue.when_full", "'blok'", "mean 'block'"),
+        (lambda: Queue(max_bytes=0), "Queue.max_bytes", "0", "or None"),
+        (lambda: BatchBy(0), "BatchBy.max_events", "0", "from 1"),
+        (lambda: BatchBy(max_bytes=-1), "BatchBy.max_bytes", "-1", "from 1"),
+        (lambda: BatchBy(flush_interval=-1), "flush_interval", "-1", "from 0"),
+        (lambda: BatchBy(flush_interval=NAN), "flush_interval", "nan", "a number"),
+        (lambda: BatchBy(flush_interval="1"), "flush_interval", "'1'", "a number"),
+        (lambda: Retry(initial=-0.1), "Retry.initial", "-0.1", "from 0"),
+        (lambda: Retry(multiplier=0.5), "Retry.multiplier", "0.5", "from 1"),
+        (lambda: Retry(maximum=None), "Retry.maximum", "None", "a number"),
+        (lambda: Retry(deadline=NAN), "Retry.deadline", "nan", "a number"),
+        (lambda: Inlet(capacity=0), "Inlet.capacity", "0", "from 1"),
+        (lambda: Inlet(capacity=True), "Inlet.capacity", "True", "whole number"),
+        (lambda: Inlet(capacity=None), "Inlet.capacity", "None", "whole number"),
+    ],
+)
+def test_a_record_of_settings_names_field_value_and_expectation(
+    build, field, value, expected
+):
+    message = refused(build)
+    assert field in message
+    assert f"is {value}" in message
+    assert expected in message
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"max_in_flight": 0}, "a number from 1"),
+        ({"max_in_flight": True}, "a number from 1"),
+        ({"timeout": 0}, "seconds above 0"),
+        ({"timeout": "5"}, "seconds above 0"),
+        ({"timeout": NAN}, "seconds above 0"),
+        ({"timeout": True}, "seconds above 0"),
+        ({"retry": 3}, "a Retry"),
+        ({"batch": 100}, "a BatchBy"),
+        ({"queue": 100}, "a Queue"),
+    ],
+)
+def test_a_sink_names_itself_and_the_setting_that_it_refuses(settings, expected):
+    ((name, value),) = settings.items()
+    message = refused(lambda: piped(CollectingSink(name="out", **settings)))
+    assert f"out.{name} is {value!r}" in message
+    assert expected in message
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.0, True, None])
+def test_a_processor_refuses_workers_that_are_no_count(workers):
+    @processor(workers=workers)
+    def step(event):
+        return event
+
+    message = refused(lambda: piped(step, CollectingSink()))
+    assert f"step.workers is {workers!r}" in message
+
+
+def test_an_accumulator_refuses_workers():
+    class Sums(Accumulator):
+        workers = 2
+
+        def add(self, events, now):
+            return []
+
+    assert "Sums.workers is 2" in refused(lambda: piped(Sums(), CollectingSink()))
+
+
+@pytest.mark.parametrize("seconds", [-1, NAN, None, "20", True])
+def test_a_pipeline_refuses_a_drain_timeout_that_is_no_time(seconds):
+    chain = IterableSource([1]) >> CollectingSink()
+    message = refused(lambda: Pipeline(chain, drain_timeout=seconds))
+    assert f"Pipeline.drain_timeout is {seconds!r}" in message
+
+
+@pytest.mark.parametrize("decorate", [source, processor, sampler, sink])
+def test_a_decorator_refuses_a_setting_that_it_does_not_know(decorate):
+    def stage(event):
+        return event
+
+    message = refused(lambda: decorate(nam="x")(stage))
+    assert "nam=" in message
+    assert "did you mean 'name'" in message
+
+
+def test_an_async_sampler_is_refused_by_name():
+    async def patient(event):
+        return True
+
+    assert "sampler patient is async" in refused(lambda: sampler(patient))
+
+
+class AsyncSampler(Sampler):
+    async def sample(self, events, now):
+        return events
+
+
+class SyncSource(Source):
+    def run(self, send):
+        return None
+
+
+class AsyncAccumulator(Accumulator):
+    async def add(self, events, now):
+        return events
+
+
+class AsyncBlocking(Sink):
+    blocking = True
+
+    async def write(self, events):
+        return None
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: piped(AsyncSampler(), CollectingSink()), "AsyncSampler.sample"),
+        (lambda: piped(AsyncAccumulator(), CollectingSink()), "AsyncAccumulator.add"),
+        (lambda: Pipeline(SyncSource() >> CollectingSink()), "SyncSource.run"),
+        (lambda: piped(AsyncBlocking()), "AsyncBlocking.blocking"),
+    ],
+)
+def test_a_method_of_the_wrong_colour_is_refused_by_name(build, words):
+    message = refused(build)
+    assert words in message
+    assert "def" in message
+
+
+class Untyped(Sink):
+    async def write(self, events):
+        return None
+
+
+class Spans(Sink[Span]):
+    async def write(self, events):
+        return None
+
+
+def sized(kind, **settings):
+    stage = kind()
+    vars(stage).update(settings)
+    return stage
+
+
+BOUNDED = Queue(max_bytes=100)
+
+
+def test_a_byte_bound_of_a_queue_without_a_size_is_refused():
+    message = refused(lambda: piped(sized(Untyped, queue=BOUNDED)))
+    assert "Untyped.queue has max_bytes" in message
+    assert "size=" in message
+
+
+def test_a_byte_bound_of_a_sink_batch_without_a_size_is_refused():
+    message = refused(lambda: piped(sized(Untyped, batch=BatchBy(max_bytes=100))))
+    assert "Untyped.batch has max_bytes" in message
+
+
+def test_a_byte_bound_of_a_batching_stage_without_a_size_is_refused():
+    message = refused(lambda: piped(BatchBy(max_bytes=100), Untyped()))
+    assert "max_bytes" in message
+    assert "size=" in message
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: sized(Untyped, queue=Queue(max_bytes=100, size=len)),
+        lambda: sized(Spans, queue=BOUNDED),
+        lambda: sized(Spans, batch=BatchBy(max_bytes=100)),
+        lambda: BatchBy(max_bytes=100, size=len) >> Untyped(),
+        lambda: BatchBy(max_bytes=100) >> Spans(),
+    ],
+)
+def test_a_byte_bound_with_a_size_from_somewhere_is_taken(build):
+    assert Pipeline(IterableSource([1]) >> build()).graph()
+
+
+def test_a_byte_bound_is_taken_where_a_function_declares_events_with_a_size():
+    @sink(queue=BOUNDED)
+    async def write(spans: list[Span]):
+        pass
+
+    assert piped(write).graph()
+
+
+class Doubles(Processor):
+    workers = 3
+
+    def process(self, events):
+        return events
+
+
+def test_workers_of_a_class_are_taken():
+    assert piped(Doubles(), CollectingSink()).graph()

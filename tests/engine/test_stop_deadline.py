@@ -1,0 +1,455 @@
+"""``stop(timeout)`` returns within the timeout and a second, whatever stages do."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+from waiting import turns, until
+
+from sluiceway import (
+    BatchBy,
+    Inlet,
+    Pipeline,
+    Processor,
+    Queue,
+    Sink,
+    Source,
+    processor,
+    source,
+)
+from sluiceway.sources import IterableSource
+from sluiceway.testing import CollectingSink, HangingSink
+
+TIMEOUT = 0.1
+
+
+async def stopped(pipeline, timeout=TIMEOUT):
+    """The report, and a check of the promise."""
+    begun = time.monotonic()
+    report = await pipeline.stop(timeout)
+    assert time.monotonic() - begun < timeout + 1.0
+    return report
+
+
+@pytest.fixture
+def release():
+    """Lets go of what a test has made hang, so that it leaves nothing behind."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+async def let_go(*sinks):
+    for end in sinks:
+        end.release()
+    current = asyncio.current_task()
+    while others := asyncio.all_tasks() - {current}:
+        await asyncio.wait(others, timeout=5)
+
+
+@pytest.mark.parametrize("batch", [None, BatchBy(4, flush_interval=3600)])
+@pytest.mark.parametrize("in_flight", [1, 2])
+@pytest.mark.parametrize("swallow", [False, True])
+def test_a_sink_that_hangs_or_swallows_cancellation_is_named_and_left(
+    run, batch, in_flight, swallow
+):
+    """Also what waited for its batch is booked, and every delivery resolves."""
+
+    class Sends(Source):
+        wants_delivery = True
+        deliveries = ()
+
+        async def run(self, send):
+            self.deliveries = [await send(range(3)) for _ in range(5)]
+
+    async def main():
+        end = HangingSink(
+            swallow_cancellation=swallow, batch=batch, max_in_flight=in_flight
+        )
+        begin = Sends()
+        pipeline = Pipeline(begin >> end)
+        await pipeline.start()
+        await end.wait_writing()
+        report = await stopped(pipeline)
+        assert not report.drained
+        assert report.left == {"hanging_sink": 15}
+        assert report.stuck == (("hanging_sink",) if swallow else ())
+        assert "hanging_sink (15)" in str(report)
+        ledger = pipeline.ledger()
+        assert ledger["hanging_sink"].dropped == {"drain_timeout": 15}
+        assert ledger.balanced
+        assert ledger.held == 0
+        assert all(d.outcome.dropped == 3 for d in begin.deliveries)
+        await let_go(end)
+        assert pipeline.ledger() == ledger, "late news changes nothing"
+
+    run(main())
+
+
+def test_a_sink_that_blocks_a_thread_is_named_and_left(run, release):
+    class Blocks(Sink):
+        blocking = True
+
+        def write(self, events):
+            writing.set()
+            release.wait(30)
+
+    writing = threading.Event()
+
+    async def main():
+        pipeline = Pipeline(IterableSource(range(5)) >> Blocks())
+        await pipeline.start()
+        await asyncio.to_thread(writing.wait)
+        report = await stopped(pipeline)
+        assert report.left == {"blocks": 5}
+        assert pipeline.ledger()["blocks"].dropped == {"drain_timeout": 5}
+        assert pipeline.ledger().balanced
+
+    run(main())
+
+
+def test_a_thread_that_returns_after_its_loop_has_closed_ends(release):
+    class Blocks(Sink):
+        blocking = True
+
+        def write(self, events):
+            self.thread = threading.current_thread()
+            writing.set()
+            release.wait(30)
+
+    writing, end = threading.Event(), Blocks()
+
+    async def main():
+        async with Pipeline(IterableSource([1]) >> end, drain_timeout=0):
+            await asyncio.to_thread(writing.wait)
+
+    asyncio.run(main())
+    assert end.thread.is_alive()
+    release.set()
+    end.thread.join(5)
+    assert not end.thread.is_alive()
+
+
+def test_a_processor_in_the_middle_of_a_row_is_named_by_its_own_name(run):
+    let_it_go = asyncio.Event()
+
+    @processor
+    def quick(event):
+        return event
+
+    @processor
+    async def stubborn(event):
+        while not let_it_go.is_set():
+            try:
+                await let_it_go.wait()
+            except asyncio.CancelledError:
+                continue
+        return event
+
+    async def main():
+        pipeline = Pipeline(
+            IterableSource([1, 2]) >> quick >> stubborn >> CollectingSink()
+        )
+        await pipeline.start()
+        await until(lambda: pipeline.ledger()["stubborn"].held)
+        report = await stopped(pipeline)
+        assert report.left == {"stubborn": 2}
+        assert report.stuck == ("stubborn",)
+        assert pipeline.ledger()["stubborn"].dropped == {"drain_timeout": 2}
+        let_it_go.set()
+        await let_go()
+        assert pipeline.ledger().balanced
+
+    run(main())
+
+
+def test_an_accumulator_with_a_stubborn_stage_behind_it_books_what_it_holds(run):
+    let_it_go = asyncio.Event()
+
+    class Stubborn(Processor):
+        async def process(self, events):
+            while not let_it_go.is_set():
+                try:
+                    await let_it_go.wait()
+                except asyncio.CancelledError:
+                    continue
+            return events
+
+    async def main():
+        chain = IterableSource(range(5)) >> BatchBy(3, flush_interval=3600)
+        pipeline = Pipeline(chain >> Stubborn() >> CollectingSink())
+        await pipeline.start()
+        await until(lambda: pipeline.ledger()["stubborn"].held)
+        report = await stopped(pipeline)
+        assert report.left == {"batch_by": 2, "stubborn": 3}
+        ledger = pipeline.ledger()
+        assert ledger.held == 0
+        assert ledger.lost == 5
+        assert ledger.balanced
+        let_it_go.set()
+        await let_go()
+        assert pipeline.ledger().balanced
+
+    run(main())
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_a_source_that_does_not_end_is_named(run, stubborn):
+    let_it_go = asyncio.Event()
+
+    class Endless(Source):
+        def stop(self):
+            return not stubborn
+
+        async def run(self, send):
+            while not let_it_go.is_set():
+                try:
+                    await let_it_go.wait()
+                except asyncio.CancelledError:
+                    if not stubborn:
+                        raise
+
+    async def main():
+        pipeline = Pipeline(Endless() >> CollectingSink())
+        async with pipeline:
+            report = await stopped(pipeline)
+        assert not report.drained
+        assert report.left == {"endless": 0}
+        assert report.stuck == (("endless",) if stubborn else ())
+        let_it_go.set()
+        await let_go()
+
+    run(main())
+
+
+def test_what_a_source_sends_after_it_was_given_up_is_booked_as_stopped(run):
+    let_it_go = asyncio.Event()
+
+    class Late(Source):
+        async def run(self, send):
+            while not let_it_go.is_set():
+                try:
+                    await let_it_go.wait()
+                except asyncio.CancelledError:
+                    continue
+            await send([1, 2, 3])
+
+    async def main():
+        end = CollectingSink()
+        pipeline = Pipeline(Late() >> end)
+        async with pipeline:
+            await stopped(pipeline)
+        let_it_go.set()
+        await let_go()
+        assert end.events == []
+        assert pipeline.ledger()["late"].dropped == {"stopped": 3}
+        assert pipeline.ledger().balanced
+
+    run(main())
+
+
+class HangsToClose(CollectingSink):
+    def __init__(self, *, stubborn=False, **settings):
+        super().__init__(**settings)
+        self.stubborn = stubborn
+        self.let_go = asyncio.Event()
+        self.closing = asyncio.Event()
+
+    async def close(self):
+        self.closing.set()
+        while not self.let_go.is_set():
+            try:
+                await self.let_go.wait()
+            except asyncio.CancelledError:
+                if not self.stubborn:
+                    raise
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_a_close_that_hangs_is_named_and_left(run, stubborn):
+    async def main():
+        end, inlet = HangsToClose(stubborn=stubborn, name="door"), Inlet()
+        pipeline = Pipeline(inlet >> end)
+        async with pipeline:
+            await inlet.emit(1)
+            report = await stopped(pipeline)
+        assert report.drained, "what was taken in had been delivered in time"
+        assert report.stuck == ("door",)
+        assert end.events == [1]
+        end.let_go.set()
+        await let_go()
+
+    run(main())
+
+
+def test_a_close_that_hangs_after_the_sources_ended_is_cut_off_by_a_stop(run):
+    async def main():
+        end = HangsToClose()
+        pipeline = Pipeline(IterableSource([1]) >> end)
+        await pipeline.start()
+        await end.closing.wait()
+        report = await stopped(pipeline)
+        assert report.drained
+        assert report.stuck == ("hangs_to_close",)
+        await let_go()
+
+    run(main())
+
+
+def test_a_close_that_hangs_is_cut_off_by_an_abort(run):
+    async def main():
+        end = HangsToClose()
+        pipeline = Pipeline(IterableSource([1]) >> end)
+        await pipeline.start()
+        await end.closing.wait()
+        async with asyncio.timeout(1):
+            report = await pipeline.abort()
+        assert report.stuck == ("hangs_to_close",)
+        await let_go()
+
+    run(main())
+
+
+def test_one_close_that_hangs_keeps_no_other_from_closing(run):
+    class Notes(CollectingSink):
+        closed = False
+
+        async def close(self):
+            self.closed = True
+
+    async def main():
+        notes = [Notes(name=f"n{i}") for i in range(3)]
+        ends = [HangsToClose(name="h1"), *notes, HangsToClose(name="h2")]
+        async with Pipeline(Inlet() >> ends) as pipeline:
+            report = await stopped(pipeline)
+        assert {*report.stuck} == {"h1", "h2"}
+        assert all(note.closed for note in notes)
+        await let_go()
+
+    run(main())
+
+
+def test_a_close_that_raises_is_logged_and_the_others_are_closed(run, caplog):
+    class Slams(CollectingSink):
+        async def close(self):
+            raise OSError("the door is jammed")
+
+    class Notes(CollectingSink):
+        closed = False
+
+        async def close(self):
+            self.closed = True
+
+    async def main():
+        ends = [Slams(name="left"), Notes(), Slams(name="right")]
+        async with Pipeline(Inlet() >> ends) as pipeline:
+            report = await stopped(pipeline)
+        assert report.drained
+        assert ends[1].closed
+
+    run(main())
+    assert "left" in caplog.text
+    assert "right" in caplog.text
+    assert "the door is jammed" in caplog.text
+
+
+def test_a_second_stop_with_a_sooner_deadline_counts(run):
+    async def main():
+        end = HangingSink()
+        pipeline = Pipeline(IterableSource([1]) >> end)
+        await pipeline.start()
+        await end.wait_writing()
+        patient = asyncio.create_task(pipeline.stop(3600))
+        await asyncio.sleep(0)
+        report = await stopped(pipeline)
+        assert await patient is report
+        assert report.left == {"hanging_sink": 1}
+
+    run(main())
+
+
+def test_a_second_stop_with_a_later_deadline_does_not_prolong_the_first(run):
+    async def main():
+        end = HangingSink()
+        pipeline = Pipeline(IterableSource([1]) >> end)
+        await pipeline.start()
+        await end.wait_writing()
+        begun = time.monotonic()
+        await asyncio.gather(pipeline.stop(TIMEOUT), pipeline.stop(3600))
+        assert time.monotonic() - begun < TIMEOUT + 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_a_stop_without_time_cuts_off_at_once(run, timeout):
+    async def main():
+        end = HangingSink()
+        pipeline = Pipeline(IterableSource([1]) >> end)
+        await pipeline.start()
+        await end.wait_writing()
+        async with asyncio.timeout(1):
+            report = await pipeline.stop(timeout)
+        assert report.left == {"hanging_sink": 1}
+
+    run(main())
+
+
+def test_leaving_takes_at_most_the_drain_timeout_and_a_second(run):
+    async def main():
+        end = HangingSink(swallow_cancellation=True)
+        begun = time.monotonic()
+        async with Pipeline(IterableSource([1]) >> end, drain_timeout=TIMEOUT):
+            await end.wait_writing()
+        assert time.monotonic() - begun < TIMEOUT + 1.5
+        await let_go(end)
+
+    run(main())
+
+
+def test_a_blocked_chain_of_queues_is_named_stage_by_stage(run):
+    @source
+    async def endless():
+        while True:
+            yield [0]
+
+    @processor(queue=Queue(capacity=3))
+    def step(event):
+        return event
+
+    async def main():
+        end = HangingSink(queue=Queue(capacity=2))
+        pipeline = Pipeline(endless >> step >> end)
+        await pipeline.start()
+        await end.wait_writing()
+        await turns(50)
+        report = await stopped(pipeline)
+        assert report.left["hanging_sink"] == 2
+        assert report.left["step"] == 3
+        ledger = pipeline.ledger()
+        assert ledger.balanced
+        assert ledger["endless"].dropped == {"stopped": 1}
+
+    run(main())
+
+
+def test_an_open_that_hangs_does_not_keep_a_stop_from_returning(run):
+    class Hangs(CollectingSink):
+        async def open(self, context):
+            opening.set()
+            await asyncio.Event().wait()
+
+    opening = asyncio.Event()
+
+    async def main():
+        pipeline = Pipeline(Inlet() >> Hangs())
+        starting = asyncio.create_task(pipeline.start())
+        await opening.wait()
+        report = await stopped(pipeline)
+        assert not report.drained
+        assert report.stuck == ("hangs",)
+        with pytest.raises(Exception, match="hangs"):
+            await starting
+
+    run(main())
