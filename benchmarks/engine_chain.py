@@ -2,6 +2,7 @@
 
 Settles DESIGN's first finding (batches move, not events). Both sides call the same two
 functions per event in the same run, interleaved; the figure is the ratio of medians.
+Run it with ``python -m benchmarks.engine_chain``.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ import asyncio
 import statistics
 import time
 
+from benchmarks.report import Figure, cost
 from sluiceway import Pipeline, Source, processor, sampler, sink
 
 EVENTS = 500_000
 BATCH = 100
 ROUNDS = 5
+PEER = "asyncio.Queue per hop"
+AIM = 10  # times, at batch 100
 
 
 def increment(event: int) -> int:
@@ -99,22 +103,35 @@ async def one_queue_per_hop() -> float:
     return time.process_time() - started
 
 
-def measure() -> dict[str, float]:
+def measure(rounds: int = ROUNDS) -> dict[str, float]:
     """Median seconds of each side, from interleaved rounds."""
     times: dict[str, list[float]] = {}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for batch in (1, 10, 100, 1000):
             name = f"sluiceway, batch {batch}"
             times.setdefault(name, []).append(asyncio.run(ours(batch)))
-        times.setdefault("asyncio.Queue per hop", []).append(
-            asyncio.run(one_queue_per_hop())
-        )
+        times.setdefault(PEER, []).append(asyncio.run(one_queue_per_hop()))
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def figures(*, short: bool = False) -> list[Figure]:
+    medians = measure(2 if short else ROUNDS)
+    peer = medians.pop(PEER) / EVENTS * 1e9
+    return [
+        cost(
+            f"engine chain, {name.removeprefix('sluiceway, ')}, per event",
+            seconds / EVENTS * 1e9,
+            peer,
+            unit="ns CPU",
+            times=AIM if name == "sluiceway, batch 100" else None,
+        )
+        for name, seconds in medians.items()
+    ]
 
 
 def main() -> None:
     medians = measure()
-    peer = medians["asyncio.Queue per hop"]
+    peer = medians[PEER]
     for name, seconds in medians.items():
         rate = EVENTS / seconds / 1e6
         print(

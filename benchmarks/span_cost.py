@@ -5,7 +5,7 @@ SDK's to its batch processor with an exporter that discards them. "waited" is wh
 application waits for, "CPU, flushed" all that the process spends until the last span
 has been discarded. Rounds are interleaved, so that a busy machine slows both; the
 ratios of the medians are what counts. The target of `tracer.span` is 1/8, of the API's
-spelling 1/6. Run it with `python benchmarks/span_cost.py [rounds]`.
+spelling 1/6. Run it with `python -m benchmarks.span_cost [rounds]`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,14 @@ from opentelemetry.sdk.trace.export import (
     SpanExportResult,
 )
 
+from benchmarks.report import Figure, cost
 from sluiceway import Pipeline, sink
 from sluiceway.instrument import Telemetry
 
 SPANS = 2000
+ROUNDS = 15
+SDK = "SDK start_as_current_span"
+AIMS = {"sluiceway span": 8, "sluiceway start_as_current_span": 6}
 
 
 class Discard(SpanExporter):
@@ -58,7 +62,7 @@ async def measure(rounds):
             provider.force_flush()
 
         contestants = {
-            "SDK start_as_current_span": (theirs.start_as_current_span, flush_theirs),
+            SDK: (theirs.start_as_current_span, flush_theirs),
             "sluiceway span": (mine.span, pipeline.flush),
             "sluiceway start_as_current_span": (
                 mine.start_as_current_span,
@@ -80,13 +84,26 @@ async def measure(rounds):
     return figures
 
 
+def medians_of(rounds):
+    """What was waited for and what was used, each a median in ns per span."""
+    found = asyncio.run(measure(rounds))
+    return {name: tuple(map(statistics.median, both)) for name, both in found.items()}
+
+
+def figures(*, short: bool = False) -> list[Figure]:
+    medians = medians_of(7 if short else ROUNDS)
+    waited, used = medians[SDK]
+    found = []
+    for name, aim in AIMS.items():
+        ours = medians[name]
+        found.append(cost(f"{name}, waited", ours[0], waited, unit="ns", times=aim))
+        found.append(cost(f"{name}, CPU, flushed", ours[1], used, unit="ns CPU"))
+    return found
+
+
 def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    figures = asyncio.run(measure(rounds))
-    medians = {
-        name: tuple(map(statistics.median, both)) for name, both in figures.items()
-    }
-    reference = medians["SDK start_as_current_span"]
+    medians = medians_of(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)
+    reference = medians[SDK]
     print(f"{'ns per span':34}{'waited':>8}{'':8}{'CPU, flushed':>14}")
     for name, both in medians.items():
         waited, used = both

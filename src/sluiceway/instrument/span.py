@@ -1,4 +1,4 @@
-"""Spans while they run, and until a pipeline takes them.
+"""Spans while they run, and the notes that a pipeline takes.
 
 Law: the application pays for taking notes, the pipeline for making an event of them.
 Identity never changes; after its end a span changes no more. One that is not recorded,
@@ -17,10 +17,10 @@ from opentelemetry.trace import Link, SpanContext, Status, TraceFlags, TraceStat
 from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import StatusCode as ApiStatusCode
 
-from .. import events
 from ..events import SpanEvent, SpanKind, StatusCode
 from .context import (
     SPAN_KEY,
+    add,
     get_context,
     leave_context,
     put,
@@ -40,6 +40,7 @@ from .identity import (
     link_of,
     span_of,
 )
+from .notes import Details
 from .values import (
     PLAIN,
     exception_attributes,
@@ -66,18 +67,6 @@ class OnError:
     set_status: bool = True
 
 
-class Details:
-    """What most spans do not have, and so do not pay for."""
-
-    __slots__ = ("events", "links", "status_code", "status_message")
-
-    def __init__(self) -> None:
-        self.events: list[SpanEvent] = []
-        self.links: list[events.Link] = []
-        self.status_code = StatusCode.UNSET
-        self.status_message = ""
-
-
 class LiveSpan(ApiSpan):
     """A span from its start to its end; as a context manager it ends with the block.
 
@@ -90,7 +79,7 @@ class LiveSpan(ApiSpan):
 
     __slots__ = (
         "_attributes",
-        "_end",
+        "_details",
         "_flags",
         "_kind",
         "_name",
@@ -104,11 +93,10 @@ class LiveSpan(ApiSpan):
 
     # Few spans need these: they are set on the instance when one does.
     on_error = OnError()
-    _details: Details | None = None
     _context: SpanContext | None = None
     _given: tuple[Iterable[AnyLink] | None, Parent | None] = (None, None)
 
-    def __init__(  # noqa: PLR0917 - keywords cost time here
+    def prepare(  # noqa: PLR0917 - keywords cost time here
         self,
         tracer: Tracer,
         name: str,
@@ -116,19 +104,24 @@ class LiveSpan(ApiSpan):
         kind: AnyKind = INTERNAL,
         links: Iterable[AnyLink] | None = None,
         parent: Parent | None = None,
-    ) -> None:
+    ) -> Self:
+        """What ``__init__`` would do, which Python calls in a slower way."""
         above = get_context().get(SPAN_KEY) if parent is None else span_of(parent)
+        # calling an attribute that is no method is slow on 3.11: it is read first
+        identifiers = tracer.identifiers
         if type(above) is CurrentSpan:
             trace_id, self._parent_id, flags, trace_state = above.identity
         elif above is None and tracer.head is None:
-            trace_id = tracer.random_bits(128).to_bytes(16, "big")
+            new_trace_id = identifiers.trace_id
+            trace_id = new_trace_id()
             self._parent_id = b""
             flags = FRESH_TRACE
             trace_state = ""
         else:
             origin = tracer.origin(above, name, attributes)
             trace_id, self._parent_id, flags, trace_state = origin
-        span_id = tracer.random_bits(64).to_bytes(8, "big")
+        new_span_id = identifiers.span_id
+        span_id = new_span_id()
         self._flags = flags
         if flags > LOCAL_FLAGS:
             flags &= LOCAL_FLAGS
@@ -137,6 +130,7 @@ class LiveSpan(ApiSpan):
         self._name = name
         self._kind = kind if kind is INTERNAL else kind_of(kind)
         self._start = 0
+        self._details: Details | None = None
         self._recording = flags & SAMPLED
         own = {**attributes} if attributes else {}
         for value in own.values():
@@ -149,6 +143,7 @@ class LiveSpan(ApiSpan):
             self._more().links = [link_of(link) for link in links]
         if links is not None or parent is not None:
             self._given = (links, parent)
+        return self
 
     def _more(self) -> Details:
         if self._details is None:
@@ -166,41 +161,34 @@ class LiveSpan(ApiSpan):
             end_time: nanoseconds since the epoch; now by default.
         """
         if self._recording:
-            self._recording = 0
-            end = end_time or self._tracer.time_ns()
-            start = self._start or end  # 0 if it never was entered
-            self._start = start
-            # a clock that was set back must not turn a span round
-            self._end = end if end > start else start  # noqa: FURB136 - speed
-            self._tracer.emit(self)
+            self._finish(end_time or self._tracer.time_ns())
 
-    def to_event(self) -> events.Span:
-        """The finished span as an event; the pipeline asks once, when it takes it."""
+    def _finish(self, end: int) -> None:
+        """Hand over the notes; ``SpanSource`` makes an event of them."""
+        self._recording = 0
         tracer = self._tracer
         trace_id, span_id, _, trace_state = self.identity
-        event = events.Span(
-            name=self._name,
-            trace_id=trace_id,
-            span_id=span_id,
-            parent_span_id=self._parent_id,
-            start_time_unix_nano=self._start,
-            end_time_unix_nano=self._end,
-            attributes=self._attributes,
-            kind=self._kind,
-            trace_state=trace_state,
-            flags=self._flags,
-            resource=tracer.telemetry.resource,
-            scope=tracer.scope,
+        start = self._start or end  # 0 if it never was entered
+        emit = tracer.emit
+        emit(
+            (
+                self._name,
+                trace_id,
+                span_id,
+                self._parent_id,
+                start,
+                # a clock that was set back must not turn a span round
+                end if end > start else start,  # noqa: FURB136 - speed
+                self._attributes,
+                self._kind,
+                trace_state,
+                self._flags,
+                self._details,
+                tracer,
+            )
         )
-        details = self._details
-        if details is not None:
-            event.events = details.events
-            event.links = details.links
-            event.status_code = details.status_code
-            event.status_message = details.status_message
-            self._details = None
-        del self._attributes  # now the event's; who keeps the span keeps no more of it
-        return event
+        # now the event's; who keeps the span keeps no more of it
+        del self._attributes, self._details
 
     def __enter__(self) -> Self:
         return self
@@ -333,11 +321,16 @@ class CurrentSpan(LiveSpan):
     def __enter__(self) -> Self:
         above = get_context()
         # a context that holds nothing but a span need not be copied
-        context = Context() if len(above) == (SPAN_KEY in above) else Context(above)
-        put(context, SPAN_KEY, self)
+        if len(above) == (SPAN_KEY in above):
+            context = Context()
+            add(context, SPAN_KEY, self)
+        else:
+            context = Context(above)
+            put(context, SPAN_KEY, self)
         self._token = set_context(context)
         if self._start == 0:
-            self._start = self._tracer.time_ns()
+            time_ns = self._tracer.time_ns
+            self._start = time_ns()
         return self
 
     def __exit__(
@@ -346,7 +339,7 @@ class CurrentSpan(LiveSpan):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # leave_context() and end(), without two calls that every span would pay for
+        # leave_context() and end(), without calls that every span would pay for
         try:  # noqa: SIM105 - suppress() would double the cost
             reset_context(self._token)
         except ValueError:
@@ -355,12 +348,8 @@ class CurrentSpan(LiveSpan):
         if error is not None:
             self._leave_with(error)
         if self._recording:
-            self._recording = 0
-            tracer = self._tracer
-            end = tracer.time_ns()
-            start = self._start
-            self._end = end if end > start else start  # noqa: FURB136 - speed
-            tracer.emit(self)
+            time_ns = self._tracer.time_ns
+            self._finish(time_ns())
 
     def __call__(self, function: Function) -> Function:
         """Decorate ``function``: each call gets a span of its own, made like this."""
@@ -371,7 +360,7 @@ class CurrentSpan(LiveSpan):
 
     def another(self, kind: type[LiveSpanType]) -> LiveSpanType:
         """A new span of the class ``kind``, made with the same arguments."""
-        span = kind(
+        span = kind().prepare(
             self._tracer, self._name, self._attributes, self._kind, *self._given
         )
         if self.on_error is not LiveSpan.on_error:

@@ -13,11 +13,11 @@ from ..delivery import Delivery
 from ..events import Span
 from ..inlet import Inlet
 from ..stages import Send
-from .span import LiveSpan
+from .notes import event_of
 
 
 class SpanSource(Inlet[Any]):
-    """An inlet that takes finished spans of a tracer, and ready ``Span`` events."""
+    """An inlet that takes the notes of finished spans, and ready ``Span`` events."""
 
     async def run(self, send: Send[Span]) -> None:
         """Hand over what is emitted, as events, until the pipeline stops."""
@@ -26,8 +26,3 @@ class SpanSource(Inlet[Any]):
             return await send([event_of(span) for span in events])
 
         await super().run(send_events)
-
-
-def event_of(span: LiveSpan | Span) -> Span:
-    """The event that a pipeline handles."""
-    return span if isinstance(span, Span) else span.to_event()

@@ -17,6 +17,7 @@ from .identity import (
     SAMPLED,
     AnyKind,
     AnyLink,
+    Identifiers,
     Identity,
     Parent,
     identity_of,
@@ -35,13 +36,13 @@ class Tracer(ApiTracer):
         scope: the library or module that the spans are of.
     """
 
-    __slots__ = ("emit", "head", "random_bits", "scope", "telemetry", "time_ns")
+    __slots__ = ("emit", "head", "identifiers", "scope", "telemetry", "time_ns")
 
     def __init__(self, telemetry: Telemetry, scope: Scope) -> None:
         self.telemetry = telemetry
         self.scope = scope
         self.head = telemetry.head
-        self.random_bits = telemetry.random.getrandbits
+        self.identifiers = Identifiers(telemetry.random)
         self.time_ns = telemetry.clock.time_ns
         self.emit = telemetry.spans.emit_nowait
 
@@ -67,7 +68,7 @@ class Tracer(ApiTracer):
             parent: a span, a ``SpanContext`` or a ``Context``; by default the span
                 that is current when ``span`` is called.
         """
-        return CurrentSpan(self, name, attributes, kind, links, parent)
+        return CurrentSpan().prepare(self, name, attributes, kind, links, parent)
 
     def origin(
         self, above: Any, name: str, attributes: Mapping[str, Any] | None
@@ -81,7 +82,7 @@ class Tracer(ApiTracer):
         return identity_of(context)
 
     def _root(self, name: str, attributes: Mapping[str, Any] | None) -> Identity:
-        trace_id = self.random_bits(128).to_bytes(16, "big")
+        trace_id = self.identifiers.trace_id()
         if self.head is None:
             return trace_id, b"", FRESH_TRACE, ""
         if self.head.keeps(trace_id, name, attributes):
@@ -102,7 +103,7 @@ class Tracer(ApiTracer):
         set_status_on_exception: bool = True,
     ) -> LiveSpan:
         """Start a span without making it current; as a context manager it ends it."""
-        span = LiveSpan(self, name, attributes, kind, links, context)
+        span = LiveSpan().prepare(self, name, attributes, kind, links, context)
         span.start(start_time)
         if not (record_exception and set_status_on_exception):
             span.on_error = OnError(record_exception, set_status_on_exception)
@@ -122,7 +123,7 @@ class Tracer(ApiTracer):
     ) -> CurrentSpan:
         """``span`` in the API's spelling."""
         make = CurrentSpan if end_on_exit else OpenSpan
-        span = make(self, name, attributes, kind, links, context)
+        span = make().prepare(self, name, attributes, kind, links, context)
         if start_time is not None:
             span.start(start_time)
         if not (record_exception and set_status_on_exception):

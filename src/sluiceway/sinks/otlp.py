@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from logging import getLogger
 from typing import Any, Final
@@ -48,7 +48,7 @@ SAMPLES: Final = 3  # events that are asked for their size
 BATCH: Final = BatchBy(max_events=2000, flush_interval=0.2)
 QUEUE: Final = Queue()
 RETRY: Final = Retry()
-KINDS: Final = {
+KINDS: Final[Mapping[type, Signal]] = {
     Span: Signal.TRACES,
     MetricPoint: Signal.METRICS,
     LogRecord: Signal.LOGS,
@@ -198,7 +198,7 @@ class OtlpSink(Sink[Telemetry]):
         groups = sort_by_signal(events)
         lost = await asyncio.gather(
             *(
-                self._deliver(signal, [events[index] for index in indices])
+                self._deliver(signal, pick(events, indices))
                 for signal, indices in groups.items()
             )
         )
@@ -322,18 +322,29 @@ def next_slice(step: int, size: int) -> int:
     return max(1, step * SLICE_BYTES // max(1, size))
 
 
-def sort_by_signal(events: list[Telemetry]) -> dict[Signal | None, list[int]]:
+def sort_by_signal(
+    events: list[Telemetry],
+) -> Mapping[Signal | None, Sequence[int]]:
     """The indices of the events of each signal; None for what is no telemetry."""
+    kinds = {kind: KINDS.get(kind) or signal_of(kind) for kind in {*map(type, events)}}
+    if len(kinds) == 1:
+        return dict.fromkeys(kinds.values(), range(len(events)))
     groups: dict[Signal | None, list[int]] = {}
     for index, event in enumerate(events):
-        signal = KINDS.get(type(event)) or signal_of(event)
-        groups.setdefault(signal, []).append(index)
+        groups.setdefault(kinds[type(event)], []).append(index)
     return groups
 
 
-def signal_of(event: object) -> Signal | None:
-    """The signal of an event of a derived type."""
-    return next((KINDS[kind] for kind in KINDS if isinstance(event, kind)), None)
+def pick(events: list[Telemetry], indices: Sequence[int]) -> list[Telemetry]:
+    """The events at the indices, mostly all of them."""
+    if len(indices) == len(events):
+        return events
+    return [events[index] for index in indices]
+
+
+def signal_of(derived: type) -> Signal | None:
+    """The signal of the events of a derived type."""
+    return next((KINDS[kind] for kind in KINDS if issubclass(derived, kind)), None)
 
 
 def not_telemetry(event: object) -> PermanentError:

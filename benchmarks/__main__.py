@@ -1,0 +1,79 @@
+"""All benchmarks and one table: ``python -m benchmarks [--short] [--json FILE]``.
+
+Each benchmark runs in a fresh interpreter, one after the other, so that none inherits
+another's heap. The exit code is 0 whether or not the aims are reached: a busy machine
+must not fail a build.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from importlib.metadata import version
+from multiprocessing import get_context
+from os import cpu_count
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.report import Figure, figures_of, table
+
+BENCHMARKS = (
+    "engine_chain",
+    "span_cost",
+    "export_spans",
+    "otlp_encoding",
+    "heartbeat",
+    "import_time",
+    "backlog_memory",
+)
+PACKAGES = ("sluiceway", "opentelemetry-sdk", "protobuf", "aiohttp", "msgspec")
+
+
+def run(name: str, *, short: bool) -> list[Figure]:
+    """The figures of one benchmark, from an interpreter of its own."""
+    begin = time.monotonic()
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        found = pool.submit(figures_of, name, short=short).result()
+    print(f"{name}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
+    return found
+
+
+def surroundings() -> dict[str, Any]:
+    """What the figures depend on."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {cpu_count()} cores",
+        "versions": {package: version(package) for package in PACKAGES},
+    }
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="fewer rounds")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write them there too"
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    given = arguments()
+    found = [figure for name in BENCHMARKS for figure in run(name, short=given.short)]
+    around = surroundings()
+    print(f"\nPython {around['python']}, {around['machine']}, {around['date']}")
+    print(", ".join(f"{name} {number}" for name, number in around["versions"].items()))
+    print(f"\n{table(found)}")
+    if given.json is not None:
+        report = {**around, "short": given.short, "figures": found}
+        given.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+
+
+if __name__ == "__main__":
+    main()
