@@ -10,7 +10,7 @@ import sys
 
 from aiohttp import web
 
-from sluiceway import Pipeline, processor
+from sluiceway import Pipeline, Span, processor
 from sluiceway.instrument import Telemetry
 from sluiceway.sinks import OtlpSink, PrometheusSink
 
@@ -21,7 +21,7 @@ scrape_page = PrometheusSink(port=None)
 
 
 @processor
-def hide_names(span):
+def hide_names(span: Span) -> Span:
     """Keep people's names out of the traces."""
     span.attributes.pop("greeter.name", None)
     return span
@@ -35,18 +35,18 @@ pipeline = Pipeline(
 )
 
 
-async def hello(request):
+async def hello(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     with tracer.span("hello", attributes={"greeter.name": name}):
         greetings.add(1, {"polite": True})
         return web.Response(text=f"Hello, {name}!\n")
 
 
-async def ledger(_request):
+async def ledger(_request: web.Request) -> web.Response:
     return web.Response(text=f"{pipeline.ledger()}\n")
 
 
-def application():
+def application() -> web.Application:
     app = web.Application()
     app.add_routes(
         [

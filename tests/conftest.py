@@ -15,6 +15,12 @@ settings.load_profile("sluiceway")
 LASTING = ("sluiceway-blocking", "ThreadPoolExecutor", "AnyIO worker", "asyncio_")
 
 
+def pytest_collection_finish():
+    """Whatever is there before the first test need not be looked at after each."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind():
     """Threads that a test started end with it; leaks of others warn, and fail."""

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LOOK_SECONDS = 5.0  # that a look from another thread waits for the pipeline's loop
+
 
 class Pipeline:
     """Runs stages that are connected by bounded queues.
@@ -137,7 +139,12 @@ class Pipeline:
         async def call() -> T:
             return look()
 
-        return asyncio.run_coroutine_threadsafe(call(), runtime.loop).result()
+        asked = asyncio.run_coroutine_threadsafe(call(), runtime.loop)
+        try:
+            return asked.result(LOOK_SECONDS)
+        except TimeoutError:  # the loop is blocked, or closed before it came to it
+            asked.cancel()
+            return look()
 
     # Running it.
 

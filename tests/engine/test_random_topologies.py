@@ -193,6 +193,16 @@ class Hangs(Collects):
             await asyncio.Event().wait()
 
 
+class Stubborn(Collects):
+    """Swallows its cancellation and delivers all the same, a little later."""
+
+    async def write(self, events):
+        try:
+            await asyncio.sleep(0.004)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.001)
+
+
 class Blocks(Collects):
     """Works on a thread."""
 
@@ -260,6 +270,7 @@ SINKS = st.one_of(
         SINK_SETTINGS,
     ),
     st.builds(lambda s: Hangs(**s), SINK_SETTINGS),
+    st.builds(lambda s: Stubborn(**s), SINK_SETTINGS),
     st.builds(lambda s: Blocks(**(s | {"timeout": None})), SINK_SETTINGS),
 )
 

@@ -93,6 +93,7 @@ class LiveSpan(ApiSpan):
 
     # Few spans need these: they are set on the instance when one does.
     on_error = OnError()
+    _details: Details | None
     _context: SpanContext | None = None
     _given: tuple[Iterable[AnyLink] | None, Parent | None] = (None, None)
 
@@ -115,22 +116,18 @@ class LiveSpan(ApiSpan):
             new_trace_id = identifiers.trace_id
             trace_id = new_trace_id()
             self._parent_id = b""
-            flags = FRESH_TRACE
-            trace_state = ""
+            flags, trace_state = FRESH_TRACE, ""
         else:
             origin = tracer.origin(above, name, attributes)
             trace_id, self._parent_id, flags, trace_state = origin
         new_span_id = identifiers.span_id
         span_id = new_span_id()
         self._flags = flags
-        if flags > LOCAL_FLAGS:
-            flags &= LOCAL_FLAGS
+        flags &= LOCAL_FLAGS
         self.identity: Identity = (trace_id, span_id, flags, trace_state)
-        self._tracer = tracer
-        self._name = name
+        self._tracer, self._name = tracer, name
         self._kind = kind if kind is INTERNAL else kind_of(kind)
-        self._start = 0
-        self._details: Details | None = None
+        self._start, self._details = 0, None
         self._recording = flags & SAMPLED
         own = {**attributes} if attributes else {}
         for value in own.values():
@@ -138,12 +135,18 @@ class LiveSpan(ApiSpan):
                 own = plain_attributes(own)
                 break
         self._attributes = own
+        if links is not None or parent is not None:
+            self._keep_given(links, parent)
+        return self
+
+    def _keep_given(
+        self, links: Iterable[AnyLink] | None, parent: Parent | None
+    ) -> None:
+        """Note what few spans have, for the event and for spans made like this one."""
         if links is not None:
             links = tuple(links)
             self._more().links = [link_of(link) for link in links]
-        if links is not None or parent is not None:
-            self._given = (links, parent)
-        return self
+        self._given = (links, parent)
 
     def _more(self) -> Details:
         if self._details is None:

@@ -16,7 +16,7 @@ from ..stages import Send
 from .notes import event_of
 
 
-class SpanSource(Inlet[Any]):
+class SpanSource(Inlet[Span]):
     """An inlet that takes the notes of finished spans, and ready ``Span`` events."""
 
     async def run(self, send: Send[Span]) -> None:

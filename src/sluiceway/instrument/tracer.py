@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
@@ -44,7 +44,7 @@ class Tracer(ApiTracer):
         self.head = telemetry.head
         self.identifiers = Identifiers(telemetry.random)
         self.time_ns = telemetry.clock.time_ns
-        self.emit = telemetry.spans.emit_nowait
+        self.emit: Callable[[Any], bool] = telemetry.spans.emit_nowait
 
     def span(
         self,
