@@ -54,14 +54,11 @@ def run():
     return run
 
 
-def pytest_terminal_summary(terminalreporter):
+def pytest_unconfigure(config):
     """The last lines name the real servers that were not there."""
-    missing = sorted(
-        {
-            report.longrepr[2].removeprefix("Skipped: ")
-            for report in terminalreporter.stats.get("skipped", [])
-            if isinstance(report.longrepr, tuple) and "server" in report.longrepr[2]
-        }
-    )
-    for line in missing:
-        terminalreporter.write_line(f"NOT TESTED: {line}", yellow=True)
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = [] if reporter is None else reporter.stats.get("skipped", [])
+    reasons = {r.longrepr[2] for r in skipped if isinstance(r.longrepr, tuple)}
+    for reason in sorted(reason for reason in reasons if "server" in reason):
+        text = f"NOT TESTED: {reason.removeprefix('Skipped: ')}"
+        reporter.write_line(text, yellow=True)
