@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import sys
 import threading
-import weakref
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -18,7 +18,7 @@ from ._engine.threads import DaemonExecutor
 from .errors import PipelineStateError
 from .fork import follow_forks, keep_for_ever
 from .inlet import Inlet
-from .reports import PipelineState, StopReport
+from .reports import StopReport
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .pipeline import Pipeline
 
 T = TypeVar("T")
+
+BLOCKED = 1.0  # seconds after a deadline that a blocked event loop is waited for
 
 
 class Background:
@@ -39,7 +41,6 @@ class Background:
         self._pipeline = pipeline
         self._reset()
         follow_forks(self)
-        atexit.register(stop_at_exit, weakref.ref(self))
 
     def _reset(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -76,7 +77,18 @@ class Background:
             except BaseException:
                 self._end_thread()
                 raise
+            self._stop_at_exit()
         return self
+
+    def _stop_at_exit(self) -> None:
+        """Drain when the program ends; until then, nobody else need hold on to us."""
+        atexit.unregister(self.stop)
+        atexit.register(self.stop)
+        if "multiprocessing" in sys.modules:
+            from multiprocessing import parent_process, util  # noqa: PLC0415 - is loaded
+
+            if parent_process() is not None:  # such a child skips what atexit knows
+                util.Finalize(None, self.stop, exitpriority=10)
 
     def stop(self, timeout: float | None = None) -> StopReport:
         """Drain the pipeline and end the thread; harmless if it does not run.
@@ -87,8 +99,12 @@ class Background:
         with self._lock:
             if self._loop is None:
                 return StopReport(drained=True)
+            atexit.unregister(self.stop)
+            seconds = self._pipeline.drain_timeout if timeout is None else timeout
             try:
-                return self._call(self._pipeline.stop(timeout))
+                return self._call(self._pipeline.stop(timeout), seconds + BLOCKED)
+            except TimeoutError:
+                return StopReport(drained=False, stuck=("event loop",))
             finally:
                 self._end_thread()
 
@@ -102,15 +118,22 @@ class Background:
             raise PipelineStateError(f"{self!r} does not run")
         return self._call(self._pipeline.flush(timeout))
 
-    def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+    def _call(
+        self, coroutine: Coroutine[Any, Any, T], seconds: float | None = None
+    ) -> T:
+        if self._loop is None or threading.current_thread() is self._thread:
+            coroutine.close()
+            raise PipelineStateError(
+                "the pipeline's own thread cannot wait for the pipeline; "
+                "call this from another thread"
+            )
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(seconds)
 
     def _end_thread(self) -> None:
         loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)
-            thread.join()
+            thread.join(BLOCKED)
 
     def __enter__(self) -> Self:
         self.start()
@@ -159,10 +182,3 @@ async def settle(tasks: set[asyncio.Task[Any]]) -> None:
     """Give cancelled tasks a moment; a stage that swallows it is left alone."""
     if tasks:
         await asyncio.wait(tasks, timeout=0.2)
-
-
-def stop_at_exit(reference: weakref.ref[Background]) -> None:
-    """Drain what still runs when the program ends."""
-    background = reference()
-    if background is not None and background.pipeline.state is not PipelineState.NEW:
-        background.stop()

@@ -124,6 +124,11 @@ def route(
     Raises:
         ConfigurationError: no branches, or one that is not a stage.
     """
+    if not callable(select) or not isinstance(branches, Mapping):
+        raise ConfigurationError(
+            f"route({select!r}, {branches!r}): expected a function of one event and a "
+            "dict of branches by name"
+        )
     placed = dict(zip(branches, branches_of(branches.values()), strict=True))
     return Route(select, placed, None if default is None else branch_of(default))
 

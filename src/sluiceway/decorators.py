@@ -103,7 +103,7 @@ class AsyncFunctionProcessor(StageFunction, Processor[Any, Any]):
         for index, event in enumerate(events):
             try:
                 results.append(await self.function(event))
-            except CancelledError as error:
+            except (CancelledError, SystemExit) as error:
                 failed[index] = unasked(error)
             except Exception as error:  # noqa: BLE001 - a user's bug costs one event
                 failed[index] = error
@@ -163,7 +163,7 @@ def call_each(
     while True:
         try:
             results.extend(running)
-        except CancelledError as error:
+        except (CancelledError, SystemExit) as error:
             failed[len(events) - length_hint(remaining) - 1] = unasked(error)
             continue
         except Exception as error:  # noqa: BLE001 - a user's bug costs one event
@@ -227,12 +227,14 @@ def wrong_answer(answer: Any, name: str | None) -> Exception | None:
     return None
 
 
-def unasked(error: CancelledError) -> Exception:
-    """What to book when a stage raises ``CancelledError`` though nobody cancelled it.
+def unasked(error: CancelledError | SystemExit) -> Exception:
+    """What to book when a stage ends its task or the program, which is not its to end.
 
     Raises:
-        CancelledError: somebody did cancel this task.
+        CancelledError: somebody else did cancel this task.
     """
+    if isinstance(error, SystemExit):
+        return RuntimeError(f"the stage called sys.exit({error.code!r})")
     task = current_task()
     if task is None or task.cancelling():
         raise error
@@ -272,6 +274,15 @@ def decorator(
     if not callable(function):
         raise ConfigurationError(f"{function!r} is not a function")
     return choose(function)(function, settings)
+
+
+def refuse_generator(function: Function, kind: str) -> None:
+    """Refuse a function that would do nothing when it is called."""
+    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        name = getattr(function, "__name__", repr(function))
+        raise ConfigurationError(
+            f"{kind} {name} must not yield; calling it runs nothing"
+        )
 
 
 def is_async(function: Function) -> bool:
@@ -335,6 +346,7 @@ def sampler(function: Function | None = None, /, **settings: Any) -> Any:
     """
 
     def choose(function: Function) -> type[Any]:
+        refuse_generator(function, "sampler")
         if is_async(function):
             raise ConfigurationError(
                 f"sampler {function.__name__} is async; a sampler never waits, "
@@ -361,6 +373,7 @@ def sink(function: Function | None = None, /, **settings: Any) -> Any:
     """
 
     def choose(function: Function) -> type[Any]:
+        refuse_generator(function, "sink")
         return AsyncFunctionSink if is_async(function) else FunctionSink
 
     return decorator(function, settings, choose)

@@ -189,7 +189,7 @@ class Pipeline:
         """
         if self._runtime is None:
             return StopReport(drained=True)
-        seconds = self.drain_timeout if timeout is None else timeout
+        seconds = self._seconds(timeout)
         return await on_its_loop(self._runtime, self._runtime.stop(seconds))
 
     async def abort(self) -> StopReport:
@@ -211,7 +211,7 @@ class Pipeline:
             PipelineStateError: it does not run.
         """
         runtime = self._running()
-        seconds = self.drain_timeout if timeout is None else timeout
+        seconds = self._seconds(timeout)
         try:
             async with asyncio.timeout(seconds):
                 await on_its_loop(runtime, runtime.flush())
@@ -227,6 +227,13 @@ class Pipeline:
         """
         runtime = self._running()
         return await on_its_loop(runtime, runtime.wait())
+
+    def _seconds(self, timeout: float | None) -> float:
+        if timeout is None:
+            return self.drain_timeout
+        if not is_seconds(timeout):
+            raise ConfigurationError(f"timeout is {timeout!r}; expected seconds from 0")
+        return timeout
 
     def _running(self) -> Runtime:
         if self._runtime is None:

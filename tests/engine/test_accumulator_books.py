@@ -2,9 +2,9 @@
 
 import pytest
 
-from sluiceway import Accumulator, Batches, Pipeline
+from sluiceway import Accumulator, Batches, ConfigurationError, Inlet, Pipeline
 from sluiceway.sources import IterableSource
-from sluiceway.testing import CollectingSink
+from sluiceway.testing import CollectingSink, ManualClock
 
 
 class OneForEach(Accumulator):
@@ -48,6 +48,9 @@ class Promises(Accumulator):
 
     def add(self, events, now):
         return events[1:]
+
+    def held(self):
+        return 0
 
 
 def ledger_of(run, accumulator, events=12):
@@ -93,3 +96,67 @@ def test_an_answer_that_is_no_list_costs_one_batch_and_says_so(run, wrong, caplo
     ledger = ledger_of(run, Wrong())
     assert ledger["wrong"].rejected == {"TypeError": 12}
     assert "expected a list of events" in caplog.text
+
+
+class Forgetful(Accumulator):
+    """Takes events in and can never let them go."""
+
+    acknowledge = "on_output"
+
+    def __init__(self):
+        self.kept = []
+
+    def add(self, events, now):
+        self.kept += events
+        return []
+
+    def flush(self, now):
+        raise ValueError("never")
+
+    def held(self):
+        return len(self.kept)
+
+
+def test_what_a_failing_flush_keeps_is_dropped_and_the_log_says_why(run, caplog):
+    ledger = ledger_of(run, Forgetful())
+    assert ledger["forgetful"].dropped == {"not_released": 12}
+    assert ledger.balanced
+    assert "ValueError: never" in caplog.text
+
+
+def test_a_promise_to_release_in_order_needs_a_held_of_its_own():
+    class Blind(Accumulator):
+        acknowledge = "on_output"
+
+        def add(self, events, now):
+            return events
+
+    with pytest.raises(ConfigurationError, match="its own held"):
+        Pipeline(IterableSource([1]) >> Blind() >> CollectingSink())
+
+
+def test_a_tick_that_fails_is_not_tried_again_at_once(run):
+    """Its deadline stays past; without a pause it would take all of the processor."""
+
+    class Broken(Accumulator):
+        ticks = 0
+
+        def add(self, events, now):
+            return []
+
+        def next_deadline(self):
+            return 0.0
+
+        def tick(self, now):
+            self.ticks += 1
+            raise ValueError("never")
+
+    async def main():
+        clock, inlet, broken = ManualClock(), Inlet(), Broken()
+        async with Pipeline(inlet >> broken >> CollectingSink(), clock=clock):
+            await clock.advance(0.5)
+            first = broken.ticks
+            await clock.advance(1.0)
+            return first, broken.ticks
+
+    assert run(main()) == (1, 2)

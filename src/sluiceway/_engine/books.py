@@ -93,3 +93,16 @@ def status_of(error: BaseException) -> DeliveryStatus:
 def valid_failures(failed: Mapping[int, Exception], count: int) -> dict[int, Exception]:
     """The failures whose index stands in a batch of ``count`` events."""
     return {i: e for i, e in failed.items() if isinstance(i, int) and 0 <= i < count}
+
+
+def failures_of(failed: Mapping[int, Exception], count: int) -> dict[int, Exception]:
+    """The same for a sink, where what does not fail counts as delivered.
+
+    All events fail if an index names none: nobody knows then what was delivered.
+    """
+    valid = valid_failures(failed, count)
+    if len(valid) == len(failed):
+        return valid
+    wrong = sorted(map(repr, failed.keys() - valid.keys()))
+    error = IndexError(f"failed indices {', '.join(wrong)} in a batch of {count}")
+    return dict.fromkeys(range(count), error)

@@ -71,6 +71,18 @@ def check_methods(stage: Any) -> None:
     for kind, names, asynchronous in COLOURS:
         for name in names if isinstance(stage, kind) else ():
             expect_method(stage, name, asynchronous=asynchronous)
+    held = getattr(type(stage), "held", None)
+    follows = getattr(stage, "acknowledge", "") == "on_output"
+    if follows and held is Accumulator.held:
+        raise ConfigurationError(
+            f"{label(stage)}.acknowledge is 'on_output', which needs its own held()"
+        )
+    for method in (getattr(stage, name, None) for name in ("write", "sample", "add")):
+        if inspect.isasyncgenfunction(method) or inspect.isgeneratorfunction(method):
+            raise ConfigurationError(
+                f"{label(stage)}.{method.__name__} must not yield; "
+                "calling it would run nothing"
+            )
     blocking = getattr(stage, "blocking", False)
     if blocking and inspect.iscoroutinefunction(work_of(stage)):
         raise ConfigurationError(

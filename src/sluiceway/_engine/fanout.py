@@ -13,6 +13,7 @@ from typing import Any
 from ..batch import Batch, copy_event
 from ..delivery import DeliveryStatus
 from .books import Books
+from .complaints import Complaints
 from .graph import Arm, Edge, Fork, Node, edges_of
 from .hands import EMPTY, Hand
 from .marks import Mark
@@ -27,9 +28,13 @@ class Outlet:
     Args:
         node: the stage whose events are handed on.
         queues: the queue in front of each node that has one.
+        complaints: where events that cannot be routed are logged.
     """
 
-    def __init__(self, node: Node, queues: dict[Node, BoundedQueue]) -> None:
+    def __init__(
+        self, node: Node, queues: dict[Node, BoundedQueue], complaints: Complaints
+    ) -> None:
+        self._complaints = complaints
         self._node = node
         self._books: Books = node.books
         self._arms = node.arms
@@ -132,6 +137,8 @@ class Outlet:
             except Exception as error:  # noqa: BLE001 - a user's bug costs one event
                 failed[index] = error
         if failed:
+            first = next(iter(failed.values()))
+            self._complaints.about(self._node.name, first, len(failed))
             self._books.fail_some(batch, failed)
         return [
             ((fork.default or []) if key is None else fork.ways[key], batch.pick(at))

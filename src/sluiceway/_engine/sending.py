@@ -48,7 +48,7 @@ class SourceWorker(Worker):
         self._task = asyncio.current_task()
         try:
             await self.node.stage.run(self.send)
-        except asyncio.CancelledError as error:
+        except (asyncio.CancelledError, SystemExit) as error:
             self.failure = unasked(error)
         except Exception as error:  # noqa: BLE001 - it fails alone, others go on
             self.failure = error
@@ -61,6 +61,9 @@ class SourceWorker(Worker):
         count = len(given)
         delivery = Delivery(count) if self._wants_delivery else UNTRACKED
         if not count:
+            await asyncio.sleep(
+                0
+            )  # a source that yields nothing must not keep the loop
             return delivery
         batch = Batch(given, delivery if self._wants_delivery else None)
         self._books.created += count

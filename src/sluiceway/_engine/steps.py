@@ -23,6 +23,7 @@ from .hands import Hand
 from .threads import BlockingCall
 
 Work = Callable[[list[Any]], Any]
+TOO_MANY = "the sampler returned more events than it was given"
 
 
 class Step:
@@ -47,7 +48,7 @@ class Step:
         events = batch.events
         try:
             result = self._call(list(events))
-        except asyncio.CancelledError as error:
+        except (asyncio.CancelledError, SystemExit) as error:
             self._fail(batch, unasked(error))
             return
         except Exception as error:  # noqa: BLE001 - a user's bug must not end a worker
@@ -58,6 +59,9 @@ class Step:
             self._take(batch, result)
             return
         fewer = len(events) - len(result)
+        if fewer < 0 and self._samples:
+            self._fail(batch, TypeError(TOO_MANY))
+            return
         if fewer:
             self._book_difference(fewer)
             if claims is not None:
@@ -68,7 +72,7 @@ class Step:
         """Apply a stage that waits; the batch keeps what goes on."""
         try:
             result = await self._call(list(batch.events))
-        except asyncio.CancelledError as error:
+        except (asyncio.CancelledError, SystemExit) as error:
             self._fail(batch, unasked(error))
         except Exception as error:  # noqa: BLE001 - a user's bug must not end a worker
             hand.check()
@@ -92,6 +96,8 @@ class Step:
                 return
         if isinstance(result, Processed):
             self._take_processed(batch, result)
+        elif self._samples and len(result) > len(batch.events):
+            self._fail(batch, TypeError(TOO_MANY))
         else:
             self._book_difference(len(batch.events) - len(result))
             self._replace(batch, result, {})

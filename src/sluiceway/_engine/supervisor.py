@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from ..clock import Clock
 from ..reports import StopReport
 from ..stages import StageContext
+from .accumulating import AccumulatorWorker
 from .complaints import Complaints
+from .delivering import SinkWorker
 from .doors import GRACE, Doors, tasks_or
 from .fanout import Outlet
 from .graph import Graph, Node, StageKind
-from .holders import AccumulatorWorker, SinkWorker
 from .marks import Mark
 from .patience import DrainPatience
 from .plan import Segment, plan_segments
@@ -250,7 +251,7 @@ class Runtime:
         for segment in segments:
             self.workers += self._workers_of(segment)
         for node in self._graph.of_kind(StageKind.SOURCE):
-            outlet = Outlet(node, self.queues)
+            outlet = Outlet(node, self.queues, self._complaints)
             self.sources.append(SourceWorker(node, outlet, self._shared))
         self.workers += self.sources
         for worker in self.workers:
@@ -264,7 +265,7 @@ class Runtime:
         head, queue = segment.head, self.queues[segment.head]
         if head.kind is StageKind.SINK:
             return [SinkWorker(head, queue, self._shared)]
-        outlet = Outlet(segment.last, self.queues)
+        outlet = Outlet(segment.last, self.queues, self._complaints)
         if head.kind is StageKind.ACCUMULATOR:
             row = Row(self._steps(segment.others), outlet, self._clock)
             return [AccumulatorWorker(head, queue, row, self._shared)]

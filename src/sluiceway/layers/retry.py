@@ -90,18 +90,19 @@ def sort_failures(
     error: Exception, pending: list[int]
 ) -> tuple[dict[int, Exception], dict[int, Exception]]:
     """The failures that are worth another attempt, and the final ones, by index."""
-    if isinstance(error, PartialError):
-        failures = {
-            pending[index]: each
-            for index, each in error.failed.items()
-            if 0 <= index < len(pending)
-        }
+    if isinstance(error, PartialError) and names_events(error, len(pending)):
+        failures = {pending[index]: each for index, each in error.failed.items()}
     else:
         failures = dict.fromkeys(pending, error)
     retryable: dict[int, Exception] = {
         i: e for i, e in failures.items() if isinstance(e, TransientError)
     }
     return retryable, {i: e for i, e in failures.items() if i not in retryable}
+
+
+def names_events(error: PartialError, count: int) -> bool:
+    """Whether every failed index stands in a batch of ``count`` events."""
+    return all(isinstance(i, int) and 0 <= i < count for i in error.failed)
 
 
 def retry_after_of(error: Exception) -> float:

@@ -1,7 +1,7 @@
-"""Workers of the stages that hold events: accumulators and sinks.
+"""AccumulatorWorker: feeds an accumulator, tells it the time, hands on its answers.
 
-Law: what is held between two batches is counted by asking the holder; the claims on it
-stand in a line beside it.
+Law: what is held between two batches is counted by asking the accumulator; the claims
+on it stand in a line beside it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,15 @@ from typing import Any
 from ..batch import Batch
 from ..decorators import unasked
 from ..delivery import DeliveryStatus
-from ..errors import PartialError
 from ..stages import Accumulator, Batches
-from .books import valid_failures
 from .claims import ClaimLine
 from .graph import Node
 from .hands import EMPTY, Hand
 from .marks import Mark
 from .queue import END, BoundedQueue
-from .threads import BlockingCall
 from .workers import Row, Shared, TimeSlice, Worker
-from .writing import attempt_of, batcher_for, layered
+
+BREATHER = 1.0  # seconds before a tick that has failed is tried again
 
 
 class AccumulatorWorker(Worker):
@@ -54,6 +52,7 @@ class AccumulatorWorker(Worker):
         self._held = 0
         self._held = self._ask_held()
         self._written_off = False
+        self._not_before = 0.0  # when a tick that has failed may be tried again
         self.hand = Hand(node)
         self.hands.add(self.hand)
 
@@ -70,7 +69,11 @@ class AccumulatorWorker(Worker):
                 await self._flush()
                 self._row.pass_mark(item)
             elif item is None:
-                await self._release(self._call(self._stage.tick))
+                self._not_before = self._clock.now() + BREATHER
+                released = self._call(self._stage.tick)
+                if released is not None:
+                    self._not_before = 0.0
+                await self._release(released or [])
             else:
                 await self._add(item)
             if slice_of_time.is_used():
@@ -86,10 +89,13 @@ class AccumulatorWorker(Worker):
 
     def _next_deadline(self) -> float | None:
         try:
-            return self._stage.next_deadline()
+            deadline = self._stage.next_deadline()
         except Exception as error:  # noqa: BLE001 - a user's bug must not end a worker
             self._shared.complaints.about(self.node.name, error)
             return None
+        if deadline is None or deadline != deadline:  # noqa: PLR0124 - NaN never comes
+            return None
+        return max(deadline, self._not_before)
 
     async def _add(self, batch: Batch) -> None:
         count, size = len(batch.events), batch.size
@@ -99,7 +105,7 @@ class AccumulatorWorker(Worker):
             released = batches_of(
                 self._stage.add(list(batch.events), self._clock.now())
             )
-        except asyncio.CancelledError as error:
+        except (asyncio.CancelledError, SystemExit) as error:
             released = []
             self._refuse(batch, unasked(error))
         except Exception as error:  # noqa: BLE001 - a user's bug costs one batch
@@ -127,17 +133,18 @@ class AccumulatorWorker(Worker):
         self._accept(accepted)
         self.node.books.fail(refused, error)
 
-    def _call(self, method: Any) -> list[list[Any]]:
+    def _call(self, method: Any) -> list[list[Any]] | None:
+        """What a method releases, None if it fails."""
         try:
             return batches_of(method(self._clock.now()))
-        except asyncio.CancelledError as error:
+        except (asyncio.CancelledError, SystemExit) as error:
             self._shared.complaints.about(self.node.name, unasked(error))
         except Exception as error:  # noqa: BLE001 - a user's bug must not end a worker
             self._shared.complaints.about(self.node.name, error)
-        return []
+        return None
 
     async def _flush(self) -> None:
-        await self._release(self._call(self._stage.flush))
+        await self._release(self._call(self._stage.flush) or [])
 
     async def _release(
         self, released: list[list[Any]], given: Sequence[Any] = ()
@@ -216,177 +223,3 @@ def batches_of(released: Any) -> list[list[Any]]:
         f"an accumulator released {type(released).__name__}; expected a list of "
         "events, or Batches for several lists"
     )
-
-
-class SinkWorker(Worker):
-    """Gathers, writes through the layers, and books how it ended.
-
-    Args:
-        node: the sink.
-        queue: where its batches come from.
-        shared: what all workers share.
-    """
-
-    def __init__(
-        self,
-        node: Node,
-        queue: BoundedQueue,
-        shared: Shared,
-    ) -> None:
-        super().__init__(node, queue, shared)
-        sink = node.stage
-        self._inbox = queue
-        self._clock = shared.clock
-        self._attempt = attempt_of(sink)
-        self._write_through = layered(
-            self._attempt, sink, shared.clock, shared.patience
-        )
-        self._batcher = batcher_for(sink, queue.settings.capacity)
-        self._line = ClaimLine()
-        self._slots = asyncio.Semaphore(sink.max_in_flight)
-        self._alone = sink.max_in_flight == 1
-        self._now = shared.clock.now
-        self._direct = self._alone and self._batcher is None
-        self.hand = Hand(node)
-        self.hands.add(self.hand)
-        self._writes: dict[asyncio.Task[None], Hand] = {}
-
-    async def work(self) -> None:
-        """Write until the input ends and the last write has."""
-        slice_of_time = TimeSlice()
-        while True:
-            deadline = None if self._batcher is None else self._batcher.next_deadline()
-            item = self._inbox.get_nowait() or await self._inbox.get(deadline)
-            if isinstance(item, Batch):
-                if self._direct:
-                    self.hand.batches = (item,)
-                    await self._write(self.hand, item)
-                else:
-                    await self._take(item)
-            elif self._batcher is not None:
-                now = self._clock.now()
-                held = self._batcher.tick if item is None else self._batcher.flush
-                await self._launch([held(now)])
-            if item is END or isinstance(item, Mark):
-                await self._all_written()
-            if isinstance(item, Mark):
-                item.arrive()
-            elif item is END:
-                return
-            if slice_of_time.is_used():
-                await slice_of_time.rest()
-
-    async def _take(self, batch: Batch) -> None:
-        batcher = self._batcher
-        if batcher is None:
-            await self._start(batch)
-            return
-        held = batcher.held()
-        try:
-            released = batcher.add(batch.events, self._clock.now())
-        except Exception as error:  # noqa: BLE001 - a user's size() costs one batch
-            self._fail(batch, error)
-            self._inbox.done(len(batch.events), batch.size)
-            return
-        self._line.add(batch, held)
-        await self._launch(released)
-
-    async def _launch(self, released: list[list[Any]]) -> None:
-        """Write batch after batch; those that wait for their turn are in a hand."""
-        waiting = Hand(self.node)
-        waiting.batches = deque(
-            Batch(e, self._line.take(len(e))) for e in released if e
-        )
-        self.hands.add(waiting)
-        while waiting.batches:
-            batch = waiting.batches.popleft()
-            self._inbox.measure(batch)
-            await self._start(batch)
-        self.hands.discard(waiting)
-
-    async def _start(self, batch: Batch) -> None:
-        """Write now, or beside other writes when there is a slot."""
-        if self._alone:
-            self.hand.batches = (batch,)
-            await self._write(self.hand, batch)
-            return
-        hand = Hand(self.node)
-        hand.batches = (batch,)
-        self.hands.add(hand)
-        await self._slots.acquire()
-        task = asyncio.get_running_loop().create_task(self._write_beside(hand, batch))
-        self._writes[task] = hand
-        task.add_done_callback(self._writes.pop)
-
-    async def _write_beside(self, hand: Hand, batch: Batch) -> None:
-        try:
-            await self._write(hand, batch)
-        except asyncio.CancelledError as error:
-            hand.drop(self._shared.ending or "cancelled", error)
-        finally:
-            self.hands.discard(hand)
-            self._slots.release()
-
-    async def _write(self, hand: Hand, batch: Batch) -> None:
-        books = self.node.books
-        started = self._now()
-        try:
-            await self._write_through(list(batch.events))
-        except asyncio.CancelledError as error:
-            hand.check()
-            self._fail(batch, unasked(error))
-        except Exception as error:  # noqa: BLE001 - a sink's failure is booked
-            hand.check()
-            self._fail(batch, error)
-        else:
-            hand.check()
-            books.delivered += len(batch.events)
-            if batch.claims is not None:
-                batch.settle(DeliveryStatus.DELIVERED)
-        hand.batches = EMPTY
-        books.batches += 1
-        books.busy += self._now() - started
-        self._inbox.done(len(batch.events), batch.size)
-
-    def _fail(self, batch: Batch, error: Exception) -> None:
-        count = len(batch.events)
-        if isinstance(error, PartialError):
-            failed = valid_failures(error.failed, count)
-            self.node.books.fail_some(batch, failed)
-            self.node.books.deliver_others(batch, failed)
-            error, count = next(iter(failed.values()), error), len(failed)
-        else:
-            self.node.books.fail(batch, error)
-        self._shared.complaints.about(self.node.name, error, count)
-
-    async def _all_written(self) -> None:
-        while self._writes:
-            await asyncio.wait(self._writes)
-
-    def give_up(self, reason: str, error: BaseException | None = None) -> None:
-        """Drop what waits for its batch; cancelled writes drop their own."""
-        for write in self._writes:
-            write.cancel()
-        if self._batcher is not None:
-            self.node.books.dropped[reason] += self._batcher.held()
-            self._batcher = None
-        self._line.settle_all(DeliveryStatus.DROPPED, error)
-        super().give_up(reason, error)
-
-    def droppable(self) -> list[Hand]:
-        """The hands that no write of its own task answers for."""
-        return [hand for hand in self.hands if hand not in self._writes.values()]
-
-    async def settle_down(self) -> None:
-        """Wait for the cancelled writes."""
-        await self._all_written()
-
-    def held_inside(self) -> int:
-        """Events that wait for their batch to fill."""
-        return 0 if self._batcher is None else self._batcher.held()
-
-    def leave(self) -> None:
-        """Nothing stands after a sink; its threads may end."""
-        self._inbox.forward_marks(Mark.arrive)
-        if isinstance(self._attempt, BlockingCall):
-            self._attempt.close()

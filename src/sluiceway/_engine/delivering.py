@@ -1,0 +1,199 @@
+"""SinkWorker: gathers batches, writes them through the layers, books how it ended.
+
+Law: each write answers for its own batch; what waits for its batch to fill is counted
+by asking the batcher.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+from ..batch import Batch
+from ..decorators import unasked
+from ..delivery import DeliveryStatus
+from ..errors import PartialError
+from .books import failures_of
+from .claims import ClaimLine
+from .graph import Node
+from .hands import EMPTY, Hand
+from .marks import Mark
+from .queue import END, BoundedQueue
+from .threads import BlockingCall
+from .workers import Shared, TimeSlice, Worker
+from .writing import attempt_of, batcher_for, layered
+
+
+class SinkWorker(Worker):
+    """Gathers, writes through the layers, and books how it ended.
+
+    Args:
+        node: the sink.
+        queue: where its batches come from.
+        shared: what all workers share.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        queue: BoundedQueue,
+        shared: Shared,
+    ) -> None:
+        super().__init__(node, queue, shared)
+        sink = node.stage
+        self._inbox = queue
+        self._clock = shared.clock
+        self._attempt = attempt_of(sink)
+        self._write_through = layered(
+            self._attempt, sink, shared.clock, shared.patience
+        )
+        self._batcher = batcher_for(sink, queue.settings.capacity)
+        self._line = ClaimLine()
+        self._slots = asyncio.Semaphore(sink.max_in_flight)
+        self._alone = sink.max_in_flight == 1
+        self._now = shared.clock.now
+        self._direct = self._alone and self._batcher is None
+        self.hand = Hand(node)
+        self.hands.add(self.hand)
+        self._writes: dict[asyncio.Task[None], Hand] = {}
+
+    async def work(self) -> None:
+        """Write until the input ends and the last write has."""
+        slice_of_time = TimeSlice()
+        while True:
+            deadline = None if self._batcher is None else self._batcher.next_deadline()
+            item = self._inbox.get_nowait() or await self._inbox.get(deadline)
+            if isinstance(item, Batch):
+                if self._direct:
+                    self.hand.batches = (item,)
+                    await self._write(self.hand, item)
+                else:
+                    await self._take(item)
+            elif self._batcher is not None:
+                now = self._clock.now()
+                held = self._batcher.tick if item is None else self._batcher.flush
+                await self._launch([held(now)])
+            if item is END or isinstance(item, Mark):
+                await self._all_written()
+            if isinstance(item, Mark):
+                item.arrive()
+            elif item is END:
+                return
+            if slice_of_time.is_used():
+                await slice_of_time.rest()
+
+    async def _take(self, batch: Batch) -> None:
+        batcher = self._batcher
+        if batcher is None:
+            await self._start(batch)
+            return
+        held = batcher.held()
+        try:
+            released = batcher.add(batch.events, self._clock.now())
+        except Exception as error:  # noqa: BLE001 - a user's size() costs one batch
+            self._fail(batch, error)
+            self._inbox.done(len(batch.events), batch.size)
+            return
+        self._line.add(batch, held)
+        await self._launch(released)
+
+    async def _launch(self, released: list[list[Any]]) -> None:
+        """Write batch after batch; those that wait for their turn are in a hand."""
+        waiting = Hand(self.node)
+        waiting.batches = deque(
+            Batch(e, self._line.take(len(e))) for e in released if e
+        )
+        self.hands.add(waiting)
+        while waiting.batches:
+            batch = waiting.batches.popleft()
+            self._inbox.measure(batch)
+            await self._start(batch)
+        self.hands.discard(waiting)
+
+    async def _start(self, batch: Batch) -> None:
+        """Write now, or beside other writes when there is a slot."""
+        if self._alone:
+            self.hand.batches = (batch,)
+            await self._write(self.hand, batch)
+            return
+        hand = Hand(self.node)
+        hand.batches = (batch,)
+        self.hands.add(hand)
+        await self._slots.acquire()
+        task = asyncio.get_running_loop().create_task(self._write_beside(hand, batch))
+        self._writes[task] = hand
+        task.add_done_callback(self._writes.pop)
+
+    async def _write_beside(self, hand: Hand, batch: Batch) -> None:
+        try:
+            await self._write(hand, batch)
+        except asyncio.CancelledError as error:
+            hand.drop(self._shared.ending or "cancelled", error)
+        finally:
+            self.hands.discard(hand)
+            self._slots.release()
+
+    async def _write(self, hand: Hand, batch: Batch) -> None:
+        books = self.node.books
+        started = self._now()
+        try:
+            await self._write_through(list(batch.events))
+        except (asyncio.CancelledError, SystemExit) as error:
+            hand.check()
+            self._fail(batch, unasked(error))
+        except Exception as error:  # noqa: BLE001 - a sink's failure is booked
+            hand.check()
+            self._fail(batch, error)
+        else:
+            hand.check()
+            books.delivered += len(batch.events)
+            if batch.claims is not None:
+                batch.settle(DeliveryStatus.DELIVERED)
+        hand.batches = EMPTY
+        books.batches += 1
+        books.busy += self._now() - started
+        self._inbox.done(len(batch.events), batch.size)
+
+    def _fail(self, batch: Batch, error: Exception) -> None:
+        count = len(batch.events)
+        if isinstance(error, PartialError):
+            failed = failures_of(error.failed, count)
+            self.node.books.fail_some(batch, failed)
+            self.node.books.deliver_others(batch, failed)
+            error, count = next(iter(failed.values()), error), len(failed)
+        else:
+            self.node.books.fail(batch, error)
+        self._shared.complaints.about(self.node.name, error, count)
+
+    async def _all_written(self) -> None:
+        while self._writes:
+            await asyncio.wait(self._writes)
+
+    def give_up(self, reason: str, error: BaseException | None = None) -> None:
+        """Drop what waits for its batch; cancelled writes drop their own."""
+        for write in self._writes:
+            write.cancel()
+        if self._batcher is not None:
+            self.node.books.dropped[reason] += self._batcher.held()
+            self._batcher = None
+        self._line.settle_all(DeliveryStatus.DROPPED, error)
+        super().give_up(reason, error)
+
+    def droppable(self) -> list[Hand]:
+        """The hands that no write of its own task answers for."""
+        return [hand for hand in self.hands if hand not in self._writes.values()]
+
+    async def settle_down(self) -> None:
+        """Wait for the cancelled writes."""
+        await self._all_written()
+
+    def held_inside(self) -> int:
+        """Events that wait for their batch to fill."""
+        return 0 if self._batcher is None else self._batcher.held()
+
+    def leave(self) -> None:
+        """Nothing stands after a sink; its threads may end."""
+        self._inbox.forward_marks(Mark.arrive)
+        if isinstance(self._attempt, BlockingCall):
+            self._attempt.close()
