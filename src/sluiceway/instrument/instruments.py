@@ -8,6 +8,7 @@ the instrument's beginning.
 from __future__ import annotations
 
 import math
+import sys
 from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ from .series import SeriesTable, key_of
 Cell = TypeVar("Cell")
 Attributes = Mapping[str, Any] | None
 INFINITY = math.inf
+LARGEST = sys.float_info.max
 EVERY_THREAD = 0  # where the last measurement counts, the threads share a cell
 
 
@@ -153,7 +155,7 @@ class Counter(Sum, api.Counter):
     ) -> None:
         """Add ``amount``; a negative one, NaN or infinity is refused."""
         try:
-            fits = 0 <= amount < INFINITY
+            fits = 0 <= amount <= LARGEST
         except TypeError:
             fits = False
         if not fits:
@@ -270,9 +272,9 @@ class Histogram(Instrument[Buckets], api.Histogram):
 
 
 def is_finite(amount: object) -> bool:
-    """Whether it is a number that can be added up."""
+    """Whether it is a number that can be added up and fits a float."""
     try:
-        return -INFINITY < amount < INFINITY  # type: ignore[operator]
+        return -LARGEST <= amount <= LARGEST  # type: ignore[operator]
     except TypeError:
         return False
 

@@ -66,6 +66,9 @@ def checked_headers(headers: Mapping[str, str], owner: str) -> dict[str, str]:
     Raises:
         ConfigurationError: one has a bad name or value; the value is not shown.
     """
+    if not isinstance(headers, Mapping):
+        kind = type(headers).__name__
+        raise ConfigurationError(f"{owner} is a {kind}; expected a dict of headers")
     for name, value in headers.items():
         if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
             raise ConfigurationError(f"{owner} has the name {name!r}; expected a token")
