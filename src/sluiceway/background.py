@@ -174,7 +174,6 @@ def serve(loop: asyncio.AbstractEventLoop, started: threading.Event) -> None:
             task.cancel()
         loop.run_until_complete(settle(pending))
         loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 
 
