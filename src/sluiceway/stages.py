@@ -7,7 +7,7 @@ given events and answers with events or an exception; it never sees a queue.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from logging import Logger
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
@@ -271,6 +271,3 @@ class Sink(Stage, Generic[In]):
         ``PermanentError`` when it cannot (rejected), ``PartialError`` when only some
         failed. Any other exception is a bug of the sink and rejects the events.
         """
-
-
-Copier = Callable[[Any], Any]

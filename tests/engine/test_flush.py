@@ -193,6 +193,7 @@ def test_a_flush_returns_when_the_pipeline_is_aborted(run):
             await pipeline.abort()
             async with asyncio.timeout(1):
                 await flushing
+            assert flushing.done()
 
     run(main())
 

@@ -18,6 +18,7 @@ from attrs import define
 from ..batch import Batch
 from ..batching import ask_size
 from ..clock import Clock
+from ..inlet import wake
 from ..settings import Queue
 from .books import Books
 from .marks import Mark
@@ -359,9 +360,3 @@ class BoundedQueue:
             f"<BoundedQueue {self._used}/{self.settings.capacity} "
             f"{self.settings.when_full}>"
         )
-
-
-def wake(waiter: asyncio.Future[None]) -> None:
-    """Let a waiter go on, unless it has already."""
-    if not waiter.done():
-        waiter.set_result(None)

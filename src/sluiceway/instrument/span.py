@@ -346,7 +346,7 @@ class CurrentSpan(LiveSpan):
         try:  # noqa: SIM105 - suppress() would double the cost
             reset_context(self._token)
         except ValueError:
-            pass
+            pass  # ended in another context, which has nothing of ours to restore
         del self._token  # it holds the context above, and that the spans above
         if error is not None:
             self._leave_with(error)
