@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 
 PRELUDE = """
-import asyncio, os, sys, threading
+import asyncio, os, signal, sys, threading
 from sluiceway import Inlet, Pipeline, source
 from sluiceway.testing import CollectingSink, HangingSink, SlowSink
 
@@ -24,6 +24,8 @@ class Says(CollectingSink):
         await super().write(events)
 
 inlet, end = Inlet(), Says()
+# a shell's background job starts with SIGINT ignored, and so would its children
+signal.signal(signal.SIGINT, signal.default_int_handler)
 """
 
 
