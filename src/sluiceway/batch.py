@@ -12,14 +12,16 @@ from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from .delivery import Delivery, DeliveryStatus
+import msgspec
+
+from .delivery import DELIVERED, Delivery, DeliveryStatus
 
 Ranges = list[tuple[Delivery | None, int]]
 Claims = Delivery | Ranges | None
 SHAREABLE = (str, bytes, int, float, bool, complex, type(None), frozenset)
 
 
-class Batch:
+class Batch(msgspec.Struct, eq=False):
     """A list of events, and the claims of those who wait for them.
 
     Args:
@@ -31,12 +33,9 @@ class Batch:
         size: bytes that it takes up in the queue that it stands in, 0 if not measured.
     """
 
-    __slots__ = ("claims", "events", "size")
-
-    def __init__(self, events: list[Any], claims: Claims = None) -> None:
-        self.events = events
-        self.claims = claims
-        self.size = 0
+    events: list[Any]
+    claims: Claims = None
+    size: int = 0
 
     def __len__(self) -> int:
         return len(self.events)
@@ -208,7 +207,7 @@ def change_pending(delivery: Delivery, difference: int) -> None:
     if difference > 0:
         delivery.grow(difference)
     elif difference < 0:
-        delivery.settle(DeliveryStatus.DELIVERED, -difference)
+        delivery.settle(DELIVERED, -difference)
 
 
 def runs_of(owners: list[Delivery | None]) -> Ranges:

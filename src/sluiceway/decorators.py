@@ -81,12 +81,12 @@ class FunctionProcessor(StageFunction, Processor[Any, Any]):
     """A plain function of one event that returns it, another one, or a list."""
 
     stateful = False
+    _spares_list = True
 
     def process(self, events: list[Any]) -> list[Any]:
         """The results for each event; a failed event is booked alone."""
         results, failed = call_each(self.function, events)
-        kinds = set(map(type, results))
-        if failed or kinds & NOT_AN_EVENT:
+        if failed or not NOT_AN_EVENT.isdisjoint(map(type, results)):
             return sort_results(events, results, failed, self.name)
         return results
 
@@ -95,6 +95,7 @@ class AsyncFunctionProcessor(StageFunction, Processor[Any, Any]):
     """An async function of one event, awaited for one event after the other."""
 
     stateful = False
+    _spares_list = True
 
     async def process(self, events: list[Any]) -> list[Any]:
         """The results for each event; a failed event is booked alone."""
@@ -107,8 +108,7 @@ class AsyncFunctionProcessor(StageFunction, Processor[Any, Any]):
                 failed[index] = unasked(error)
             except Exception as error:  # noqa: BLE001 - a user's bug costs one event
                 failed[index] = error
-        kinds = set(map(type, results))
-        if failed or kinds & NOT_AN_EVENT:
+        if failed or not NOT_AN_EVENT.isdisjoint(map(type, results)):
             return sort_results(events, results, failed, self.name)
         return results
 
@@ -117,6 +117,7 @@ class FunctionSampler(StageFunction, Sampler[Any]):
     """A plain function of one event that says whether to keep it."""
 
     stateful = False
+    _spares_list = True
 
     def sample(self, events: list[Any], now: float) -> list[Any]:  # noqa: ARG002
         """The events for which the function returned something true."""
@@ -143,7 +144,9 @@ class AsyncFunctionSink(StageFunction, Sink[Any]):
 
 
 END = object()
-NOT_AN_EVENT = {NoneType, list, GeneratorType, AsyncGeneratorType, CoroutineType}
+NOT_AN_EVENT = frozenset(
+    {NoneType, list, GeneratorType, AsyncGeneratorType, CoroutineType}
+)
 
 
 def call_each(
@@ -169,6 +172,8 @@ def call_each(
         except Exception as error:  # noqa: BLE001 - a user's bug costs one event
             failed[len(events) - length_hint(remaining) - 1] = error
             continue
+        if len(results) == len(events):
+            return results, failed
         left = length_hint(remaining)
         if left == 0 and is_exhausted(remaining, events):
             return results, failed

@@ -23,6 +23,9 @@ class DeliveryStatus(enum.IntEnum):
     REJECTED = 3
 
 
+DELIVERED = DeliveryStatus.DELIVERED  # looking it up costs as much as settling
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """What became of a batch.
 
@@ -46,7 +49,7 @@ class Outcome(msgspec.Struct, frozen=True):
     @property
     def is_delivered(self) -> bool:
         """Whether every event arrived or was left out on purpose."""
-        return self.status is DeliveryStatus.DELIVERED
+        return self.status is DELIVERED
 
 
 class Loss:
@@ -102,14 +105,15 @@ class Delivery:
         self, status: DeliveryStatus, count: int, error: BaseException | None = None
     ) -> None:
         """Book ``count`` events as ended with ``status``; the last one resolves."""
-        if count > self._pending:
+        left = self._pending - count
+        if left < 0:
             raise RuntimeError(f"{count} events settled, {self._pending} were pending")
-        self._pending -= count
-        if status is DeliveryStatus.DELIVERED:
+        self._pending = left
+        if status is DELIVERED:
             self._delivered += count
         elif count:
             self._lose(status, count, error)
-        if self._pending == 0 and self._outcome is None:
+        if left == 0 and self._outcome is None:
             self._resolve()
 
     def _lose(
@@ -131,12 +135,14 @@ class Delivery:
 
     def _resolve(self) -> None:
         if self._loss is None:
-            self._outcome = Outcome(DeliveryStatus.DELIVERED, self._delivered)
+            outcome = Outcome(DELIVERED, self._delivered)
         else:
-            self._outcome = outcome_of(self._delivered, self._loss)
-        callbacks, self._callbacks = self._callbacks, None
-        for callback in callbacks or ():
-            callback(self._outcome)
+            outcome = outcome_of(self._delivered, self._loss)
+        self._outcome = outcome
+        if self._callbacks is not None:
+            callbacks, self._callbacks = self._callbacks, None
+            for callback in callbacks:
+                callback(outcome)
 
     def __await__(self) -> Generator[object, None, Outcome]:
         if self._outcome is None:
@@ -156,7 +162,7 @@ class Delivery:
         return f"<Delivery {self._outcome.status.name}>"
 
     def __del__(self) -> None:
-        if getattr(self, "_pending", 0):
+        if self._pending:
             warnings.warn(f"{self!r} was never resolved", ResourceWarning, stacklevel=2)
 
 

@@ -139,6 +139,8 @@ class Worker(Stage):
     workers: int = 1
     stateful: bool = True
     mutates: bool = True
+    # Whether the list that it is given need not be copied: it only reads it.
+    _spares_list: ClassVar[bool] = False
 
 
 class Processor(Worker, Generic[In, Out]):

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..batch import Batch
 from ..decorators import unasked
-from ..delivery import DeliveryStatus
+from ..delivery import DELIVERED, DeliveryStatus
 from ..errors import PartialError
 from .books import failures_of
 from .claims import ClaimLine
@@ -149,7 +149,7 @@ class SinkWorker(Worker):
             hand.check()
             books.delivered += len(batch.events)
             if batch.claims is not None:
-                batch.settle(DeliveryStatus.DELIVERED)
+                batch.settle(DELIVERED)
         hand.batches = EMPTY
         books.batches += 1
         books.busy += self._now() - started

@@ -309,7 +309,8 @@ class BoundedQueue:
         """The events of a batch that was handed out are no longer worked on."""
         self._used -= count
         self._used_bytes -= size
-        self._wake_putter()
+        if self._putters:
+            self._wake_putter()
         if self._idle is not None and self._used == self.held():
             wake(self._idle)
 

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ..batch import Batch, carry_claims, change_pending
-from ..clock import Clock
 from ..decorators import is_async, unasked
 from ..errors import PartialError
 from ..stages import Processed
@@ -31,23 +30,29 @@ class Step:
 
     Args:
         node: the stage.
-        clock: tells samplers the time.
         complaints: where a stage's errors are logged, rarely.
     """
 
-    def __init__(self, node: Node, clock: Clock, complaints: Complaints) -> None:
+    def __init__(self, node: Node, complaints: Complaints) -> None:
         self.node = node
         self.books: Books = node.books
         self._complaints = complaints
         self._samples = node.kind is StageKind.SAMPLER
-        self._call = call_of(node, clock)
+        self._call = call_of(node)
+        self._spares_list = node.stage._spares_list  # noqa: SLF001 - ours
         self.waits = is_async(self._call)
 
-    def run(self, batch: Batch) -> None:
-        """Apply a stage that does not wait; the batch keeps what goes on."""
+    def run(self, batch: Batch, now: float) -> None:
+        """Apply a stage that does not wait; the batch keeps what goes on.
+
+        Args:
+            batch: at least one event.
+            now: on the pipeline's clock; samplers are told it.
+        """
         events = batch.events
+        given = events if self._spares_list else list(events)
         try:
-            result = self._call(list(events))
+            result = self._call(given, now) if self._samples else self._call(given)
         except (asyncio.CancelledError, SystemExit) as error:
             self._fail(batch, unasked(error))
             return
@@ -59,10 +64,10 @@ class Step:
             self._take(batch, result)
             return
         fewer = len(events) - len(result)
-        if fewer < 0 and self._samples:
-            self._fail(batch, TypeError(TOO_MANY))
-            return
         if fewer:
+            if fewer < 0 and self._samples:
+                self._fail(batch, TypeError(TOO_MANY))
+                return
             self._book_difference(fewer)
             if claims is not None:
                 change_pending(claims, -fewer)
@@ -147,13 +152,12 @@ class Step:
         self._complaints.about(self.node.name, error, count)
 
 
-def call_of(node: Node, clock: Clock) -> Work:
-    """What to call with a list of events."""
+def call_of(node: Node) -> Work:
+    """What to call with a list of events, and with the time if it is a sampler."""
     stage = node.stage
-    if node.kind is StageKind.SAMPLER:
-        return lambda events: stage.sample(events, clock.now())
-    work: Work = stage.process
-    return BlockingCall(work) if stage.blocking else work
+    work: Work = stage.sample if node.kind is StageKind.SAMPLER else stage.process
+    blocking = node.kind is StageKind.PROCESSOR and stage.blocking
+    return BlockingCall(work) if blocking else work
 
 
 def as_list(result: Any) -> list[Any]:

@@ -274,7 +274,7 @@ class Runtime:
         return [FlowWorker(queue, row, self._shared) for _ in range(segment.workers)]
 
     def _steps(self, nodes: list[Node]) -> list[Step]:
-        return [Step(node, self._clock, self._complaints) for node in nodes]
+        return [Step(node, self._complaints) for node in nodes]
 
     def _worker_ended(self, task: asyncio.Task[None]) -> None:
         worker = self._tasks[task]

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from attrs import define
 
 from ..batch import Batch
-from ..clock import Clock
+from ..clock import SYSTEM_CLOCK, Clock
 from ..stages import Patience
 from .books import Books
 from .complaints import Complaints
@@ -46,20 +46,20 @@ class Shared:
 class TimeSlice:
     """Lets others run when a worker has kept the loop for too long."""
 
-    __slots__ = ("_loop", "_until")
+    __slots__ = ("_now", "_until")
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._now = SYSTEM_CLOCK.now
         self._until = 0.0
 
     def is_used(self) -> bool:
         """Whether others should run before the next batch."""
-        return self._loop.time() >= self._until
+        return self._now() >= self._until
 
     async def rest(self) -> None:
         """Let others run; then a new slice begins."""
         await asyncio.sleep(0)
-        self._until = self._loop.time() + TIME_SLICE
+        self._until = self._now() + TIME_SLICE
 
 
 class Worker(ABC):
@@ -230,7 +230,7 @@ class Row:
                 count = len(batch.events)
                 before.sent += count
                 books.received += count
-            step.run(batch)
+            step.run(batch, started)
             ended = now()
             books.batches += 1
             books.busy += ended - started
@@ -258,7 +258,7 @@ class Row:
             if step.waits:
                 await step.run_waiting(batch, hand)
             else:
-                step.run(batch)
+                step.run(batch, started)
             step.books.time(self._now() - started)
             if not batch.events:
                 hand.batches = EMPTY
