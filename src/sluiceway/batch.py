@@ -55,14 +55,12 @@ class Batch(msgspec.Struct, eq=False):
     ) -> None:
         """Tell every claimant that all of its events here ended with ``status``."""
         claims = self.claims
-        if claims is None:
-            return
-        if isinstance(claims, Delivery):
+        if isinstance(claims, list):
+            for delivery, count in claims:
+                if delivery is not None:
+                    delivery.settle(status, count, error)
+        elif claims is not None:
             claims.settle(status, len(self.events), error)
-            return
-        for delivery, count in claims:
-            if delivery is not None:
-                delivery.settle(status, count, error)
 
     def settle_each(
         self, endings: Mapping[int, tuple[DeliveryStatus, BaseException | None]]

@@ -10,9 +10,9 @@ from __future__ import annotations
 import functools
 import inspect
 from asyncio import CancelledError, current_task
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import aclosing
-from operator import length_hint
+from operator import countOf, length_hint
 from types import AsyncGeneratorType, CoroutineType, GeneratorType, NoneType
 from typing import Any, TypeVar, overload
 
@@ -86,7 +86,7 @@ class FunctionProcessor(StageFunction, Processor[Any, Any]):
     def process(self, events: list[Any]) -> list[Any]:
         """The results for each event; a failed event is booked alone."""
         results, failed = call_each(self.function, events)
-        if failed or not NOT_AN_EVENT.isdisjoint(map(type, results)):
+        if failed or not are_events(results):
             return sort_results(events, results, failed, self.name)
         return results
 
@@ -108,7 +108,7 @@ class AsyncFunctionProcessor(StageFunction, Processor[Any, Any]):
                 failed[index] = unasked(error)
             except Exception as error:  # noqa: BLE001 - a user's bug costs one event
                 failed[index] = error
-        if failed or not NOT_AN_EVENT.isdisjoint(map(type, results)):
+        if failed or not are_events(results):
             return sort_results(events, results, failed, self.name)
         return results
 
@@ -175,23 +175,25 @@ def call_each(
         if len(results) == len(events):
             return results, failed
         left = length_hint(remaining)
-        if left == 0 and is_exhausted(remaining, events):
-            return results, failed
+        if left == 0:
+            # A function that raises StopIteration ends the loop too, even at the last
+            # event; but a list's iterator that has ended itself sees nothing appended.
+            events.append(None)
+            ended = next(remaining, END) is END
+            events.pop()
+            if ended:
+                return results, failed
         failed[len(events) - left - 1] = RuntimeError(
             "the function raised StopIteration"
         )
 
 
-def is_exhausted(iterator: Iterator[Any], events: list[Any]) -> bool:
-    """Whether a list's iterator has come to its end itself.
-
-    A function that raises ``StopIteration`` ends ``map`` too, even at the last event;
-    but an iterator that has ended stays so, and one that has not sees what is appended.
-    """
-    events.append(None)
-    ended = next(iterator, END) is END
-    events.pop()
-    return ended
+def are_events(results: list[Any]) -> bool:
+    """Whether each result is one event; mostly all of them are of one type."""
+    kind = type(results[0]) if results else None
+    if countOf(map(type, results), kind) == len(results):
+        return kind not in NOT_AN_EVENT
+    return NOT_AN_EVENT.isdisjoint(map(type, results))
 
 
 def sort_results(

@@ -58,7 +58,7 @@ class AccumulatorWorker(Worker):
 
     async def work(self) -> None:
         """Take batches in and time out, until the input ends."""
-        slice_of_time = TimeSlice()
+        turn = TimeSlice()
         while True:
             item = await self._inbox.get(self._next_deadline())
             if item is END:
@@ -76,8 +76,8 @@ class AccumulatorWorker(Worker):
                 await self._release(released or [])
             else:
                 await self._add(item)
-            if slice_of_time.is_used():
-                await slice_of_time.rest()
+            if turn.now() >= turn.until:
+                await turn.rest()
 
     def _ask_held(self) -> int:
         """How many events the accumulator holds, as far as it can tell."""

@@ -19,7 +19,7 @@ from .claims import ClaimLine
 from .graph import Node
 from .hands import EMPTY, Hand
 from .marks import Mark
-from .queue import END, BoundedQueue
+from .queue import END, BoundedQueue, End, Item
 from .threads import BlockingCall
 from .workers import Shared, TimeSlice, Worker
 from .writing import attempt_of, batcher_for, layered
@@ -53,35 +53,42 @@ class SinkWorker(Worker):
         self._slots = asyncio.Semaphore(sink.max_in_flight)
         self._alone = sink.max_in_flight == 1
         self._now = shared.clock.now
-        self._direct = self._alone and self._batcher is None
         self.hand = Hand(node)
         self.hands.add(self.hand)
         self._writes: dict[asyncio.Task[None], Hand] = {}
 
     async def work(self) -> None:
         """Write until the input ends and the last write has."""
-        slice_of_time = TimeSlice()
+        turn = TimeSlice()
+        direct = self._alone and self._batcher is None
         while True:
-            deadline = None if self._batcher is None else self._batcher.next_deadline()
-            item = self._inbox.get_nowait() or await self._inbox.get(deadline)
-            if isinstance(item, Batch):
-                if self._direct:
-                    self.hand.batches = (item,)
-                    await self._write(self.hand, item)
-                else:
-                    await self._take(item)
-            elif self._batcher is not None:
-                now = self._clock.now()
-                held = self._batcher.tick if item is None else self._batcher.flush
-                await self._launch([held(now)])
-            if item is END or isinstance(item, Mark):
-                await self._all_written()
-            if isinstance(item, Mark):
-                item.arrive()
-            elif item is END:
-                return
-            if slice_of_time.is_used():
-                await slice_of_time.rest()
+            item: Item | End | None = self._inbox.get_nowait()
+            if item is None:
+                item = await self._inbox.get(self._next_deadline())
+            if not isinstance(item, Batch):
+                await self._let_go(item)
+                if item is END:
+                    return
+            elif direct:
+                self.hand.batches = (item,)
+                await self._write(self.hand, item)
+            else:
+                await self._take(item)
+            if turn.now() >= turn.until:
+                await turn.rest()
+
+    def _next_deadline(self) -> float | None:
+        return None if self._batcher is None else self._batcher.next_deadline()
+
+    async def _let_go(self, item: Mark | End | None) -> None:
+        """Write what waits for its batch: its time, a flush or the end has come."""
+        if self._batcher is not None:
+            held = self._batcher.tick if item is None else self._batcher.flush
+            await self._launch([held(self._clock.now())])
+        if item is not None:
+            await self._all_written()
+        if isinstance(item, Mark):
+            item.arrive()
 
     async def _take(self, batch: Batch) -> None:
         batcher = self._batcher
@@ -136,6 +143,7 @@ class SinkWorker(Worker):
 
     async def _write(self, hand: Hand, batch: Batch) -> None:
         books = self.node.books
+        count = len(batch.events)
         started = self._now()
         try:
             await self._write_through(list(batch.events))
@@ -146,14 +154,15 @@ class SinkWorker(Worker):
             hand.check()
             self._fail(batch, error)
         else:
-            hand.check()
-            books.delivered += len(batch.events)
+            if hand.abandoned:
+                raise asyncio.CancelledError
+            books.delivered += count
             if batch.claims is not None:
                 batch.settle(DELIVERED)
         hand.batches = EMPTY
         books.batches += 1
         books.busy += self._now() - started
-        self._inbox.done(len(batch.events), batch.size)
+        self._inbox.done(count, batch.size)
 
     def _fail(self, batch: Batch, error: Exception) -> None:
         count = len(batch.events)

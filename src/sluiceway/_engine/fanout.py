@@ -7,7 +7,7 @@ n - 1 get copies; copies of events are made only where a branch changes events i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..batch import Batch, copy_event
@@ -46,13 +46,10 @@ class Outlet:
         self._mutating = {id(edge): mutates_below(edge.target) for edge in edges}
         direct = len(edges) == 1 and node.arms == edges and not edges[0].best_effort
         self._direct: BoundedQueue | None = self._targets[0] if direct else None
-
-    def send_nowait(self, batch: Batch) -> bool:
-        """Hand ``batch`` on if there is one way and room; False if ``send`` must."""
-        if self._direct is None or not self._direct.put_nowait(batch):
-            return False
-        self._books.sent += len(batch.events)
-        return True
+        # Hands a batch on, which the caller books as sent; False if ``send`` must.
+        self.put_nowait: Callable[[Batch], bool] = (
+            self._direct.put_nowait if self._direct is not None else cannot
+        )
 
     async def send(self, hand: Hand, batch: Batch) -> None:
         """Hand ``batch`` on; it leaves the hand piece by piece as it is taken."""
@@ -155,6 +152,11 @@ class Outlet:
         """There will be no more batches from this stage."""
         for queue in self._targets:
             queue.producer_finished()
+
+
+def cannot(_: Batch) -> bool:
+    """What an outlet with several ways answers who will not wait."""
+    return False
 
 
 class UnroutedError(LookupError):

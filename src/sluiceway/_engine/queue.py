@@ -59,8 +59,8 @@ class BoundedQueue:
         self._putters: deque[Ticket] = deque()
         self._getters: deque[asyncio.Future[None]] = deque()
         self._used = self._used_bytes = 0
-        self._capacity = settings.capacity
         self._sized = settings.max_bytes is not None
+        self._limit = 0 if self._sized else settings.capacity  # of put_nowait
         self._size = settings.size or ask_size
         self._paused = False
         self._broken: str | None = None
@@ -72,15 +72,11 @@ class BoundedQueue:
     def put_nowait(self, batch: Batch) -> bool:
         """Hand ``batch`` over if there is room; False if ``put`` must decide."""
         count = len(batch.events)
-        if (
-            self._sized
-            or self._putters
-            or self._broken is not None
-            or (self._used and self._used + count > self._capacity)
-        ):
+        used = self._used + count
+        if used > self._limit:
             return False
+        self._used = used
         self._books.received += count
-        self._used += count
         self._items.append(batch)
         if self._getters:
             self._wake_getter()
@@ -161,6 +157,7 @@ class BoundedQueue:
     async def _wait_for_room(self, count: int, size: int) -> None:
         ticket = Ticket()
         self._putters.append(ticket)
+        self._set_limit()
         loop = asyncio.get_running_loop()
         try:
             while self._broken is None and not (
@@ -170,11 +167,19 @@ class BoundedQueue:
                 await ticket.future
         finally:
             self._putters.remove(ticket)
+            self._set_limit()
             self._wake_putter()
 
+    def _set_limit(self) -> None:
+        """``put_nowait`` overtakes nobody who waits, and asks no sizes."""
+        asks = self._sized or self._putters or self._broken is not None
+        self._limit = 0 if asks else self.settings.capacity
+
     def _wake_putter(self) -> None:
-        if self._putters and self._putters[0].future is not None:
-            wake(self._putters[0].future)
+        first = self._putters[0] if self._putters else None
+        if first is not None and first.future is not None:
+            wake(first.future)
+            first.future = None
 
     # Shedding.
 
@@ -291,16 +296,17 @@ class BoundedQueue:
         try:
             await waiter
         except asyncio.CancelledError:
-            self._getters.remove(waiter)
             self._wake_getter()  # the item that woke us is for another worker
             raise
         finally:
             if timer is not None:
                 timer.cancel()
-        self._getters.remove(waiter)
+            if waiter in self._getters:
+                self._getters.remove(waiter)
 
     def _wake_getter(self) -> None:
-        for waiter in self._getters:
+        while self._getters:
+            waiter = self._getters.popleft()
             if not waiter.done():
                 waiter.set_result(None)
                 return
@@ -337,6 +343,7 @@ class BoundedQueue:
     def break_off(self, reason: str) -> None:
         """Drop what waits and whatever comes: the stage behind is gone."""
         self._broken = reason
+        self._set_limit()
         while self._items:
             item = self._items.popleft()
             if isinstance(item, Mark):

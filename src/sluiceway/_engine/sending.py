@@ -18,9 +18,7 @@ from .fanout import Outlet
 from .graph import Node
 from .hands import Hand
 from .marks import Mark
-from .workers import Shared, Worker
-
-LONGEST_RUN = 1024  # events that a source may send before others run
+from .workers import Shared, TimeSlice, Worker
 
 
 class SourceWorker(Worker):
@@ -35,11 +33,12 @@ class SourceWorker(Worker):
     def __init__(self, node: Node, outlet: Outlet, shared: Shared) -> None:
         super().__init__(node, None, shared)
         self._outlet = outlet
+        self._put_nowait = outlet.put_nowait
         self._books = node.books
         self._wants_delivery = bool(node.stage.wants_delivery)
         self._open = True
         self._task: asyncio.Task[Any] | None = None
-        self._unbroken = 0  # events sent since the source last waited
+        self._slice = TimeSlice()
         self._marks: list[tuple[Mark, set[Hand]]] = []  # and the sends before each
         self.stopping = False  # it has been cancelled because intake stops
 
@@ -59,21 +58,21 @@ class SourceWorker(Worker):
         """Hand events on; this is the ``send`` that a source is given."""
         given = list(events)
         count = len(given)
-        delivery = Delivery(count) if self._wants_delivery else UNTRACKED
-        if not count:
-            await asyncio.sleep(
-                0
-            )  # a source that yields nothing must not keep the loop
+        if self._wants_delivery:
+            delivery = Delivery(count)
+            batch = Batch(given, delivery)
+        else:
+            delivery = UNTRACKED
+            batch = Batch(given)
+        if not count:  # a source that sends nothing must not keep the loop
+            await asyncio.sleep(0)
             return delivery
-        batch = Batch(given, delivery if self._wants_delivery else None)
         self._books.created += count
-        if self._open and self._outlet.send_nowait(batch):
-            self._unbroken += count
-            if self._unbroken > LONGEST_RUN:
-                self._unbroken = 0
-                await asyncio.sleep(0)
+        if self._open and self._put_nowait(batch):
+            self._books.sent += count
+            if self._slice.now() >= self._slice.until:
+                await self._slice.rest()
             return delivery
-        self._unbroken = 0
         hand = Hand(self.node)
         hand.batches = untouched = (batch,)
         self.hands.add(hand)

@@ -11,8 +11,9 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from ..batch import Batch, carry_claims, change_pending
+from ..batch import Batch, carry_claims
 from ..decorators import is_async, unasked
+from ..delivery import DELIVERED
 from ..errors import PartialError
 from ..stages import Processed
 from .books import Books, valid_failures
@@ -21,7 +22,7 @@ from .graph import Node, StageKind
 from .hands import Hand
 from .threads import BlockingCall
 
-Work = Callable[[list[Any]], Any]
+Work = Callable[..., Any]
 TOO_MANY = "the sampler returned more events than it was given"
 
 
@@ -42,36 +43,40 @@ class Step:
         self._spares_list = node.stage._spares_list  # noqa: SLF001 - ours
         self.waits = is_async(self._call)
 
-    def run(self, batch: Batch, now: float) -> None:
+    def run(self, batch: Batch, now: float) -> int:
         """Apply a stage that does not wait; the batch keeps what goes on.
 
         Args:
             batch: at least one event.
             now: on the pipeline's clock; samplers are told it.
+
+        Returns:
+            How many events go on.
         """
         events = batch.events
         given = events if self._spares_list else list(events)
         try:
             result = self._call(given, now) if self._samples else self._call(given)
         except (asyncio.CancelledError, SystemExit) as error:
-            self._fail(batch, unasked(error))
-            return
+            return self._fail(batch, unasked(error))
         except Exception as error:  # noqa: BLE001 - a user's bug must not end a worker
-            self._fail(batch, error)
-            return
+            return self._fail(batch, error)
         claims = batch.claims
         if type(result) is not list or isinstance(claims, list):
-            self._take(batch, result)
-            return
-        fewer = len(events) - len(result)
+            return self._take(batch, result)
+        count = len(result)
+        fewer = len(events) - count
+        if fewer < 0:
+            return self._take(batch, result)
         if fewer:
-            if fewer < 0 and self._samples:
-                self._fail(batch, TypeError(TOO_MANY))
-                return
-            self._book_difference(fewer)
+            if self._samples:
+                self.books.sampled_out += fewer
+            else:
+                self.books.filtered += fewer
             if claims is not None:
-                change_pending(claims, -fewer)
+                claims.settle(DELIVERED, fewer)
         batch.events = result
+        return count
 
     async def run_waiting(self, batch: Batch, hand: Hand) -> None:
         """Apply a stage that waits; the batch keeps what goes on."""
@@ -91,27 +96,25 @@ class Step:
         if isinstance(self._call, BlockingCall):
             self._call.close()
 
-    def _take(self, batch: Batch, result: Any) -> None:
-        """Book what a stage answered."""
+    def _take(self, batch: Batch, result: Any) -> int:
+        """Book what a stage answered; how many events go on."""
         if not isinstance(result, list):
             try:
                 result = as_list(result)
             except Exception as error:  # noqa: BLE001 - a user's bug costs one batch
-                self._fail(batch, error)
-                return
+                return self._fail(batch, error)
         if isinstance(result, Processed):
-            self._take_processed(batch, result)
-        elif self._samples and len(result) > len(batch.events):
-            self._fail(batch, TypeError(TOO_MANY))
-        else:
-            self._book_difference(len(batch.events) - len(result))
-            self._replace(batch, result, {})
+            return self._take_processed(batch, result)
+        if self._samples and len(result) > len(batch.events):
+            return self._fail(batch, TypeError(TOO_MANY))
+        self._book_difference(len(batch.events) - len(result))
+        return self._replace(batch, result, {})
 
-    def _take_processed(self, batch: Batch, result: Processed[Any]) -> None:
+    def _take_processed(self, batch: Batch, result: Processed[Any]) -> int:
         self.books.filtered += result.filtered
         self.books.created += result.created
         failed = self._fail_some(batch, result.failed)
-        self._replace(batch, list(result), failed)
+        return self._replace(batch, list(result), failed)
 
     def _book_difference(self, fewer: int) -> None:
         if fewer < 0:
@@ -121,23 +124,24 @@ class Step:
         else:
             self.books.filtered += fewer
 
-    def _replace(self, batch: Batch, events: list[Any], failed: Any) -> None:
+    def _replace(self, batch: Batch, events: list[Any], failed: Any) -> int:
         """Put the results into the batch; its claims follow the events."""
         if batch.claims is not None:
             batch.claims = carry_claims(batch.claims, batch.events, events, failed)
         batch.events = events
+        return len(events)
 
-    def _fail(self, batch: Batch, error: Exception) -> None:
+    def _fail(self, batch: Batch, error: Exception) -> int:
         """Book a failed call: some events if it names them, else the batch."""
         if isinstance(error, PartialError) and error.kept is not None:
             failed = self._fail_some(batch, error.failed)
             fewer = len(batch.events) - len(failed) - len(error.kept)
             self._book_difference(fewer)
-            self._replace(batch, list(error.kept), failed)
-            return
+            return self._replace(batch, list(error.kept), failed)
         self._complain(error, len(batch.events))
         self.books.fail(batch, error)
         batch.events, batch.claims = [], None
+        return 0
 
     def _fail_some(
         self, batch: Batch, failures: Mapping[int, Exception]

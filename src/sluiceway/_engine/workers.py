@@ -20,7 +20,7 @@ from .fanout import Outlet
 from .graph import Node
 from .hands import EMPTY, Hand
 from .marks import Mark
-from .queue import END, BoundedQueue
+from .queue import BoundedQueue, End, Item
 from .steps import Step
 
 TIME_SLICE = 0.005  # seconds that a worker may keep the loop before it lets others run
@@ -44,22 +44,23 @@ class Shared:
 
 
 class TimeSlice:
-    """Lets others run when a worker has kept the loop for too long."""
+    """How long a worker may go on until it should let others run.
 
-    __slots__ = ("_now", "_until")
+    Attributes:
+        now: tells the time, whatever the pipeline's clock says.
+        until: when others should run, on ``now()``.
+    """
+
+    __slots__ = ("now", "until")
 
     def __init__(self) -> None:
-        self._now = SYSTEM_CLOCK.now
-        self._until = 0.0
-
-    def is_used(self) -> bool:
-        """Whether others should run before the next batch."""
-        return self._now() >= self._until
+        self.now = SYSTEM_CLOCK.now
+        self.until = 0.0
 
     async def rest(self) -> None:
         """Let others run; then a new slice begins."""
         await asyncio.sleep(0)
-        self._until = self._now() + TIME_SLICE
+        self.until = self.now() + TIME_SLICE
 
 
 class Worker(ABC):
@@ -158,12 +159,14 @@ class FlowWorker(Worker):
     async def work(self) -> None:
         """Pass batch after batch through the row."""
         queue, hand, row = self._inbox, self.hand, self._row
-        slice_of_time = TimeSlice()
+        turn = TimeSlice()
         while True:
-            item = queue.get_nowait() or await queue.get()
-            if item is END or item is None:
-                return
-            if isinstance(item, Mark):
+            item: Item | End | None = queue.get_nowait()
+            if item is None:
+                item = await queue.get()
+            if not isinstance(item, Batch):
+                if not isinstance(item, Mark):
+                    return
                 await self._pass_mark(item)
                 continue
             count, size = len(item.events), item.size
@@ -173,8 +176,8 @@ class FlowWorker(Worker):
             elif not row.take_nowait(item, hand):
                 await row.send(hand, item)
             queue.done(count, size)
-            if slice_of_time.is_used():
-                await slice_of_time.rest()
+            if turn.now() >= turn.until:
+                await turn.rest()
 
     async def _pass_mark(self, mark: Mark) -> None:
         """A flush overtakes nothing: wait for the other workers of this queue."""
@@ -202,6 +205,7 @@ class Row:
     ) -> None:
         self.steps = steps
         self._outlet = outlet
+        self._put_nowait = outlet.put_nowait
         self._now = clock.now
         self._users = users
         self.waits = any(step.waits for step in steps)
@@ -213,31 +217,29 @@ class Row:
         Returns:
             False if ``send`` must hand on what is in the hand.
         """
-        if self._run(batch, hand) and not self._outlet.send_nowait(batch):
-            return False
-        hand.batches = EMPTY
-        return True
-
-    def _run(self, batch: Batch, hand: Hand) -> bool:
-        """Call steps that do not wait; whether anything is left."""
-        before: Books | None = None
         now = self._now
         started = now()
+        count, books = 0, self.steps[0].books
+        sender: Books | None = None
         for step in self.steps:
             hand.node = step.node
             books = step.books
-            if before is not None:
-                count = len(batch.events)
-                before.sent += count
+            if sender is not None:
+                sender.sent += count
                 books.received += count
-            step.run(batch, started)
+            count = step.run(batch, started)
             ended = now()
             books.batches += 1
             books.busy += ended - started
             started = ended
-            if not batch.events:
+            sender = books
+            if not count:
+                break
+        else:
+            if not self._put_nowait(batch):
                 return False
-            before = books
+            books.sent += count
+        hand.batches = EMPTY
         return True
 
     async def take(self, batch: Batch, hand: Hand, before: Books | None) -> None:
