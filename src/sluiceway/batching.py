@@ -43,6 +43,7 @@ class Batcher(Accumulator[Any, Any]):
     """The state machine of one ``BatchBy``: what came in comes out, in order."""
 
     acknowledge = "on_output"
+    takes_notes = True
 
     def __init__(self, settings: BatchBy) -> None:
         self.name = None

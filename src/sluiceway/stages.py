@@ -46,6 +46,8 @@ class StageContext:
         resource: what the pipeline's telemetry is about, or None.
         logger: a logger for this stage; its lines never feed back into a pipeline.
         patience: waits between retries, cut short by a drain.
+        takes_notes: for a source: whether every stage that its events reach takes the
+            notes of a finished span in place of a ``Span``.
     """
 
     name: str
@@ -53,6 +55,7 @@ class StageContext:
     resource: Resource | None
     logger: Logger
     patience: Patience
+    takes_notes: bool = False
 
 
 class Send(Protocol[Given_contra]):
@@ -69,10 +72,13 @@ class Stage(Composable, ABC):
     Attributes:
         name: a unique name in the graph; by default made from the class's name.
         queue: the bounded queue in front of the stage; a source has none.
+        takes_notes: whether the notes of a finished span (``notes.py``) will do in
+            place of a ``Span``; a derived class must say so itself.
     """
 
     name: str | None = None
     queue: Queue = Queue()
+    takes_notes: ClassVar[bool] = False
     opened_by: ClassVar[str | None] = None  # the engine's: who has it open
 
     async def open(self, context: StageContext) -> None:

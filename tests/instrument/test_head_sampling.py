@@ -5,7 +5,7 @@ from opentelemetry import trace
 
 from sluiceway.errors import ConfigurationError
 from sluiceway.instrument import HeadSampler, Telemetry
-from sluiceway.instrument.span_source import event_of
+from sluiceway.notes import event_of
 from sluiceway.samplers.probability import ProbabilitySampler
 
 

@@ -10,8 +10,9 @@ from sluiceway.events import MetricPoint, Span
 from sluiceway.formats.compression import compress, decompress
 from sluiceway.formats.otlp_protobuf import decode_traces, encode_traces
 from sluiceway.sinks.http import packed
-from sluiceway.sinks.otlp import SLICE_BYTES, OtlpSink
+from sluiceway.sinks.otlp import OtlpSink
 from sluiceway.sinks.otlp_settings import Signal
+from sluiceway.sinks.otlp_signals import SLICE_BYTES
 from sluiceway.sources.otlp import OtlpSource
 from sluiceway.testing import stage_context
 

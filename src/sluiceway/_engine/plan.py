@@ -1,4 +1,4 @@
-"""Segments: which stages share a worker, and where queues stand.
+"""Segments: which stages share a worker, where queues stand, and who sees spans.
 
 Law: pure. A queue stands after sources, before accumulators, before each sink, at
 fan-outs and fan-ins, where ``workers`` changes and where a stage asks for a queue of
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from attrs import define
 
+from ..batching import Batcher
 from ..stages import Stage
 from .graph import Edge, Graph, Node, StageKind
 
@@ -68,6 +69,34 @@ def next_in_row(node: Node) -> Node | None:
     if not alone or own_queue or workers_of(target) != workers_of(node):
         return None
     return target
+
+
+def sends_notes(source: Node) -> bool:
+    """Whether all that a source's events reach takes notes in place of spans.
+
+    A fork looks into events, and so does who measures their bytes.
+    """
+    reached: set[Node] = set()
+    waiting = [source]
+    while waiting:
+        node = waiting.pop()
+        if any(not isinstance(arm, Edge) for arm in node.arms):
+            return False
+        for target in node.targets:
+            if not takes_notes(target):
+                return False
+            if target not in reached:
+                reached.add(target)
+                waiting.append(target)
+    return True
+
+
+def takes_notes(node: Node) -> bool:
+    """Whether one stage does; a derived class does not inherit what it may undo."""
+    stage = node.stage
+    batch = stage.settings if isinstance(stage, Batcher) else getattr(stage, "batch", 0)
+    measured = stage.queue.max_bytes or getattr(batch, "max_bytes", None)
+    return measured is None and vars(type(stage)).get("takes_notes", False) is True
 
 
 def workers_of(node: Node) -> int:

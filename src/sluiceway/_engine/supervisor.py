@@ -23,7 +23,7 @@ from .fanout import Outlet
 from .graph import Graph, Node, StageKind
 from .marks import Mark
 from .patience import DrainPatience
-from .plan import Segment, plan_segments
+from .plan import Segment, plan_segments, sends_notes
 from .queue import BoundedQueue
 from .sending import SourceWorker
 from .steps import Step
@@ -238,6 +238,7 @@ class Runtime:
             resource=self._resource,
             logger=getLogger(f"sluiceway.stages.{node.name}"),
             patience=self._patience,
+            takes_notes=node.kind is StageKind.SOURCE and sends_notes(node),
         )
 
     # Running.

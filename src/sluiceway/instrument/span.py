@@ -18,6 +18,7 @@ from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import StatusCode as ApiStatusCode
 
 from ..events import SpanEvent, SpanKind, StatusCode
+from ..notes import Details
 from .context import (
     SPAN_KEY,
     add,
@@ -40,7 +41,6 @@ from .identity import (
     link_of,
     span_of,
 )
-from .notes import Details
 from .values import (
     PLAIN,
     exception_attributes,
@@ -57,6 +57,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 LiveSpanType = TypeVar("LiveSpanType", bound="LiveSpan")
 
 INTERNAL = SpanKind.INTERNAL
+INTERNAL_NUMBER = int(INTERNAL)
 
 
 @frozen
@@ -126,7 +127,7 @@ class LiveSpan(ApiSpan):
         flags &= LOCAL_FLAGS
         self.identity: Identity = (trace_id, span_id, flags, trace_state)
         self._tracer, self._name = tracer, name
-        self._kind = kind if kind is INTERNAL else kind_of(kind)
+        self._kind = INTERNAL_NUMBER if kind is INTERNAL else int(kind_of(kind))
         self._start, self._details = 0, None
         self._recording = flags & SAMPLED
         own = {**attributes} if attributes else {}
@@ -187,7 +188,7 @@ class LiveSpan(ApiSpan):
                 trace_state,
                 self._flags,
                 self._details,
-                tracer,
+                tracer.provenance,
             )
         )
         # now the event's; who keeps the span keeps no more of it

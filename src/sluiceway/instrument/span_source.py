@@ -1,7 +1,7 @@
 """SpanSource: the source of finished spans.
 
 Law: an event is made of a span when the pipeline takes it, so that the code which is
-measured does not wait for that.
+measured does not wait for that; and no event is made where no stage looks at it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,19 @@ from typing import Any
 from ..delivery import Delivery
 from ..events import Span
 from ..inlet import Inlet
-from ..stages import Send
-from .notes import event_of
+from ..notes import event_of
+from ..stages import Send, StageContext
 
 
 class SpanSource(Inlet[Span]):
     """An inlet that takes the notes of finished spans, and ready ``Span`` events."""
+
+    _sends_notes = False
+
+    async def open(self, context: StageContext) -> None:
+        """Take spans in; learn whether those who get them can do with the notes."""
+        self._sends_notes = context.takes_notes
+        await super().open(context)
 
     async def run(self, send: Send[Span]) -> None:
         """Hand over what is emitted, as events, until the pipeline stops."""
@@ -25,4 +32,4 @@ class SpanSource(Inlet[Span]):
         async def send_events(events: Iterable[Any]) -> Delivery:
             return await send([event_of(span) for span in events])
 
-        await super().run(send_events)
+        await super().run(send if self._sends_notes else send_events)

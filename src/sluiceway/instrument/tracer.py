@@ -12,6 +12,8 @@ from opentelemetry.trace import SpanKind as ApiSpanKind
 from opentelemetry.trace import Tracer as ApiTracer
 
 from ..events import Scope
+from ..fork import follow_forks
+from ..notes import Provenance
 from .identity import (
     FRESH_TRACE,
     SAMPLED,
@@ -36,7 +38,15 @@ class Tracer(ApiTracer):
         scope: the library or module that the spans are of.
     """
 
-    __slots__ = ("emit", "head", "identifiers", "scope", "telemetry", "time_ns")
+    __slots__ = (
+        "emit",
+        "head",
+        "identifiers",
+        "provenance",
+        "scope",
+        "telemetry",
+        "time_ns",
+    )
 
     def __init__(self, telemetry: Telemetry, scope: Scope) -> None:
         self.telemetry = telemetry
@@ -45,6 +55,12 @@ class Tracer(ApiTracer):
         self.identifiers = Identifiers(telemetry.random)
         self.time_ns = telemetry.clock.time_ns
         self.emit: Callable[[Any], bool] = telemetry.spans.emit_nowait
+        self.after_fork()
+        follow_forks(self)
+
+    def after_fork(self) -> None:
+        """The spans of a forked child are of another instance of the service."""
+        self.provenance = Provenance(self.telemetry.resource, self.scope)
 
     def span(
         self,

@@ -33,6 +33,8 @@ class RateLimitSampler(Sampler[T]):
         ConfigurationError: a rate or burst that is not a number in range.
     """
 
+    takes_notes = True
+
     per_second: float = field(validator=number(0, 1e12), on_setattr=setters.frozen)
     burst: float | None = field(
         default=None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from logging import getLogger
 from typing import Any, Final
@@ -19,7 +19,6 @@ from attrs import frozen
 from ..batching import BatchBy
 from ..clock import SYSTEM_CLOCK
 from ..errors import ConfigurationError, PartialError, PermanentError
-from ..events import LogRecord, MetricPoint, Span
 from ..formats.otlp_protobuf import Encoder
 from ..layers import Write
 from ..layers.retry import raise_failures
@@ -39,20 +38,21 @@ from .otlp_settings import (
     checked,
     settings_for,
 )
-
-Telemetry = Span | MetricPoint | LogRecord
+from .otlp_signals import (
+    Telemetry,
+    encode_traces,
+    first_slice,
+    in_one_form,
+    next_slice,
+    not_telemetry,
+    pick,
+    sort_by_signal,
+)
 
 MAX_REQUEST: Final = 64 * 1024 * 1024  # bytes before compression
-SLICE_BYTES: Final = 128 * 1024  # encoded at once: 3 ms, or 10 if all is new
-SAMPLES: Final = 3  # events that are asked for their size
 BATCH: Final = BatchBy(max_events=2000, flush_interval=0.2)
 QUEUE: Final = Queue()
 RETRY: Final = Retry()
-KINDS: Final[Mapping[type, Signal]] = {
-    Span: Signal.TRACES,
-    MetricPoint: Signal.METRICS,
-    LogRecord: Signal.LOGS,
-}
 
 
 @frozen
@@ -100,6 +100,8 @@ class OtlpSink(Sink[Telemetry]):
     Raises:
         ConfigurationError: a setting cannot mean anything.
     """
+
+    takes_notes = True
 
     def __init__(
         self,
@@ -195,6 +197,7 @@ class OtlpSink(Sink[Telemetry]):
         """
         if not self._client.is_open:
             raise PermanentError(f"{self!r} takes nothing", reason="closed")
+        events = in_one_form(events)
         groups = sort_by_signal(events)
         lost = await asyncio.gather(
             *(
@@ -294,7 +297,7 @@ def encoders() -> Mapping[Signal, Callable[[list[Any]], bytes]]:
     """What makes a request of each signal's events; they share what they remember."""
     encoder = Encoder()
     return {
-        Signal.TRACES: encoder.traces,
+        Signal.TRACES: partial(encode_traces, encoder),
         Signal.METRICS: encoder.metrics,
         Signal.LOGS: encoder.logs,
     }
@@ -309,47 +312,3 @@ def checked_limit(max_request: int) -> int:
             " from 1"
         )
     return max_request
-
-
-def first_slice(events: list[Any]) -> int:
-    """How many events to encode at once, by the sizes of a few of them."""
-    sample = events[:: len(events) // SAMPLES + 1]
-    return next_slice(len(sample), sum(event.size() for event in sample))
-
-
-def next_slice(step: int, size: int) -> int:
-    """How many events to encode at once, when ``step`` of them took ``size`` bytes."""
-    return max(1, step * SLICE_BYTES // max(1, size))
-
-
-def sort_by_signal(
-    events: list[Telemetry],
-) -> Mapping[Signal | None, Sequence[int]]:
-    """The indices of the events of each signal; None for what is no telemetry."""
-    kinds = {kind: KINDS.get(kind) or signal_of(kind) for kind in {*map(type, events)}}
-    if len(kinds) == 1:
-        return dict.fromkeys(kinds.values(), range(len(events)))
-    groups: dict[Signal | None, list[int]] = {}
-    for index, event in enumerate(events):
-        groups.setdefault(kinds[type(event)], []).append(index)
-    return groups
-
-
-def pick(events: list[Telemetry], indices: Sequence[int]) -> list[Telemetry]:
-    """The events at the indices, mostly all of them."""
-    if len(indices) == len(events):
-        return events
-    return [events[index] for index in indices]
-
-
-def signal_of(derived: type) -> Signal | None:
-    """The signal of the events of a derived type."""
-    return next((KINDS[kind] for kind in KINDS if issubclass(derived, kind)), None)
-
-
-def not_telemetry(event: object) -> PermanentError:
-    """The error for an event of a wrong type."""
-    return PermanentError(
-        f"{type(event).__name__} is no Span, MetricPoint or LogRecord",
-        reason="not_telemetry",
-    )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...events import LogRecord, MetricPoint, Span
-from .envelope import enclose
+from ...notes import Notes
+from .envelope import enclose, group
 from .memo import Memo
 from .write_logs import encode_records
 from .write_metrics import encode_points
+from .write_notes import encode_notes, group_notes
 from .write_traces import encode_spans
 
 
@@ -26,15 +28,19 @@ class Encoder:
 
     def traces(self, spans: Iterable[Span]) -> bytes:
         """An ExportTraceServiceRequest; no bytes for no spans."""
-        return enclose(self._memo, spans, encode_spans)
+        return enclose(self._memo, group(spans), encode_spans)
+
+    def notes(self, notes: Iterable[Notes]) -> bytes:
+        """An ExportTraceServiceRequest of finished spans that are no events yet."""
+        return enclose(self._memo, group_notes(notes), encode_notes)
 
     def metrics(self, points: Iterable[MetricPoint]) -> bytes:
         """An ExportMetricsServiceRequest; no bytes for no points."""
-        return enclose(self._memo, points, encode_points)
+        return enclose(self._memo, group(points), encode_points)
 
     def logs(self, records: Iterable[LogRecord]) -> bytes:
         """An ExportLogsServiceRequest; no bytes for no records."""
-        return enclose(self._memo, records, encode_records)
+        return enclose(self._memo, group(records), encode_records)
 
 
 def encode_traces(spans: Iterable[Span]) -> bytes:

@@ -28,9 +28,12 @@ class ScopeGroup:
         self.events: list[Any] = []
 
 
-def group(events: Iterable[Any]) -> dict[int, list[ScopeGroup]]:
-    """The events by the identity of their resource, then by that of their scope."""
-    groups: dict[tuple[int, int], ScopeGroup] = {}
+Groups = dict[tuple[int, int], ScopeGroup]
+
+
+def group(events: Iterable[Any]) -> Groups:
+    """The events by the identity of their resource and scope."""
+    groups: Groups = {}
     resource = scope = add = None
     for event in events:
         if event.resource is not resource or event.scope is not scope or add is None:
@@ -41,20 +44,18 @@ def group(events: Iterable[Any]) -> dict[int, list[ScopeGroup]]:
                 found = groups[key] = ScopeGroup(resource, scope)
             add = found.events.append
         add(event)
-    resources: dict[int, list[ScopeGroup]] = {}
-    for (identity, _), found in groups.items():
-        resources.setdefault(identity, []).append(found)
-    return resources
+    return groups
 
 
 def enclose(
-    memo: Memo,
-    events: Iterable[Any],
-    encode: Callable[[Memo, list[Any]], bytes],
+    memo: Memo, groups: Groups, encode: Callable[[Memo, list[Any]], bytes]
 ) -> bytes:
     """An Export*ServiceRequest; ``encode`` writes the repeated field 2 of a scope."""
+    resources: dict[int, list[ScopeGroup]] = {}
+    for (identity, _), found in groups.items():
+        resources.setdefault(identity, []).append(found)
     request: list[bytes] = []
-    for scopes in group(events).values():
+    for scopes in resources.values():
         body: list[bytes] = []
         for found in scopes:
             body += scope_group(memo, found.scope, encode(memo, found.events))

@@ -1,16 +1,26 @@
 """The notes that a finished span leaves, and the event that is made of them.
 
-Law: a tuple is the cheapest object that holds them; nobody sees it but the source.
+Law: a tuple is the cheapest object that holds them. Only a stage that says
+``takes_notes`` ever sees one; for all others the source makes spans of them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import Any, TypeGuard
 
-from ..events import Attributes, Link, Span, SpanEvent, SpanKind, StatusCode
+import msgspec
 
-if TYPE_CHECKING:
-    from .tracer import Tracer
+from .events import (
+    Attributes,
+    Link,
+    Resource,
+    Scope,
+    Span,
+    SpanEvent,
+    SpanKind,
+    StatusCode,
+)
 
 
 class Details:
@@ -25,20 +35,38 @@ class Details:
         self.status_message = ""
 
 
+class Provenance(msgspec.Struct, eq=False, frozen=True):
+    """Whose spans they are."""
+
+    resource: Resource
+    scope: Scope
+
+
 Notes = tuple[
-    str,
-    bytes,
-    bytes,
-    bytes,
-    int,
-    int,
+    str,  # name
+    bytes,  # trace id
+    bytes,  # span id
+    bytes,  # parent's span id
+    int,  # start, nanoseconds since the epoch
+    int,  # end
     Attributes,
-    SpanKind,
-    str,
-    int,
+    int,  # kind
+    str,  # tracestate
+    int,  # flags
     Details | None,
-    "Tracer",
+    Provenance,
 ]
+
+provenance_of = itemgetter(11)
+KINDS = {int(kind): kind for kind in SpanKind}  # calling an enum is slow
+
+
+def are_notes(events: list[Any]) -> TypeGuard[list[Notes]]:
+    """Whether all of the events are notes, and none is a tuple of a user's."""
+    try:
+        return {*map(type, map(provenance_of, events))} == {Provenance}
+    except Exception:  # noqa: BLE001 - a user's events may be anything
+        return False
 
 
 def event_of(span: Notes | Span) -> Span:
@@ -57,7 +85,7 @@ def event_of(span: Notes | Span) -> Span:
         trace_state,
         flags,
         details,
-        tracer,
+        provenance,
     ) = span
     event = Span(
         name=name,
@@ -67,11 +95,11 @@ def event_of(span: Notes | Span) -> Span:
         start_time_unix_nano=start,
         end_time_unix_nano=end,
         attributes=attributes,
-        kind=kind,
+        kind=KINDS[kind],
         trace_state=trace_state,
         flags=flags,
-        resource=tracer.telemetry.resource,
-        scope=tracer.scope,
+        resource=provenance.resource,
+        scope=provenance.scope,
     )
     if details is not None:
         event.events = details.events

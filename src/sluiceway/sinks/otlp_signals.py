@@ -1,0 +1,89 @@
+"""What signal an event is of, and how many events to encode at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from ..errors import PermanentError
+from ..events import LogRecord, MetricPoint, Span
+from ..formats.otlp_protobuf import Encoder
+from ..notes import are_notes, event_of
+from .otlp_settings import Signal
+
+Telemetry = Span | MetricPoint | LogRecord
+
+SLICE_BYTES: Final = 128 * 1024  # encoded at once: 3 ms, or 10 if all is new
+SAMPLES: Final = 3  # events that are asked for their size
+KINDS: Final[Mapping[type, Signal]] = {
+    Span: Signal.TRACES,
+    MetricPoint: Signal.METRICS,
+    LogRecord: Signal.LOGS,
+}
+
+
+def in_one_form(events: list[Any]) -> list[Any]:
+    """Notes of finished spans if all events are such, else spans in place of them."""
+    if are_notes(events) or tuple not in {*map(type, events)}:
+        return events
+    return [
+        event_of(event) if type(event) is tuple and are_notes([event]) else event
+        for event in events
+    ]
+
+
+def first_slice(events: list[Any]) -> int:
+    """How many events to encode at once, by the sizes of a few of them."""
+    sample = [*map(event_of, events[:: len(events) // SAMPLES + 1])]
+    return next_slice(len(sample), sum(event.size() for event in sample))
+
+
+def next_slice(step: int, size: int) -> int:
+    """How many events to encode at once, when ``step`` of them took ``size`` bytes."""
+    return max(1, step * SLICE_BYTES // max(1, size))
+
+
+def sort_by_signal(
+    events: list[Telemetry],
+) -> Mapping[Signal | None, Sequence[int]]:
+    """The indices of the events of each signal; None for what is no telemetry.
+
+    Args:
+        events: ``in_one_form``.
+    """
+    if are_notes(events[:1]):
+        return {Signal.TRACES: range(len(events))}
+    kinds = {kind: KINDS.get(kind) or signal_of(kind) for kind in {*map(type, events)}}
+    if len(kinds) == 1:
+        return dict.fromkeys(kinds.values(), range(len(events)))
+    groups: dict[Signal | None, list[int]] = {}
+    for index, event in enumerate(events):
+        groups.setdefault(kinds[type(event)], []).append(index)
+    return groups
+
+
+def encode_traces(encoder: Encoder, spans: list[Any]) -> bytes:
+    """A request of spans, or of the notes of such."""
+    if type(spans[0]) is tuple:
+        return encoder.notes(spans)
+    return encoder.traces(spans)
+
+
+def pick(events: list[Telemetry], indices: Sequence[int]) -> list[Telemetry]:
+    """The events at the indices, mostly all of them."""
+    if len(indices) == len(events):
+        return events
+    return [events[index] for index in indices]
+
+
+def signal_of(derived: type) -> Signal | None:
+    """The signal of the events of a derived type."""
+    return next((KINDS[kind] for kind in KINDS if issubclass(derived, kind)), None)
+
+
+def not_telemetry(event: object) -> PermanentError:
+    """The error for an event of a wrong type."""
+    return PermanentError(
+        f"{type(event).__name__} is no Span, MetricPoint or LogRecord",
+        reason="not_telemetry",
+    )
