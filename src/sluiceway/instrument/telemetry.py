@@ -8,16 +8,18 @@ from functools import cached_property
 from logging import getLogger
 from random import Random
 from typing import Any
+from weakref import WeakValueDictionary
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import ConfigurationError
-from ..events import LogRecord, MetricPoint, Resource, Scope
+from ..events import LogRecord, MetricPoint, Resource
 from ..fork import follow_forks
 from ..inlet import Inlet
 from .collecting import MetricsSource
 from .head import head_of
 from .log_handler import LogHandler
 from .meter import Meter
+from .providers import MeterProvider, ScopeKey, TracerProvider, key_of, scope_of
 from .resource import make_resource, resource_of
 from .span_source import SpanSource
 from .tracer import Tracer
@@ -65,7 +67,8 @@ class Telemetry:
         self.clock = clock
         self.head = head_of(sampler)
         self.random = Random()  # noqa: S311 - identifiers are no secrets
-        self._meters: dict[tuple[str, str], Meter] = {}
+        self._tracers: WeakValueDictionary[ScopeKey, Tracer] = WeakValueDictionary()
+        self._meters: dict[ScopeKey, Meter] = {}
         self.spans = SpanSource("spans", capacity=CAPACITY)
         self.logs: Inlet[LogRecord] = Inlet("logs", capacity=CAPACITY)
         self.metrics = MetricsSource(
@@ -76,16 +79,52 @@ class Telemetry:
         )
         follow_forks(self)
 
-    def tracer(self, name: str, version: str | None = None) -> Tracer:
-        """A tracer for a library or module, usually ``__name__``."""
-        return Tracer(self, Scope(name, version or ""))
+    def tracer(
+        self,
+        name: str,
+        version: str | None = None,
+        *,
+        schema_url: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> Tracer:
+        """A tracer for a library or module; the same one for the same arguments.
 
-    def meter(self, name: str, version: str | None = None) -> Meter:
-        """A meter for a library or module; the same one for the same name."""
-        key = (name, version or "")
-        if key not in self._meters:
-            self._meters.setdefault(key, Meter(Scope(*key), self.clock))
-        return self._meters[key]
+        Args:
+            name: usually ``__name__``.
+            version: of the library or module.
+            schema_url: of the conventions that its spans follow.
+            attributes: of the instrumentation scope, not of its spans.
+        """
+        scope = scope_of(name, version, schema_url, attributes)
+        key = key_of(scope)
+        return self._tracers.get(key) or self._tracers.setdefault(
+            key, Tracer(self, scope)
+        )
+
+    def meter(
+        self,
+        name: str,
+        version: str | None = None,
+        *,
+        schema_url: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> Meter:
+        """A meter for a library or module; see ``tracer`` for the arguments."""
+        scope = scope_of(name, version, schema_url, attributes)
+        key = key_of(scope)
+        return self._meters.get(key) or self._meters.setdefault(
+            key, Meter(scope, self.clock)
+        )
+
+    @cached_property
+    def tracer_provider(self) -> TracerProvider:
+        """``tracer`` for those who know OpenTelemetry's API only."""
+        return TracerProvider(self)
+
+    @cached_property
+    def meter_provider(self) -> MeterProvider:
+        """``meter`` for those who know OpenTelemetry's API only."""
+        return MeterProvider(self)
 
     @cached_property
     def log_handler(self) -> LogHandler:

@@ -1,0 +1,116 @@
+"""Providers: where an instrumentation asks for ours through OpenTelemetry's API.
+
+Law: whatever a library passes, it gets a tracer or meter that works; a name that is
+none becomes ``""`` and is said. Source: OpenTelemetry specification, ``trace/api.md``
+(Get a Tracer) and ``metrics/api.md`` (Get a Meter).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from logging import getLogger
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.metrics import MeterProvider as ApiMeterProvider
+from opentelemetry.trace import TracerProvider as ApiTracerProvider
+
+from ..events import Scope
+from ..formats.identity import identity_of
+from .values import plain_attributes, text_of
+
+if TYPE_CHECKING:
+    from .meter import Meter
+    from .telemetry import Telemetry
+    from .tracer import Tracer
+
+ScopeKey = tuple[str, str, str, bytes]
+
+
+class TracerProvider(ApiTracerProvider):
+    """Gives the tracers of one ``Telemetry`` to whoever asks through the API.
+
+    Args:
+        telemetry: whose tracers these are.
+    """
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self.telemetry = telemetry
+
+    def get_tracer(
+        self,
+        instrumenting_module_name: str,
+        instrumenting_library_version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> Tracer:
+        """A tracer for the instrumentation; the same one for the same arguments."""
+        return self.telemetry.tracer(
+            checked_name(instrumenting_module_name, "tracer"),
+            instrumenting_library_version,
+            schema_url=schema_url,
+            attributes=attributes,
+        )
+
+    def __repr__(self) -> str:
+        return f"<TracerProvider of {self.telemetry!r}>"
+
+
+class MeterProvider(ApiMeterProvider):
+    """Gives the meters of one ``Telemetry`` to whoever asks through the API.
+
+    Args:
+        telemetry: whose meters these are.
+    """
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self.telemetry = telemetry
+
+    def get_meter(
+        self,
+        name: str,
+        version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> Meter:
+        """A meter for the instrumentation; the same one for the same arguments."""
+        return self.telemetry.meter(
+            checked_name(name, "meter"),
+            version,
+            schema_url=schema_url,
+            attributes=attributes,
+        )
+
+    def __repr__(self) -> str:
+        return f"<MeterProvider of {self.telemetry!r}>"
+
+
+def checked_name(name: Any, of: str) -> str:
+    """``name`` if it is one; else ``""``, with a warning that tells what was given."""
+    if isinstance(name, str) and name:
+        return name
+    getLogger(__name__).warning(
+        "the name of a %s is %r; expected the name of the instrumentation; using ''",
+        of,
+        name,
+    )
+    return ""
+
+
+def scope_of(
+    name: str,
+    version: str | None,
+    schema_url: str | None,
+    attributes: Mapping[str, Any] | None,
+) -> Scope:
+    """The instrumentation scope that these arguments describe."""
+    return Scope(
+        name,
+        text_of(version or ""),
+        plain_attributes(attributes),
+        text_of(schema_url or ""),
+    )
+
+
+def key_of(scope: Scope) -> ScopeKey:
+    """What is equal for equal scopes only."""
+    return scope.name, scope.version, scope.schema_url, identity_of(scope.attributes)
