@@ -1,4 +1,4 @@
-"""The ``ot`` member of a tracestate: a span's sampling threshold and its randomness.
+"""The ``tracestate`` header, and its ``ot`` member: sampling threshold and randomness.
 
 Law: what is not ours passes unchanged; what is ours and malformed counts as absent.
 Both are whole numbers of 56 bits; a span is kept where randomness >= threshold.
@@ -10,14 +10,70 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 
 DIGITS = 14  # hex digits of 56 bits
 FULL = 1 << 56  # a threshold that no randomness reaches: keep nothing
 MEMBERS = 32  # W3C: a tracestate with more is invalid as a whole
 LONGEST_VALUE = 256
+LONGEST = 8192  # characters of the whole; W3C asks for 512 at least
+BULKY = 128  # W3C: members with more characters go first where some must
 
+MEMBER = re.compile(
+    r"(?P<key>[a-z0-9][a-z0-9_\-*/@]{0,255})="
+    r"(?P<value>[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e])"
+)
 THRESHOLD = re.compile(r"[0-9a-f]{1,14}")
 RANDOMNESS = re.compile(r"[0-9a-f]{14}")
+
+
+def parse_tracestate(headers: Iterable[str]) -> dict[str, str]:
+    """The members of all headers in their order; nothing where one is malformed.
+
+    Args:
+        headers: the values of the headers. Of two members with one key the first one
+            stays; more than 8192 characters are shortened.
+    """
+    found: dict[str, str] = {}
+    for text in ",".join(headers).split(","):
+        member = text.strip(" \t")
+        if not member:
+            continue
+        pair = MEMBER.fullmatch(member)
+        if pair is None or len(found) == MEMBERS:
+            return {}
+        found.setdefault(pair["key"], pair["value"])
+    return shortened(found)
+
+
+def format_tracestate(members: dict[str, str]) -> str:
+    """The header's text."""
+    return ",".join([f"{key}={value}" for key, value in members.items()])
+
+
+def is_member(key: str, value: str) -> bool:
+    """Whether a tracestate can hold this key and value."""
+    return MEMBER.fullmatch(f"{key}={value}") is not None
+
+
+def shortened(members: dict[str, str], longest: int = LONGEST) -> dict[str, str]:
+    """What fits into so many characters: bulky members go first, then from the right.
+
+    Args:
+        members: keys and values in their order.
+        longest: characters, the commas included.
+    """
+    kept = dict(members)
+    excess = len(format_tracestate(kept)) - longest
+    sizes = {key: len(key) + len(value) + 1 for key, value in members.items()}
+    bulky = [key for key in reversed(members) if sizes[key] > BULKY]
+    others = [key for key in reversed(members) if sizes[key] <= BULKY]
+    for key in bulky + others:
+        if excess <= 0:
+            break
+        del kept[key]
+        excess -= sizes[key] + 1
+    return kept
 
 
 def threshold_of(probability: float, precision: int = 4) -> int:
