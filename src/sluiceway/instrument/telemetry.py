@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from logging import getLogger
 from random import Random
 from typing import Any
 from weakref import WeakValueDictionary
+
+from opentelemetry.propagators.textmap import TextMapPropagator
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import ConfigurationError
@@ -19,6 +21,7 @@ from .collecting import MetricsSource
 from .head import head_of
 from .log_handler import LogHandler
 from .meter import Meter
+from .propagators import propagator_of
 from .providers import MeterProvider, ScopeKey, TracerProvider, key_of, scope_of
 from .resource import make_resource, resource_of
 from .span_source import SpanSource
@@ -38,6 +41,9 @@ class Telemetry:
             ``OTEL_RESOURCE_ATTRIBUTES``.
         sampler: decides at the root of each trace: a ``ProbabilitySampler`` or a
             ``HeadSampler``; by default every trace is recorded.
+        propagators: what travels in the headers of requests: names, such as
+            ``"tracecontext"`` and ``"baggage"``, or OpenTelemetry's
+            ``TextMapPropagator``; by default ``OTEL_PROPAGATORS``, or both of these.
         export_interval: seconds between two collections of the metrics; by default
             ``OTEL_METRIC_EXPORT_INTERVAL`` (milliseconds), or 60.
         clock: the time of spans, points and records.
@@ -47,9 +53,11 @@ class Telemetry:
         spans: the source of finished spans.
         logs: the source of log records.
         metrics: the source of metric points.
+        propagator: reads and writes the headers of requests.
 
     Raises:
-        ConfigurationError: a sampler that is none, or no positive interval.
+        ConfigurationError: a sampler or a propagator that is none, or no positive
+            interval.
     """
 
     def __init__(
@@ -58,6 +66,7 @@ class Telemetry:
         *,
         resource: Resource | Mapping[str, Any] | None = None,
         sampler: Any = None,
+        propagators: Iterable[str | TextMapPropagator] | None = None,
         export_interval: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -66,6 +75,7 @@ class Telemetry:
         self.resource = make_resource(service_name, self._given)
         self.clock = clock
         self.head = head_of(sampler)
+        self.propagator: TextMapPropagator = propagator_of(propagators)
         self.random = Random()  # noqa: S311 - identifiers are no secrets
         self._tracers: WeakValueDictionary[ScopeKey, Tracer] = WeakValueDictionary()
         self._meters: dict[ScopeKey, Meter] = {}
