@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sluiceway.formats.tracestate import (
     FULL,
     adjusted_count,
+    consistent_trace_state,
     format_threshold,
     parse_threshold,
     probability_of,
@@ -142,3 +143,21 @@ def test_no_tracestate_breaks_the_reader_or_the_writer(text):
     written = trace_state_with_threshold(text, 1 << 55)
     assert read_ot(written) == (1 << 55, randomness)
     assert threshold is None or 0 <= threshold < FULL
+
+
+@pytest.mark.parametrize(
+    ("state", "sampled", "kept"),
+    [
+        ("", True, ""),
+        ("a=b", True, "a=b"),
+        ("ot=th:c,a=b", True, "ot=th:c,a=b"),
+        ("ot=th:c,a=b", False, "a=b"),
+        ("ot=th:d,a=b", True, "a=b"),
+        ("ot=th:d,a=b", False, "ot=th:d,a=b"),
+        ("a=b,ot=th:8;rv:70000000000000", True, "ot=rv:70000000000000,a=b"),
+        ("ot=th:xyz", True, "ot=th:xyz"),
+    ],
+)
+def test_a_threshold_that_contradicts_the_decision_is_erased(state, sampled, kept):
+    trace_id = bytes(9) + b"\xc0" + bytes(6)
+    assert consistent_trace_state(state, trace_id, sampled) == kept

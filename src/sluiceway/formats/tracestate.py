@@ -149,6 +149,24 @@ def trace_state_with_threshold(trace_state: str, threshold: int | None) -> str:
     return ",".join(members[:MEMBERS])
 
 
+def consistent_trace_state(trace_state: str, trace_id: bytes, sampled: bool) -> str:
+    """The tracestate without a ``th`` that contradicts what was decided.
+
+    Args:
+        trace_state: the header's text, may be empty.
+        trace_id: the randomness, where the tracestate has no ``rv``.
+        sampled: what was decided.
+    """
+    threshold, randomness = read_ot(trace_state)
+    if threshold is None:
+        return trace_state
+    if randomness is None:
+        randomness = randomness_of(trace_id)
+    if (randomness >= threshold) == sampled:
+        return trace_state
+    return trace_state_with_threshold(trace_state, None)
+
+
 def split_members(trace_state: str) -> tuple[list[str], list[str]]:
     """The entries of the first ``ot`` member, and all members of other vendors."""
     entries: list[str] | None = None
