@@ -4,9 +4,10 @@ Loads OpenTelemetry's API, whose Tracer, Span and Meter these are; never its SDK
 """
 
 from .head import HeadSampler
+from .limits import SpanLimits
 from .meter import Meter
 from .span import LiveSpan
 from .telemetry import Telemetry
 from .tracer import Tracer
 
-__all__ = ["HeadSampler", "LiveSpan", "Meter", "Telemetry", "Tracer"]
+__all__ = ["HeadSampler", "LiveSpan", "Meter", "SpanLimits", "Telemetry", "Tracer"]

@@ -1,21 +1,37 @@
 """Sampling at the head: whether a trace that starts here is recorded.
 
-Law: only roots are decided here; a span follows its parent, so that a trace is whole
-and the propagated ``traceparent`` tells the truth. Source: OpenTelemetry specification,
-``trace/sdk.md`` (ParentBased) and ``trace/tracestate-probability-sampling.md``.
+Law: a span follows its parent unless a ``ParentBasedSampler`` says otherwise, so that a
+trace is whole and the propagated ``traceparent`` tells the truth. A sampler's bug costs
+no trace. Source: OpenTelemetry specification, ``trace/sdk.md`` (ParentBased) and
+``trace/tracestate-probability-sampling.md``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from logging import getLogger
 from typing import Any, Protocol, runtime_checkable
 
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import SpanContext, TraceFlags
 
+from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import ConfigurationError
+from ..formats.tracestate import (
+    FULL,
+    consistent_trace_state,
+    randomness_of,
+    read_ot,
+    trace_state_with_threshold,
+)
+from ..samplers.always import AlwaysOffSampler, AlwaysOnSampler
+from ..samplers.parent_based import ParentBasedSampler
+from ..samplers.rate_limit import RateLimitSampler
+from ..samplers.start import ChoosingSampler, SpanStart
+from .trace_state import TraceState
 
-FULL = 1 << 56  # a threshold that no randomness reaches
+Decision = tuple[bool, str]  # whether to record, and the tracestate from here on
+Attributes = Mapping[str, Any]
 
 
 @runtime_checkable
@@ -29,15 +45,38 @@ class HeadSampler(Protocol):
         name: str,
         attributes: Mapping[str, Any] | None = None,
     ) -> bool:
-        """Whether to record the trace of a root span; never blocks.
+        """Whether to record a span; never blocks.
 
         Args:
             trace_id: 128 bits, the lower 56 of them uniformly random.
-            parent_context: None, since a span with a parent follows it.
-            name: the root span's name.
-            attributes: those that the root span starts with.
+            parent_context: None, since a span with a parent follows it; but the
+                parent's where a ``ParentBasedSampler`` leaves such spans to this one.
+            name: the span's name.
+            attributes: those that the span starts with.
         """
         ...
+
+
+class Asking:
+    """What asks once, and keeps the trace where that fails.
+
+    Args:
+        ask: called with whatever ``answer`` is called with.
+    """
+
+    def __init__(self, ask: Callable[..., Any]) -> None:
+        self._ask = ask
+        self._complained = False
+
+    def answer(self, *question: Any) -> Any:
+        """The answer, or True where there is none."""
+        try:
+            return self._ask(*question)
+        except Exception:
+            if not self._complained:
+                self._complained = True
+                getLogger(__name__).exception("a head sampler failed; spans are kept")
+            return True
 
 
 class Head:
@@ -50,21 +89,54 @@ class Head:
     trace_state = ""
 
     def __init__(self, sampler: HeadSampler) -> None:
-        self._sampler = sampler
-        self._complained = False
+        self._asking = Asking(sampler.should_sample)
 
     def keeps(
-        self, trace_id: bytes, name: str, attributes: Mapping[str, Any] | None
+        self,
+        trace_id: bytes,
+        name: str,
+        attributes: Attributes | None,
+        parent: SpanContext | None = None,
     ) -> bool:
         """Whether to record the trace that starts with this span."""
         whole = int.from_bytes(trace_id, "big")
-        try:
-            return bool(self._sampler.should_sample(whole, None, name, attributes))
-        except Exception:
-            if not self._complained:
-                self._complained = True
-                getLogger(__name__).exception("a head sampler failed; spans are kept")
-            return True
+        return bool(self._asking.answer(whole, parent, name, attributes))
+
+    def decide(self, start: SpanStart) -> Decision:
+        """Whether to record this span, whose parent may be anywhere."""
+        parent = parent_of(start)
+        kept = self.keeps(start.trace_id, start.name, start.attributes, parent)
+        return kept, consistent_trace_state(start.trace_state, start.trace_id, kept)
+
+
+class RateHead:
+    """Keeps so many traces a second.
+
+    Args:
+        sampler: a ``RateLimitSampler``.
+        clock: tells it the time.
+    """
+
+    trace_state = ""
+
+    def __init__(self, sampler: Any, clock: Clock) -> None:
+        self._sample, self._clock = sampler.sample, clock
+        self._lock = threading.Lock()  # spans start in every thread
+
+    def keeps(
+        self,
+        trace_id: bytes,  # noqa: ARG002 - as Head
+        name: str,  # noqa: ARG002
+        attributes: Attributes | None,  # noqa: ARG002
+    ) -> bool:
+        """Whether the bucket has a token left."""
+        with self._lock:
+            return bool(self._sample([None], self._clock.now()))
+
+    def decide(self, start: SpanStart) -> Decision:
+        """Whether the bucket has a token left for this span."""
+        kept = self.keeps(start.trace_id, start.name, start.attributes)
+        return kept, consistent_trace_state(start.trace_state, start.trace_id, kept)
 
 
 class ThresholdHead:
@@ -75,38 +147,132 @@ class ThresholdHead:
     """
 
     def __init__(self, threshold: int) -> None:
-        # here, since an application without this sampler does not need its module
-        from ..formats.tracestate import trace_state_with_threshold  # noqa: PLC0415
-
         self._threshold = threshold
-        self.trace_state = (
-            trace_state_with_threshold("", threshold) if threshold < FULL else ""
-        )
+        self.trace_state = self._state_of("") if threshold < FULL else ""
+
+    def _state_of(self, trace_state: str) -> str:
+        return trace_state_with_threshold(trace_state, self._threshold)
 
     def keeps(
         self,
         trace_id: bytes,
         name: str,  # noqa: ARG002 - as Head
-        attributes: Mapping[str, Any] | None,  # noqa: ARG002 - as Head
+        attributes: Attributes | None,  # noqa: ARG002 - as Head
     ) -> bool:
         """Whether the trace's randomness reaches the threshold."""
         return int.from_bytes(trace_id[9:], "big") >= self._threshold
 
+    def decide(self, start: SpanStart) -> Decision:
+        """The same for a trace that may bring its own randomness."""
+        state = start.trace_state
+        _, randomness = read_ot(state)
+        if randomness is None:
+            randomness = randomness_of(start.trace_id)
+        if randomness >= self._threshold:
+            return True, self._state_of(state)
+        return False, trace_state_with_threshold(state, None) if state else ""
 
-def head_of(sampler: Any) -> Head | ThresholdHead | None:
-    """What a tracer asks at roots; None records them all.
+
+class FixedHead:
+    """Decides all spans alike.
+
+    Args:
+        kept: how.
+    """
+
+    trace_state = ""
+
+    def __init__(self, *, kept: bool) -> None:
+        self._kept = kept
+
+    def keeps(
+        self,
+        trace_id: bytes,  # noqa: ARG002 - as Head
+        name: str,  # noqa: ARG002
+        attributes: Attributes | None,  # noqa: ARG002
+    ) -> bool:
+        """What was decided for all."""
+        return self._kept
+
+    def decide(self, start: SpanStart) -> Decision:
+        """What was decided for all."""
+        state = start.trace_state
+        return self._kept, consistent_trace_state(state, start.trace_id, self._kept)
+
+
+Leaf = Head | FixedHead | RateHead | ThresholdHead
+
+
+class ChoosingHead:
+    """Asks a sampler which of its samplers is to decide.
+
+    Args:
+        sampler: the one that chooses.
+        clock: for those that depend on time.
+    """
+
+    def __init__(self, sampler: ChoosingSampler, clock: Clock) -> None:
+        self._asking = Asking(sampler.choose)
+        self._heads = {id(s): any_head_of(s, clock) for s in sampler.choices}
+
+    def decide(self, start: SpanStart) -> Decision:
+        """What the chosen one decides."""
+        chosen = self._heads.get(id(self._asking.answer(start)))
+        if chosen is None:
+            return True, start.trace_state
+        return chosen.decide(start)
+
+
+def parent_of(start: SpanStart) -> SpanContext | None:
+    """The parent in the API's form."""
+    if not start.parent_id:
+        return None
+    return SpanContext(
+        int.from_bytes(start.trace_id, "big"),
+        int.from_bytes(start.parent_id, "big"),
+        is_remote=start.parent_is_remote,
+        trace_flags=TraceFlags(start.parent_sampled),
+        trace_state=TraceState.from_header([start.trace_state]),
+    )
+
+
+def head_of(sampler: Any, clock: Clock = SYSTEM_CLOCK) -> Leaf | ChoosingHead | None:
+    """What a tracer asks; None records what begins here and follows the rest.
+
+    A head that does not choose is asked about the roots of traces only.
 
     Raises:
         ConfigurationError: ``sampler`` can not decide at the head.
     """
     if sampler is None:
         return None
+    if isinstance(sampler, ParentBasedSampler) and sampler.follows_parents:
+        return head_of(sampler.root, clock)
+    head = any_head_of(sampler, clock)
+    if isinstance(head, ChoosingHead) and not isinstance(sampler, ParentBasedSampler):
+        return ChoosingHead(ParentBasedSampler(sampler), clock)
+    return head
+
+
+def any_head_of(sampler: Any, clock: Clock) -> Leaf | ChoosingHead:
+    """What asks this sampler, about whatever span.
+
+    Raises:
+        ConfigurationError: ``sampler`` can not decide at the head.
+    """
+    if isinstance(sampler, AlwaysOnSampler | AlwaysOffSampler):
+        return FixedHead(kept=isinstance(sampler, AlwaysOnSampler))
     if callable(getattr(sampler, "should_sample", None)):
         return Head(sampler)
+    if callable(getattr(sampler, "choose", None)):
+        return ChoosingHead(sampler, clock)
+    if isinstance(sampler, RateLimitSampler):
+        return RateHead(sampler, clock)
     threshold = getattr(sampler, "threshold", None)
     if isinstance(threshold, int) and 0 <= threshold <= FULL:
         return ThresholdHead(threshold)
     raise ConfigurationError(
-        f"Telemetry.sampler is {sampler!r}; expected a ProbabilitySampler or an object "
-        "with should_sample(trace_id, parent_context, name, attributes)"
+        f"Telemetry.sampler is {sampler!r}; expected a sampler out of "
+        "sluiceway.samplers, or an object with "
+        "should_sample(trace_id, parent_context, name, attributes)"
     )

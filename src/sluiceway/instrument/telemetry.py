@@ -18,7 +18,10 @@ from ..events import LogRecord, MetricPoint, Resource
 from ..fork import follow_forks
 from ..inlet import Inlet
 from .collecting import MetricsSource
-from .head import head_of
+from .environment import flag
+from .environment_sampler import sampler_from_environment
+from .head import ChoosingHead, head_of
+from .limits import SpanLimits
 from .log_handler import LogHandler
 from .meter import Meter
 from .propagators import propagator_of
@@ -30,6 +33,7 @@ from .tracer import Tracer
 CAPACITY = 100_000  # spans or log records that wait for a pipeline
 INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
 DEFAULT_INTERVAL = 60.0
+NEVER = 1 << 30  # a level that no line of a log has
 
 
 class Telemetry:
@@ -39,8 +43,12 @@ class Telemetry:
         service_name: ``service.name``; by default ``OTEL_SERVICE_NAME``.
         resource: further resource attributes, or a ``Resource``; they win over
             ``OTEL_RESOURCE_ATTRIBUTES``.
-        sampler: decides at the root of each trace: a ``ProbabilitySampler`` or a
-            ``HeadSampler``; by default every trace is recorded.
+        sampler: decides at the root of each trace: one of ``sluiceway.samplers``, or
+            an object with ``should_sample``; a ``ParentBasedSampler`` decides on other
+            spans too. By default ``OTEL_TRACES_SAMPLER``, or every trace is recorded
+            but those that come from elsewhere not sampled.
+        limits: how much a span may hold; by default ``OTEL_SPAN_*_LIMIT`` and their
+            like.
         propagators: what travels in the headers of requests: names, such as
             ``"tracecontext"`` and ``"baggage"``, or OpenTelemetry's
             ``TextMapPropagator``; by default ``OTEL_PROPAGATORS``, or both of these.
@@ -54,6 +62,8 @@ class Telemetry:
         logs: the source of log records.
         metrics: the source of metric points.
         propagator: reads and writes the headers of requests.
+        disabled: whether ``OTEL_SDK_DISABLED`` switches it off: nothing is recorded,
+            and traces pass through.
 
     Raises:
         ConfigurationError: a sampler or a propagator that is none, or no positive
@@ -66,6 +76,7 @@ class Telemetry:
         *,
         resource: Resource | Mapping[str, Any] | None = None,
         sampler: Any = None,
+        limits: SpanLimits | None = None,
         propagators: Iterable[str | TextMapPropagator] | None = None,
         export_interval: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -74,7 +85,11 @@ class Telemetry:
         self._given = resource_of(resource)
         self.resource = make_resource(service_name, self._given)
         self.clock = clock
-        self.head = head_of(sampler)
+        self.disabled = flag("OTEL_SDK_DISABLED")
+        if sampler is None:
+            sampler = sampler_from_environment()
+        self.head: Any = head_of(sampler, clock)
+        self.limits = limits or SpanLimits.from_environment()
         self.propagator: TextMapPropagator = propagator_of(propagators)
         self.random = Random()  # noqa: S311 - identifiers are no secrets
         self._tracers: WeakValueDictionary[ScopeKey, Tracer] = WeakValueDictionary()
@@ -108,8 +123,20 @@ class Telemetry:
         scope = scope_of(name, version, schema_url, attributes)
         key = key_of(scope)
         return self._tracers.get(key) or self._tracers.setdefault(
-            key, Tracer(self, scope)
+            key, self._tracer_type(self, scope)
         )
+
+    @cached_property
+    def _tracer_type(self) -> type[Tracer]:
+        if self.disabled:
+            from .silent import SilentTracer  # noqa: PLC0415 - few need it
+
+            return SilentTracer
+        if isinstance(self.head, ChoosingHead):
+            from .deciding import DecidingTracer  # noqa: PLC0415 - few need it
+
+            return DecidingTracer
+        return Tracer
 
     def meter(
         self,
@@ -139,10 +166,15 @@ class Telemetry:
     @cached_property
     def log_handler(self) -> LogHandler:
         """A handler for the standard logging: ``getLogger().addHandler(...)``."""
-        return LogHandler(self)
+        handler = LogHandler(self)
+        if self.disabled:
+            handler.setLevel(NEVER)
+        return handler
 
     def collect(self) -> list[MetricPoint]:
         """A point for every series of every instrument, as of now."""
+        if self.disabled:
+            return []
         meters = [*self._meters.values()]
         return [point for meter in meters for point in meter.collect(self.resource)]
 

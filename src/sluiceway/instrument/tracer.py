@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Link
@@ -13,7 +13,9 @@ from opentelemetry.trace import Tracer as ApiTracer
 
 from ..events import Scope
 from ..fork import follow_forks
+from ..formats.tracestate import consistent_trace_state
 from ..notes import Provenance
+from .head import ChoosingHead, Leaf
 from .identity import (
     FRESH_TRACE,
     SAMPLED,
@@ -48,10 +50,17 @@ class Tracer(ApiTracer):
         "time_ns",
     )
 
+    # What the API's methods make, and a decorated function for each call.
+    live: ClassVar[type[LiveSpan]] = LiveSpan
+    current: ClassVar[type[CurrentSpan]] = CurrentSpan
+    open: ClassVar[type[CurrentSpan]] = OpenSpan
+
     def __init__(self, telemetry: Telemetry, scope: Scope) -> None:
         self.telemetry = telemetry
         self.scope = scope
-        self.head = telemetry.head
+        head = telemetry.head
+        # one that chooses is asked by a DecidingTracer, about every span
+        self.head: Leaf | None = None if isinstance(head, ChoosingHead) else head
         self.identifiers = Identifiers(telemetry.random)
         self.time_ns = telemetry.clock.time_ns
         self.emit: Callable[[Any], bool] = telemetry.spans.emit_nowait
@@ -95,7 +104,10 @@ class Tracer(ApiTracer):
         context = above.get_span_context() if isinstance(above, ApiSpan) else None
         if context is None or not context.is_valid:
             return self._root(name, attributes)
-        return identity_of(context)
+        trace_id, span_id, flags, state = identity_of(context)
+        if "ot=" in state:
+            state = consistent_trace_state(state, trace_id, bool(flags & SAMPLED))
+        return trace_id, span_id, flags, state
 
     def _root(self, name: str, attributes: Mapping[str, Any] | None) -> Identity:
         trace_id = self.identifiers.trace_id()
@@ -104,6 +116,10 @@ class Tracer(ApiTracer):
         if self.head.keeps(trace_id, name, attributes):
             return trace_id, b"", FRESH_TRACE, self.head.trace_state
         return trace_id, b"", FRESH_TRACE & ~SAMPLED, ""
+
+    def span_type(self, kind: type[LiveSpan]) -> type[Any]:
+        """The class that this tracer's decorated functions make in the place of one."""
+        return self.live if kind is LiveSpan else self.current
 
     # What the API asks of a tracer.
 
@@ -119,7 +135,7 @@ class Tracer(ApiTracer):
         set_status_on_exception: bool = True,
     ) -> LiveSpan:
         """Start a span without making it current; as a context manager it ends it."""
-        span = LiveSpan().prepare(self, name, attributes, kind, links, context)
+        span = self.live().prepare(self, name, attributes, kind, links, context)
         span.start(start_time)
         if not (record_exception and set_status_on_exception):
             span.on_error = OnError(record_exception, set_status_on_exception)
@@ -138,7 +154,7 @@ class Tracer(ApiTracer):
         end_on_exit: bool = True,
     ) -> CurrentSpan:
         """``span`` in the API's spelling."""
-        make = CurrentSpan if end_on_exit else OpenSpan
+        make = self.current if end_on_exit else self.open
         span = make().prepare(self, name, attributes, kind, links, context)
         if start_time is not None:
             span.start(start_time)

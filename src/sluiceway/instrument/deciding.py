@@ -1,0 +1,102 @@
+"""DecidingTracer: for a sampler that must be asked about more than the roots of traces.
+
+Law: what is decided stands before the span can be seen by anybody. Most telemetries do
+not need it, and their spans do not pay for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from ..samplers.start import SpanStart
+from .identity import REMOTE, SAMPLED, AnyKind, AnyLink, Parent
+from .span import INTERNAL, CurrentSpan, LiveSpan, OpenSpan
+from .tracer import Tracer
+
+if TYPE_CHECKING:
+    from .head import ChoosingHead
+
+LiveSpanType = TypeVar("LiveSpanType", bound=LiveSpan)
+
+
+class Decided(LiveSpan):
+    """A span on which a head sampler decides as soon as everything is known of it."""
+
+    __slots__ = ()
+
+    def prepare(  # noqa: PLR0917 - as LiveSpan
+        self,
+        tracer: Tracer,
+        name: str,
+        attributes: Mapping[str, Any] | None = None,
+        kind: AnyKind = INTERNAL,
+        links: Iterable[AnyLink] | None = None,
+        parent: Parent | None = None,
+    ) -> Self:
+        """As ``LiveSpan.prepare``, and the decision."""
+        super().prepare(tracer, name, attributes, kind, links, parent)
+        head: ChoosingHead = tracer.telemetry.head
+        trace_id, span_id, flags, trace_state = self.identity
+        kept, trace_state = head.decide(
+            SpanStart(
+                self._name,
+                self._kind,
+                self._attributes,
+                trace_id,
+                self._parent_id,
+                bool(flags & SAMPLED),
+                bool(self._flags & REMOTE),
+                trace_state,
+            )
+        )
+        self._recording = kept * SAMPLED
+        self._flags = self._flags & ~SAMPLED | self._recording
+        flags = flags & ~SAMPLED | self._recording
+        self.identity = (trace_id, span_id, flags, trace_state)
+        return self
+
+
+class DecidedSpan(Decided):
+    """One that is not made current."""
+
+    __slots__ = ()
+
+
+class DecidedCurrent(Decided, CurrentSpan):
+    """One that is current in its block, and decides anew on each call it decorates."""
+
+    __slots__ = ()
+
+    def another(self, kind: type[LiveSpanType]) -> LiveSpanType:
+        """As ``CurrentSpan.another``, of those that decide."""
+        own: LiveSpanType = super().another(self._tracer.span_type(kind))
+        return own
+
+
+class DecidedOpen(DecidedCurrent, OpenSpan):
+    """One that goes on after its block."""
+
+    __slots__ = ()
+
+
+class DecidingTracer(Tracer):
+    """Makes spans that ask ``telemetry.head`` about themselves."""
+
+    __slots__ = ()
+
+    live = DecidedSpan
+    current = DecidedCurrent
+    open = DecidedOpen
+
+    def span(
+        self,
+        name: str,
+        *,
+        attributes: Mapping[str, Any] | None = None,
+        kind: AnyKind = INTERNAL,
+        links: Iterable[AnyLink] | None = None,
+        parent: Parent | None = None,
+    ) -> CurrentSpan:
+        """As ``Tracer.span``."""
+        return DecidedCurrent().prepare(self, name, attributes, kind, links, parent)
