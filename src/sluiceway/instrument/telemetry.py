@@ -102,6 +102,7 @@ class Telemetry:
             clock=clock,
             start_afresh=self._forget_measurements,
         )
+        self._installed = False
         follow_forks(self)
 
     def tracer(
@@ -162,6 +163,24 @@ class Telemetry:
     def meter_provider(self) -> MeterProvider:
         """``meter`` for those who know OpenTelemetry's API only."""
         return MeterProvider(self)
+
+    def install(self) -> bool:
+        """Make the providers and the propagator of this one those of the process.
+
+        From then on every OpenTelemetry instrumentation feeds it, those included that
+        asked for a tracer or meter before. A provider of somebody else, or of another
+        ``Telemetry``, stays; it is named in a warning, and the propagator stays too.
+        With ``OTEL_SDK_DISABLED`` only the propagator is set, so that traces pass
+        through. To call it again is no error.
+
+        Returns:
+            Whether everything of this one is installed now.
+        """
+        if not self._installed:
+            from .install import install  # noqa: PLC0415 - few processes do
+
+            self._installed = install(self)
+        return self._installed
 
     @cached_property
     def log_handler(self) -> LogHandler:
