@@ -71,3 +71,20 @@ def test_a_telemetry_leaves_the_apis_globals_alone_until_it_is_installed():
     before = trace.get_tracer_provider(), get_global_textmap()
     assert Telemetry("shop").tracer_provider is not before[0]
     assert (trace.get_tracer_provider(), get_global_textmap()) == before
+
+
+def test_what_instrumentations_count_on_beyond_the_api_is_there(telemetry):
+    provider = telemetry.tracer_provider
+    assert provider.resource is telemetry.resource
+    tracer = provider.get_tracer("lib")
+    given = {"a": 1}
+    for make in (tracer.start_span, tracer.start_as_current_span):
+        with make("s", kind=trace.SpanKind.SERVER, attributes=given) as span:
+            span.update_name("t")
+            span.set_attribute("b", 2)
+            assert span.kind is trace.SpanKind.SERVER
+            assert span.name == "t"
+            assert span.attributes == {"a": 1, "b": 2}
+        assert span.attributes == {}
+    with tracer.start_as_current_span("s", end_on_exit=False) as span:
+        assert span.kind is trace.SpanKind.INTERNAL

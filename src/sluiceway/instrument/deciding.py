@@ -7,17 +7,16 @@ not need it, and their spans do not pay for it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from ..samplers.start import SpanStart
 from .identity import REMOTE, SAMPLED, AnyKind, AnyLink, Parent
-from .span import INTERNAL, CurrentSpan, LiveSpan, OpenSpan
+from .readable import ReadableCurrent, ReadableOpen, ReadableSpan
+from .span import INTERNAL, CurrentSpan, LiveSpan
 from .tracer import Tracer
 
 if TYPE_CHECKING:
     from .head import ChoosingHead
-
-LiveSpanType = TypeVar("LiveSpanType", bound=LiveSpan)
 
 
 class Decided(LiveSpan):
@@ -57,24 +56,19 @@ class Decided(LiveSpan):
         return self
 
 
-class DecidedSpan(Decided):
+class DecidedSpan(Decided, ReadableSpan):
     """One that is not made current."""
 
     __slots__ = ()
 
 
-class DecidedCurrent(Decided, CurrentSpan):
+class DecidedCurrent(Decided, ReadableCurrent):
     """One that is current in its block, and decides anew on each call it decorates."""
 
     __slots__ = ()
 
-    def another(self, kind: type[LiveSpanType]) -> LiveSpanType:
-        """As ``CurrentSpan.another``, of those that decide."""
-        own: LiveSpanType = super().another(self._tracer.span_type(kind))
-        return own
 
-
-class DecidedOpen(DecidedCurrent, OpenSpan):
+class DecidedOpen(Decided, ReadableOpen):
     """One that goes on after its block."""
 
     __slots__ = ()

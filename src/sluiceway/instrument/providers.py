@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.metrics import MeterProvider as ApiMeterProvider
 from opentelemetry.trace import TracerProvider as ApiTracerProvider
 
-from ..events import Scope
+from ..events import Resource, Scope
 from ..formats.identity import identity_of
 from .values import plain_attributes, text_of
 
@@ -35,6 +35,11 @@ class TracerProvider(ApiTracerProvider):
 
     def __init__(self, telemetry: Telemetry) -> None:
         self.telemetry = telemetry
+
+    @property
+    def resource(self) -> Resource:
+        """Beyond the API: the instrumentation of logging asks it for the service."""
+        return self.telemetry.resource
 
     def get_tracer(
         self,

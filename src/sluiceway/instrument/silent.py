@@ -8,21 +8,20 @@ came, as the API's own stand-in has it. Source: OpenTelemetry specification,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from opentelemetry.trace import Span as ApiSpan
 
 from .context import SPAN_KEY, get_context
 from .identity import AnyKind, AnyLink, Identity, Parent, identity_of, span_of
+from .readable import ReadableCurrent, ReadableSpan
 from .span import INTERNAL, CurrentSpan, LiveSpan
 from .tracer import Tracer
-
-LiveSpanType = TypeVar("LiveSpanType", bound=LiveSpan)
 
 NOBODY: Identity = (bytes(16), bytes(8), 0, "")
 
 
-class SilentSpan(LiveSpan):
+class Silent(LiveSpan):
     """Has the identity of its parent, so that nobody sees that it is there."""
 
     __slots__ = ()
@@ -45,15 +44,16 @@ class SilentSpan(LiveSpan):
         return self
 
 
-class SilentCurrent(SilentSpan, CurrentSpan):
-    """One that is current in its block."""
+class SilentSpan(Silent, ReadableSpan):
+    """One that is not made current."""
 
     __slots__ = ()
 
-    def another(self, kind: type[LiveSpanType]) -> LiveSpanType:
-        """As ``CurrentSpan.another``, of those that are silent."""
-        own: LiveSpanType = super().another(self._tracer.span_type(kind))
-        return own
+
+class SilentCurrent(Silent, ReadableCurrent):
+    """One that is current in its block."""
+
+    __slots__ = ()
 
 
 class SilentTracer(Tracer):

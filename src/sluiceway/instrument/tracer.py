@@ -26,7 +26,8 @@ from .identity import (
     Parent,
     identity_of,
 )
-from .span import INTERNAL, CurrentSpan, LiveSpan, OnError, OpenSpan
+from .readable import ReadableCurrent, ReadableOpen, ReadableSpan
+from .span import INTERNAL, CurrentSpan, LiveSpan, OnError
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -51,9 +52,9 @@ class Tracer(ApiTracer):
     )
 
     # What the API's methods make, and a decorated function for each call.
-    live: ClassVar[type[LiveSpan]] = LiveSpan
-    current: ClassVar[type[CurrentSpan]] = CurrentSpan
-    open: ClassVar[type[CurrentSpan]] = OpenSpan
+    live: ClassVar[type[LiveSpan]] = ReadableSpan
+    current: ClassVar[type[CurrentSpan]] = ReadableCurrent
+    open: ClassVar[type[CurrentSpan]] = ReadableOpen
 
     def __init__(self, telemetry: Telemetry, scope: Scope) -> None:
         self.telemetry = telemetry
