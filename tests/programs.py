@@ -10,9 +10,14 @@ import textwrap
 
 def run_program(program, **variables):
     """What the program prints; no OTEL_* variable is set but those that are given."""
+    return run_python("-W", "error", "-c", textwrap.dedent(program), **variables)
+
+
+def run_python(*arguments, **variables):
+    """What Python prints with these arguments; it must end well."""
     own = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],
+        [sys.executable, *arguments],
         check=False,
         capture_output=True,
         text=True,
