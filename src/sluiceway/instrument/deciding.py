@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from ..notes import KINDS
 from ..samplers.start import SpanStart
 from .identity import REMOTE, SAMPLED, AnyKind, AnyLink, Parent
 from .readable import ReadableCurrent, ReadableOpen, ReadableSpan
@@ -40,7 +41,7 @@ class Decided(LiveSpan):
         kept, trace_state = head.decide(
             SpanStart(
                 self._name,
-                self._kind,
+                KINDS[self._kind],
                 self._attributes,
                 trace_id,
                 self._parent_id,
