@@ -3,13 +3,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections.abc import Mapping
 
 import pytest
 from opentelemetry import trace
 
 from sluiceway import Pipeline
 from sluiceway.instrument import Telemetry
-from sluiceway.testing import FailingSink
+from sluiceway.testing import FailingSink, ManualClock
 
 
 @pytest.fixture
@@ -106,6 +107,181 @@ def test_an_exception_is_text(telemetry, logger):
 def test_a_wrong_format_loses_neither_the_line_nor_the_application(telemetry, logger):
     logger.info("%d of %d", "one")  # noqa: PLE1206 - that is the case
     assert lines(telemetry)[0].body == "%d of %d ('one',)"
+
+
+class Broken:
+    """Nothing of it can be told."""
+
+    def __repr__(self):
+        raise RuntimeError("no text")
+
+
+class Unreadable(Mapping):
+    """Fails as it is read, as a dict does that another thread changes meanwhile."""
+
+    def __getitem__(self, key):
+        raise KeyError(key)
+
+    def __iter__(self):
+        raise RuntimeError("dictionary changed size during iteration")
+
+    def __len__(self):
+        return 1
+
+    def __repr__(self):
+        return "unreadable"
+
+
+def test_a_value_that_cannot_be_told_costs_neither_the_line_nor_its_neighbours(
+    telemetry, logger, capsys
+):
+    logger.info("%s", Broken(), extra={"a": Broken(), "b": Unreadable(), "c": 1})
+    logger.info(Broken())
+    logger.info(Unreadable())
+    first, second, third = lines(telemetry)
+    assert first.body == "%s <unprintable tuple>"
+    assert first.attributes["a"] == "<unprintable Broken>"
+    assert first.attributes["b"] == "unreadable"
+    assert first.attributes["c"] == 1
+    assert second.body == "<unprintable Broken> ()"
+    assert third.body == "unreadable"
+    assert capsys.readouterr().err == ""
+
+
+def test_extra_may_be_nested_and_have_keys_that_are_no_text(telemetry, logger):
+    logger.info("x", extra={"order": {"lines": [{7: (1, None)}]}, 5: b"raw"})
+    attributes = lines(telemetry)[0].attributes
+    assert attributes["order"] == {"lines": [{"7": [1, None]}]}
+    assert attributes["5"] == b"raw"
+    assert all(type(key) is str for key in attributes)
+
+
+def test_an_extra_with_the_name_of_a_field_is_loggings_error_and_not_ours(
+    telemetry, logger
+):
+    with pytest.raises(KeyError, match="message"):
+        logger.info("x", extra={"message": "y"})  # noqa: G101 - that is the case
+    logger.info("x", extra={"code.line.number": 7, "body": "mine", "severity": 3})
+    attributes = lines(telemetry)[0].attributes
+    assert attributes["code.line.number"] == 7
+    assert (attributes["body"], attributes["severity"]) == ("mine", 3)
+
+
+def test_an_extra_can_name_an_event(telemetry, logger):
+    logger.info("paid", extra={"otel.event.name": "shop.paid", "sum": 3})
+    (record,) = lines(telemetry)
+    assert record.event_name == "shop.paid"
+    assert record.attributes["sum"] == 3
+    assert "otel.event.name" not in record.attributes
+
+
+def test_a_chained_exception_is_told_with_its_cause(telemetry, logger):
+    try:
+        try:
+            {}["card"]
+        except KeyError as error:
+            raise LookupError("no card") from error
+    except LookupError as error:
+        kept = error
+    logger.error("failed", exc_info=kept)
+    attributes = lines(telemetry)[0].attributes
+    assert attributes["exception.type"] == "LookupError"
+    assert attributes["exception.message"] == "no card"
+    assert "KeyError: 'card'" in attributes["exception.stacktrace"]
+    assert "direct cause" in attributes["exception.stacktrace"]
+
+
+def test_an_exception_that_has_no_text_is_told_all_the_same(telemetry, logger):
+    class MuteError(Exception):
+        def __str__(self):
+            raise RuntimeError("no text")
+
+    logger.error("failed", exc_info=MuteError())
+    attributes = lines(telemetry)[0].attributes
+    assert attributes["exception.type"].endswith("MuteError")
+    assert attributes["exception.message"] == "<unprintable MuteError>"
+
+
+def test_a_stack_that_was_asked_for_is_told(telemetry, logger):
+    logger.info("here", stack_info=True)
+    logger.info("there")
+    here, there = lines(telemetry)
+    told = here.attributes["code.stacktrace"]
+    assert "in test_a_stack_that_was_asked_for_is_told" in told
+    assert "code.stacktrace" not in there.attributes
+
+
+def test_a_line_from_another_process_is_taken_as_it_came(telemetry, logger):
+    told = {"msg": "far", "exc_info": None, "exc_text": "Traceback ...", "name": "far"}
+    handler = telemetry.log_handler
+    handler.handle(logging.makeLogRecord({**told, "created": 1.5, "levelno": 30}))
+    handler.handle(logging.makeLogRecord({"msg": "odd", "exc_info": True}))
+    far, odd = lines(telemetry)
+    assert far.attributes["exception.stacktrace"] == "Traceback ..."
+    assert (far.time_unix_nano, far.severity_number) == (1_500_000_000, 13)
+    assert far.scope.name == "far"
+    assert (odd.body, odd.scope.name, odd.severity_number) == ("odd", "", 0)
+
+
+def test_a_message_that_is_a_dict_or_a_list_stays_one(telemetry, logger):
+    logger.info({"card": Broken(), "n": 1})
+    logger.info(["a", 2])
+    logger.info(7)
+    logger.info("%(a)s", {"a": 1})
+    bodies = [record.body for record in lines(telemetry)]
+    assert bodies == [
+        {"card": "<unprintable Broken>", "n": 1},
+        ["a", 2],
+        "7",
+        "1",
+    ]
+
+
+def test_a_formatter_makes_the_body(telemetry, logger):
+    telemetry.log_handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    logger.info("hello")
+    telemetry.log_handler.setFormatter(logging.Formatter("%(missing)s"))
+    logger.info("hello again")
+    bodies = [record.body for record in lines(telemetry)]
+    assert bodies == ["shop.cart: hello", "hello again"]
+
+
+def test_a_huge_message_is_kept_whole_beside_its_neighbours(telemetry, logger):
+    logger.info("small")
+    logger.info("%s", "x" * 10_000_000)
+    logger.info("small")
+    assert [len(record.body) for record in lines(telemetry)] == [5, 10_000_000, 5]
+
+
+def test_the_time_is_the_lines_and_the_observed_time_the_clocks():
+    clock = ManualClock()
+    telemetry = Telemetry("shop", clock=clock)
+    line = logging.makeLogRecord({"msg": "x", "created": 1_700_000_000.25})
+    telemetry.log_handler.handle(line)
+    (record,) = lines(telemetry)
+    assert record.time_unix_nano == 1_700_000_000_250_000_000
+    assert record.observed_time_unix_nano == clock.time_ns()
+
+
+def test_a_level_of_the_applications_own_keeps_its_name(telemetry, logger):
+    logging.addLevelName(25, "NOTICE")
+    logger.log(25, "x")
+    logger.log(26, "y")
+    notice, unnamed = lines(telemetry)
+    assert (notice.severity_text, notice.severity_number) == ("NOTICE", 12)
+    assert (unnamed.severity_text, unnamed.severity_number) == ("Level 26", 12)
+
+
+def test_a_span_that_fails_when_asked_costs_only_the_ids(telemetry, logger):
+    class Odd(trace.NonRecordingSpan):
+        def get_span_context(self):
+            raise RuntimeError("no context")
+
+    with trace.use_span(Odd(trace.INVALID_SPAN_CONTEXT), record_exception=False):
+        logger.info("inside")
+    with trace.use_span(trace.INVALID_SPAN):
+        logger.info("outside")
+    assert [record.trace_id for record in lines(telemetry)] == [b"", b""]
 
 
 class Chatty:

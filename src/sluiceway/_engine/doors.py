@@ -15,6 +15,7 @@ from ..errors import PipelineStateError
 from ..stages import StageContext
 from .complaints import Complaints
 from .graph import Graph, Node
+from .origins import context_of
 
 GRACE = 0.4  # seconds after the cut for all that still open or close
 
@@ -64,7 +65,8 @@ class Doors:
                 raise
 
     async def _open(self, node: Node) -> None:
-        opening = asyncio.ensure_future(node.stage.open(self._context(node)))
+        opened = node.stage.open(self._context(node))
+        opening = context_of(node).run(asyncio.ensure_future, opened)
         try:
             await tasks_or({opening}, self._cut)
         finally:
@@ -84,7 +86,7 @@ class Doors:
         loop = asyncio.get_running_loop()
         grace = GRACE
         for node in nodes:
-            closing = loop.create_task(self._close(node))
+            closing = loop.create_task(self._close(node), context=context_of(node))
             try:
                 await tasks_or({closing}, self._cut)
             except asyncio.CancelledError:  # the loop itself is closing down

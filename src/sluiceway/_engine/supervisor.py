@@ -22,6 +22,7 @@ from .doors import GRACE, Doors, tasks_or
 from .fanout import Outlet
 from .graph import Graph, Node, StageKind
 from .marks import Mark
+from .origins import context_of
 from .patience import DrainPatience
 from .plan import Segment, plan_segments, sends_notes
 from .queue import BoundedQueue
@@ -257,7 +258,9 @@ class Runtime:
         self.workers += self.sources
         for worker in self.workers:
             task = self.loop.create_task(
-                worker.run(), name=f"sluiceway:{self._name}:{worker.node.name}"
+                worker.run(),
+                name=f"sluiceway:{self._name}:{worker.node.name}",
+                context=context_of(worker.node),
             )
             self._tasks[task] = worker
             task.add_done_callback(self._worker_ended)

@@ -5,9 +5,19 @@ Loads OpenTelemetry's API, whose Tracer, Span and Meter these are; never its SDK
 
 from .head import HeadSampler
 from .limits import SpanLimits
+from .log_handler import LogHandler, stamp_trace
 from .meter import Meter
 from .span import LiveSpan
 from .telemetry import Telemetry
 from .tracer import Tracer
 
-__all__ = ["HeadSampler", "LiveSpan", "Meter", "SpanLimits", "Telemetry", "Tracer"]
+__all__ = [
+    "HeadSampler",
+    "LiveSpan",
+    "LogHandler",
+    "Meter",
+    "SpanLimits",
+    "Telemetry",
+    "Tracer",
+    "stamp_trace",
+]

@@ -1,50 +1,71 @@
 """LogHandler: lines of the standard logging become log records of a pipeline.
 
-Law: never raises into the application, never waits, takes no lock; lines of sluiceway
-itself, and lines that are logged while a line is handled, are not taken in, so that a
-failing exporter cannot feed itself.
+Law: never raises into the application, never waits, takes no lock. Lines of sluiceway
+itself, of the pipeline that delivers them, and lines that are logged while a line is
+handled, are not taken in, so that a failing exporter cannot feed itself.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from functools import lru_cache
-from logging import Handler
+from logging import NOTSET, Handler
 from logging import LogRecord as Line
 from typing import TYPE_CHECKING, Any
 
 from ..events import LogRecord, Scope
-from .context import current_span
-from .identity import W3C_FLAGS, identity_of
-from .span import LiveSpan
-from .values import PLAIN, exception_attributes, plain_value, text_of
+from .log_records import (
+    EVENT_NAME,
+    NO_TRACE,
+    STACK,
+    TraceIds,
+    current_trace,
+    feeds_itself,
+    kept,
+    key_of,
+)
+from .values import PLAIN, exception_attributes, text_of
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
 
-OWN_LOGGER = "sluiceway"
 SCOPES = 1024  # loggers whose Scope is remembered
+
+# How OpenTelemetry's instrumentation of logging calls them.
+TRACE_ID, SPAN_ID, SAMPLED = "otelTraceID", "otelSpanID", "otelTraceSampled"
 
 # What every line has; the rest is what the application passed as ``extra``.
 STANDARD = frozenset(Line("", 0, "", 0, "", None, None).__dict__) | {
     "asctime",
     "message",
     "taskName",
+    TRACE_ID,
+    SPAN_ID,
+    SAMPLED,
+    "otelServiceName",
 }
 
 
 class LogHandler(Handler):
     """A handler for the standard logging: ``getLogger().addHandler(t.log_handler)``.
 
-    The level becomes the severity, the message the body, ``extra`` and a traceback
-    attributes; trace ids are those of the current span, and the logger is the scope.
+    The level becomes the severity, the message the body (a dict or list stays one),
+    ``extra``, an exception and a stack become attributes, of which ``otel.event.name``
+    names an event; trace ids are those of the current span, and the logger is the
+    scope. A formatter, if it is given one, makes the body. It needs no ``QueueHandler``
+    in front; behind one, ``stamp_trace`` keeps the trace ids.
+
+    In ``dictConfig``: ``{"()": "sluiceway.instrument.LogHandler", "telemetry":
+    "ext://my.module.telemetry", "level": "INFO"}``.
 
     Args:
         telemetry: whose resource and ``logs`` the records get.
+        level: the lowest level that it takes; all by default.
     """
 
-    def __init__(self, telemetry: Telemetry) -> None:
-        super().__init__()
+    def __init__(self, telemetry: Telemetry, level: int | str = NOTSET) -> None:
+        super().__init__(level)
         self._telemetry = telemetry
         self._busy = threading.local()
         self._scope_of = lru_cache(SCOPES)(Scope)
@@ -58,33 +79,83 @@ class LogHandler(Handler):
 
     def emit(self, record: Line) -> None:
         """Hand the line to ``Telemetry.logs``."""
-        if record.name.partition(".")[0] == OWN_LOGGER:
-            return
         if getattr(self._busy, "now", False):
             return
         self._busy.now = True
+        telemetry = self._telemetry
         try:
-            self._telemetry.logs.emit_nowait(self._event_of(record))
+            if not feeds_itself(telemetry, record.name or ""):
+                telemetry.logs.emit_nowait(self._event_of(record))
         except Exception:  # noqa: BLE001 - logging's way: it tells stderr, never raises
             self.handleError(record)
         finally:
             self._busy.now = False
 
     def _event_of(self, line: Line) -> LogRecord:
-        trace_id, span_id, flags = current_identity()
+        stamped = line.__dict__.get(TRACE_ID)
+        trace_id, span_id, flags = stamped_trace(line) if stamped else current_trace()
+        attributes = attributes_of(line)
+        event_name = (
+            text_of(attributes.pop(EVENT_NAME)) if EVENT_NAME in attributes else ""
+        )
         return LogRecord(
-            time_unix_nano=int(line.created * 1e9),
+            time_unix_nano=round(line.created * 1e6) * 1000,  # a float holds no more
             observed_time_unix_nano=self._telemetry.clock.time_ns(),
-            severity_number=severity_of(line.levelno),
-            severity_text=line.levelname,
-            body=message_of(line),
-            attributes=attributes_of(line),
+            severity_number=severity_of(line.levelno or NOTSET),
+            severity_text=line.levelname or "",
+            body=body_of(line) if self.formatter is None else self._formatted(line),
+            attributes=attributes,
             trace_id=trace_id,
             span_id=span_id,
             flags=flags,
+            event_name=event_name,
             resource=self._telemetry.resource,
-            scope=self._scope_of(line.name),
+            scope=self._scope_of(line.name or ""),
         )
+
+    def _formatted(self, line: Line) -> str:
+        try:
+            return self.format(line)
+        except Exception:  # noqa: BLE001 - a wrong format must not lose the line
+            return message_of(line)
+
+
+def stamp_trace(line: Line) -> bool:
+    """Note the current trace on a line: a filter for handlers and loggers.
+
+    A ``QueueHandler`` with it keeps the ids for a ``LogHandler`` on the listener's
+    thread, and formats can name ``%(otelTraceID)s``, ``%(otelSpanID)s`` and
+    ``%(otelTraceSampled)s``: hexadecimal texts, or ``"0"`` outside a trace, and a bool,
+    as OpenTelemetry's instrumentation of logging has them.
+    """
+    trace_id, span_id, flags = current_trace()
+    setattr(line, TRACE_ID, trace_id.hex() or "0")
+    setattr(line, SPAN_ID, span_id.hex() or "0")
+    setattr(line, SAMPLED, bool(flags & 1))
+    return True
+
+
+def stamped_trace(line: Line) -> TraceIds:
+    """The ids that were noted on a line where it was logged."""
+    noted = line.__dict__
+    try:
+        trace_id = bytes.fromhex(noted[TRACE_ID])
+        span_id = bytes.fromhex(noted[SPAN_ID])
+    except (KeyError, TypeError, ValueError):  # "0" is no hexadecimal byte
+        return NO_TRACE
+    if (len(trace_id), len(span_id)) != (16, 8):
+        return NO_TRACE
+    return trace_id, span_id, int(bool(noted.get(SAMPLED)))
+
+
+def body_of(line: Line) -> Any:
+    """The message; a dict or list that was logged without arguments as it is."""
+    message = line.msg
+    if type(message) is str and not line.args:
+        return message
+    if isinstance(message, Mapping | list | tuple) and not line.args:
+        return kept(message)
+    return message_of(line)
 
 
 def message_of(line: Line) -> str:
@@ -96,7 +167,7 @@ def message_of(line: Line) -> str:
 
 
 def attributes_of(line: Line) -> dict[str, Any]:
-    """Where the line stands in the code, its ``extra`` and its exception."""
+    """Where the line stands in the code, its ``extra``, its stack and its exception."""
     attributes: dict[str, Any] = {
         "code.file.path": line.pathname,
         "code.function.name": line.funcName,
@@ -104,23 +175,23 @@ def attributes_of(line: Line) -> dict[str, Any]:
     }
     for key, value in line.__dict__.items():
         if key not in STANDARD:
-            attributes[key] = value if type(value) in PLAIN else plain_value(value)
-    if line.exc_info and line.exc_info[1] is not None:
-        attributes.update(exception_attributes(line.exc_info[1]))
+            attributes[key_of(key)] = value if type(value) in PLAIN else kept(value)
+    if line.stack_info:
+        attributes[STACK] = text_of(line.stack_info)
+    if line.exc_info or line.exc_text:
+        attributes.update(told_of_exception(line))
     return attributes
 
 
-def current_identity() -> tuple[bytes, bytes, int]:
-    """Trace id, span id and flags of the current span; empty outside a trace."""
-    span = current_span()
-    if isinstance(span, LiveSpan):
-        trace_id, span_id, flags, _ = span.identity
-        return trace_id, span_id, flags & W3C_FLAGS
-    context = span.get_span_context() if span is not None else None
-    if context is None or not context.is_valid:
-        return b"", b"", 0
-    trace_id, span_id, flags, _ = identity_of(context)
-    return trace_id, span_id, flags & W3C_FLAGS
+def told_of_exception(line: Line) -> dict[str, Any]:
+    """The exception's type, message and stack; only a text, if that is all there is."""
+    given: Any = line.exc_info
+    error = given[1] if isinstance(given, tuple) and len(given) > 1 else given
+    if isinstance(error, BaseException):
+        return exception_attributes(error)
+    if line.exc_text:  # it came from another process or thread
+        return {"exception.stacktrace": text_of(line.exc_text)}
+    return {}
 
 
 def severity_of(level: int) -> int:

@@ -1,0 +1,32 @@
+"""The context in which a stage works: it knows the sources whose events it handles."""
+
+from __future__ import annotations
+
+from contextvars import Context, copy_context
+from typing import Any
+
+from ..stages import Source
+from ..upstream import SOURCES
+from .graph import Node, StageKind
+
+
+def context_of(node: Node) -> Context:
+    """A copy of the current context for the worker of ``node``.
+
+    A pipeline that is started by another one's stage works for that one's sources too.
+    """
+    context = copy_context()
+    context.run(SOURCES.set, (*SOURCES.get(), *sources_above(node)))
+    return context
+
+
+def sources_above(node: Node) -> list[Source[Any]]:
+    """The sources whose events can reach ``node``; a source reaches itself."""
+    seen = {node: None}
+    waiting = [node]
+    while waiting:
+        for origin in waiting.pop().origins:
+            if origin not in seen:
+                seen[origin] = None
+                waiting.append(origin)
+    return [each.stage for each in seen if each.kind is StageKind.SOURCE]

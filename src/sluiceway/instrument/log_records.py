@@ -1,0 +1,99 @@
+"""What all ways of logging share: whose line it is, in which trace, plain values.
+
+Law: nothing here raises, whatever an application has passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace import Span as ApiSpan
+
+from ..upstream import works_for
+from .context import current_span
+from .identity import W3C_FLAGS, identity_of
+from .span import LiveSpan
+from .values import PLAIN, plain_value, text_of
+
+if TYPE_CHECKING:
+    from .telemetry import Telemetry
+
+OWN_LOGGER = "sluiceway"
+EVENT_NAME = "otel.event.name"  # the conventions' attribute for what has no such field
+STACK = "code.stacktrace"
+LARGEST_SEVERITY = 24
+
+TraceIds = tuple[bytes, bytes, int]  # trace id, span id, flags
+NO_TRACE: TraceIds = (b"", b"", 0)
+
+
+def feeds_itself(telemetry: Telemetry, logger: str) -> bool:
+    """Whether a line must not be taken in, because delivering it would make another.
+
+    Lines of sluiceway itself are, and those of code that works for the pipeline which
+    delivers them: a sink, what it calls, and the stages before it.
+    """
+    own = logger.startswith(OWN_LOGGER) and logger.partition(".")[0] == OWN_LOGGER
+    return own or works_for(telemetry.logs)
+
+
+def current_trace() -> TraceIds:
+    """The ids of the current span; none outside a trace."""
+    return trace_of(current_span())
+
+
+def trace_of(span: ApiSpan | None) -> TraceIds:
+    """The ids that a record gets of a span of ours or of somebody else's."""
+    if isinstance(span, LiveSpan):
+        trace_id, span_id, flags, _ = span.identity
+        return trace_id, span_id, flags & W3C_FLAGS
+    if span is None:
+        return NO_TRACE
+    try:
+        context = span.get_span_context()
+        if not context.is_valid:
+            return NO_TRACE
+        trace_id, span_id, flags, _ = identity_of(context)
+    except Exception:  # noqa: BLE001 - another library's span may do anything
+        return NO_TRACE
+    return trace_id, span_id, flags & W3C_FLAGS
+
+
+def kept(value: Any) -> Any:
+    """``value`` as an AnyValue; its text where it breaks while it is read."""
+    return value if type(value) in PLAIN else attempt(plain_value, value)
+
+
+def kept_attributes(attributes: Any) -> dict[str, Any]:
+    """A copy of the attributes, with plain values; of what is no mapping, none."""
+    if not isinstance(attributes, Mapping):
+        return {}
+    try:
+        return {key_of(key): kept(value) for key, value in attributes.items()}
+    except Exception:  # noqa: BLE001 - it changed meanwhile, or is a user's own
+        return {"attributes": text_of(attributes)}
+
+
+def key_of(key: Any) -> str:
+    """An attribute's name as text."""
+    return key if type(key) is str else text_of(key)
+
+
+def attempt(read: Callable[[Any], Any], value: Any) -> Any:
+    """What is read of ``value``, or its text if reading it raises.
+
+    A dict that another thread changes meanwhile does, and a user's own may.
+    """
+    try:
+        return read(value)
+    except Exception:  # noqa: BLE001 - a user's object may do anything
+        return text_of(value)
+
+
+def severity_number(value: Any) -> int:
+    """1 to 24 of a number or of the API's enum; 0 for anything else."""
+    number = getattr(value, "value", value)
+    if isinstance(number, int) and 0 <= number <= LARGEST_SEVERITY:
+        return int(number)
+    return 0
