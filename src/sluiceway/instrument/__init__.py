@@ -6,6 +6,7 @@ Loads OpenTelemetry's API, whose Tracer, Span and Meter these are; never its SDK
 from .head import HeadSampler
 from .limits import SpanLimits
 from .log_handler import LogHandler, stamp_trace
+from .logger import Logger, LoggerProvider
 from .meter import Meter
 from .span import LiveSpan
 from .telemetry import Telemetry
@@ -15,6 +16,8 @@ __all__ = [
     "HeadSampler",
     "LiveSpan",
     "LogHandler",
+    "Logger",
+    "LoggerProvider",
     "Meter",
     "SpanLimits",
     "Telemetry",

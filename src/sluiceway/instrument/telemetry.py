@@ -23,6 +23,7 @@ from .environment_sampler import sampler_from_environment
 from .head import ChoosingHead, head_of
 from .limits import SpanLimits
 from .log_handler import LogHandler
+from .logger import LoggerProvider
 from .meter import Meter
 from .propagators import propagator_of
 from .providers import MeterProvider, ScopeKey, TracerProvider, key_of, scope_of
@@ -189,6 +190,11 @@ class Telemetry:
         if self.disabled:
             handler.setLevel(NEVER)
         return handler
+
+    @cached_property
+    def logger_provider(self) -> LoggerProvider:
+        """OpenTelemetry's logs API: ``set_logger_provider(t.logger_provider)``."""
+        return LoggerProvider(self)
 
     def collect(self) -> list[MetricPoint]:
         """A point for every series of every instrument, as of now."""
