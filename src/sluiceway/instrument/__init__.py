@@ -9,6 +9,7 @@ from .log_handler import LogHandler, stamp_trace
 from .logger import Logger, LoggerProvider
 from .meter import Meter
 from .span import LiveSpan
+from .structlog import StructlogProcessor
 from .telemetry import Telemetry
 from .tracer import Tracer
 
@@ -20,6 +21,7 @@ __all__ = [
     "LoggerProvider",
     "Meter",
     "SpanLimits",
+    "StructlogProcessor",
     "Telemetry",
     "Tracer",
     "stamp_trace",

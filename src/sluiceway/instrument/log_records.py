@@ -23,6 +23,7 @@ OWN_LOGGER = "sluiceway"
 EVENT_NAME = "otel.event.name"  # the conventions' attribute for what has no such field
 STACK = "code.stacktrace"
 LARGEST_SEVERITY = 24
+LATEST = 2**64 - 1  # nanoseconds that the protocol can carry
 
 TraceIds = tuple[bytes, bytes, int]  # trace id, span id, flags
 NO_TRACE: TraceIds = (b"", b"", 0)

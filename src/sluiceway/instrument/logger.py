@@ -21,6 +21,7 @@ from opentelemetry.trace import get_current_span
 from ..events import LogRecord, Scope
 from .identity import W3C_FLAGS
 from .log_records import (
+    LATEST,
     NO_TRACE,
     TraceIds,
     current_trace,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from .telemetry import Telemetry
 
 LOGGERS = 1024  # that a provider remembers
-LATEST = 2**64 - 1
 
 
 class LoggerProvider(ApiLoggerProvider):
