@@ -15,7 +15,7 @@ import sluiceway
 PACKAGE = Path(sluiceway.__file__).parent
 SOURCE = PACKAGE.parent
 FILES = sorted(SOURCE.rglob("*.py"))
-BATTERIES = ("sources", "processors", "samplers", "sinks", "instrument")
+BATTERIES = ("sources", "processors", "samplers", "sinks", "instrument", "bridges")
 BATTERIES += ("formats", "alerting", "health", "testing")
 HEAVY = ("aiohttp", "grpc", "opentelemetry", "prometheus_client", "google", "anyio.abc")
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "manager", "managers", "util", "misc"}
@@ -165,7 +165,9 @@ def test_importing_sluiceway_loads_no_library_of_a_battery():
     }
 
 
-@pytest.mark.parametrize("package", ["sources", "processors", "samplers", "sinks"])
+@pytest.mark.parametrize(
+    "package", ["sources", "processors", "samplers", "sinks", "bridges"]
+)
 def test_importing_a_package_of_batteries_loads_none_of_their_libraries(package):
     loaded = loaded_by(f"import sluiceway.{package}, sluiceway.testing")
     assert not {n for n in loaded if n.split(".")[0] in HEAVY}
@@ -174,6 +176,13 @@ def test_importing_a_package_of_batteries_loads_none_of_their_libraries(package)
 def test_importing_the_instruments_loads_no_sdk():
     loaded = loaded_by("import sluiceway.instrument")
     assert not {n for n in loaded if starts(n, "opentelemetry.sdk")}
+
+
+def test_only_the_bridges_import_the_sdk():
+    def sdk(path):
+        return {name for name in names_of(path) if starts(name, "opentelemetry.sdk")}
+
+    assert {Path(name).parts[1] for name in offenders(sdk)} == {"bridges"}
 
 
 def test_files_stay_under_four_hundred_lines():
@@ -270,7 +279,16 @@ def test_all_public_names_exist_and_are_listed():
 
 
 @pytest.mark.parametrize(
-    "package", ["sources", "processors", "samplers", "sinks", "instrument", "testing"]
+    "package",
+    [
+        "sources",
+        "processors",
+        "samplers",
+        "sinks",
+        "instrument",
+        "bridges",
+        "testing",
+    ],
 )
 def test_every_listed_name_of_a_package_can_be_had(package):
     module = importlib.import_module(f"sluiceway.{package}")

@@ -35,8 +35,12 @@ def feeds_itself(telemetry: Telemetry, logger: str) -> bool:
     Lines of sluiceway itself are, and those of code that works for the pipeline which
     delivers them: a sink, what it calls, and the stages before it.
     """
-    own = logger.startswith(OWN_LOGGER) and logger.partition(".")[0] == OWN_LOGGER
-    return own or works_for(telemetry.logs)
+    return is_own(logger) or works_for(telemetry.logs)
+
+
+def is_own(logger: str) -> bool:
+    """Whether a logger is one of sluiceway's."""
+    return logger.startswith(OWN_LOGGER) and logger.partition(".")[0] == OWN_LOGGER
 
 
 def current_trace() -> TraceIds:
