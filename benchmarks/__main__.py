@@ -26,6 +26,7 @@ from benchmarks.report import Figure, figures_of, table
 BENCHMARKS = (
     "engine_chain",
     "span_cost",
+    "log_cost",
     "export_spans",
     "otlp_encoding",
     "heartbeat",

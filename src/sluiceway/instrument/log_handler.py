@@ -30,6 +30,7 @@ from .values import PLAIN, exception_attributes, text_of
 if TYPE_CHECKING:
     from .telemetry import Telemetry
 
+KEPT_WHOLE = (str, list, tuple, Mapping)  # messages that need no text made of them
 SCOPES = 1024  # loggers whose Scope is remembered
 
 # How OpenTelemetry's instrumentation of logging calls them.
@@ -151,11 +152,9 @@ def stamped_trace(line: Line) -> TraceIds:
 def body_of(line: Line) -> Any:
     """The message; a dict or list that was logged without arguments as it is."""
     message = line.msg
-    if type(message) is str and not line.args:
-        return message
-    if isinstance(message, Mapping | list | tuple) and not line.args:
-        return kept(message)
-    return message_of(line)
+    if line.args or not isinstance(message, KEPT_WHOLE):
+        return message_of(line)
+    return message if type(message) is str else kept(message)
 
 
 def message_of(line: Line) -> str:

@@ -45,16 +45,15 @@ def is_own(logger: str) -> bool:
 
 def current_trace() -> TraceIds:
     """The ids of the current span; none outside a trace."""
-    return trace_of(current_span())
+    span = current_span()
+    return NO_TRACE if span is None else trace_of(span)
 
 
-def trace_of(span: ApiSpan | None) -> TraceIds:
+def trace_of(span: ApiSpan) -> TraceIds:
     """The ids that a record gets of a span of ours or of somebody else's."""
     if isinstance(span, LiveSpan):
         trace_id, span_id, flags, _ = span.identity
         return trace_id, span_id, flags & W3C_FLAGS
-    if span is None:
-        return NO_TRACE
     try:
         context = span.get_span_context()
         if not context.is_valid:
