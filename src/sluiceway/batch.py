@@ -8,13 +8,13 @@ normal case, has no claims at all and costs nothing. No I/O, no clock.
 from __future__ import annotations
 
 import copy
-from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter, defaultdict, deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from .delivery import DELIVERED, Delivery, DeliveryStatus
+from .delivery import DELIVERED, Delivery, DeliveryStatus, Outcome
 
 Ranges = list[tuple[Delivery | None, int]]
 Claims = Delivery | Ranges | None
@@ -155,49 +155,96 @@ def carry_claims(
     before: list[Any],
     after: list[Any],
     failed: Collection[int] = (),
+    origins: Sequence[int] | None = None,
 ) -> Claims:
     """The claims on ``after``, which a stage made out of ``before``.
 
-    Events are followed by identity; a new event belongs to whoever owns the nearest
-    known event before it. Claimants are told of what was left out (as delivered, since
-    a stage chose it) and of what was added. Failed indices must be settled already.
+    Claimants learn of what was left out (as delivered, since a stage chose it) and of
+    what was added. Failed indices must be settled already.
+
+    Args:
+        claims: on the events before.
+        before: what the stage was given.
+        after: what it made of them.
+        failed: the indices of events that failed.
+        origins: the index before of each event after, where the stage tells.
     """
     if isinstance(claims, Delivery):
         change_pending(claims, len(after) - len(before) + len(failed))
         return claims
     owners = owners_of(claims)
-    known = positions(before)
-    owner = owners[0] if owners else None
-    kept: list[Delivery | None] = []
-    for event in after:
-        places = known.get(id(event))
-        if places:
-            owner = owners[places.popleft()]
-        kept.append(owner)
-    standing = [owner for index, owner in enumerate(owners) if index not in failed]
-    rebalance(standing, kept)
+    standing = [index for index in range(len(before)) if index not in failed]
+    found: Sequence[int | None] = (
+        origins_of(before, after, standing) if origins is None else origins
+    )
+    kept = [None if origin is None else owners[origin] for origin in found]
+    new = [index for index, origin in enumerate(found) if origin is None]
+    known = {*found}
+    gone = Counter(owners[index] for index in standing if index not in known)
+    del gone[None]
+    if new and len(gone) > 1:
+        joint = joint_delivery(gone, len(new))
+        rebalance([owners[index] for index in standing if index in known], kept)
+        for index in new:
+            kept[index] = joint
+        return runs_of(kept)
+    for index in new:
+        before_it = kept[index - 1] if index else owners[0]
+        kept[index] = next(iter(gone), before_it)
+    rebalance([owners[index] for index in standing], kept)
     return runs_of(kept)
 
 
-def positions(events: list[Any]) -> dict[int, deque[int]]:
-    """Where each object stands in ``events``, by identity."""
+def origins_of(
+    before: list[Any], after: list[Any], standing: list[int]
+) -> Sequence[int | None]:
+    """The index before of each event after; None where nobody can tell.
+
+    As many events as went in are taken for them, one for one, unless a known object
+    stands elsewhere. Otherwise events are followed by identity.
+    """
     places: dict[int, deque[int]] = defaultdict(deque)
-    for index, event in enumerate(events):
+    for index, event in enumerate(before):
         places[id(event)].append(index)
-    return places
+    found = [
+        known.popleft() if (known := places.get(id(event))) else None for event in after
+    ]
+    if len(after) == len(standing) and all(
+        origin is None or origin == index
+        for origin, index in zip(found, standing, strict=True)
+    ):
+        return standing
+    return found
+
+
+def joint_delivery(claimants: Mapping[Any, int], count: int) -> Delivery:
+    """Who waits for new events that are in place of several claimants' events.
+
+    Nobody can tell whose they are. All get the one outcome, so that none is told of a
+    delivery that was none.
+
+    Args:
+        claimants: and how many events of each are gone.
+        count: how many events are new.
+    """
+    joint = Delivery(count)
+
+    def share(outcome: Outcome) -> None:
+        for delivery, share_of_it in claimants.items():
+            delivery.settle(outcome.status, share_of_it, outcome.error)
+
+    joint.add_callback(share)
+    return joint
 
 
 def rebalance(before: list[Delivery | None], after: list[Delivery | None]) -> None:
     """Settle or grow each delivery by how many events it has gained or lost."""
-    change: dict[Delivery, int] = defaultdict(int)
-    for delivery in after:
-        if delivery is not None:
-            change[delivery] += 1
-    for delivery in before:
-        if delivery is not None:
-            change[delivery] -= 1
+    change = Counter(after)
+    change.subtract(before)
+    del change[None]
     for delivery, difference in change.items():
-        change_pending(delivery, difference)
+        if delivery is not None:
+            change_pending(delivery, difference)
 
 
 def change_pending(delivery: Delivery, difference: int) -> None:

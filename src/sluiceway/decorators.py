@@ -204,6 +204,7 @@ def sort_results(
 ) -> Processed[Any]:
     """Lists opened up, wrong answers moved to the failed ones, everything counted."""
     kept: list[Any] = []
+    origins: list[int] = []
     filtered = created = 0
     answers = iter(results)
     for index, event in enumerate(events):
@@ -215,11 +216,15 @@ def sort_results(
             failed[index] = wrong
         elif type(answer) is list and answer is not event:
             kept += answer
+            origins += [index] * len(answer)
             filtered += not answer
             created += max(0, len(answer) - 1)
         else:
             kept.append(answer)
-    return Processed(kept, filtered=filtered, created=created, failed=failed)
+            origins.append(index)
+    return Processed(
+        kept, filtered=filtered, created=created, failed=failed, origins=origins
+    )
 
 
 def wrong_answer(answer: Any, name: str | None) -> Exception | None:

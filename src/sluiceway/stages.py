@@ -7,7 +7,7 @@ given events and answers with events or an exception; it never sees a queue.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from logging import Logger
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
@@ -194,6 +194,9 @@ class Processed(list[T]):
         filtered: how many events it left out on purpose.
         created: how many events it added.
         failed: the error of each event that failed, by its index in the input.
+        origins: the index in the input of what each of ``events`` was made of, so that
+            who waits for it learns its fate; by default events are followed by
+            identity, or one for one where none is left out.
     """
 
     def __init__(
@@ -203,8 +206,10 @@ class Processed(list[T]):
         filtered: int = 0,
         created: int = 0,
         failed: Mapping[int, Exception] | None = None,
+        origins: Sequence[int] | None = None,
     ) -> None:
         super().__init__(events)
+        self.origins = origins
         self.filtered = filtered
         self.created = created
         self.failed = failed or {}

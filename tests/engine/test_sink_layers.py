@@ -69,7 +69,7 @@ DEFAULTS = Retry()
 def retrying(receiver, settings=DEFAULTS, waits=1_000_000, chance=random.random):
     clock = ManualClock()
     patience = NotedPatience(clock, waits)
-    return RetryLayer(receiver, settings, clock, patience, chance), patience
+    return RetryLayer(receiver, settings, clock, patience, chance=chance), patience
 
 
 def written(layer, events):

@@ -272,7 +272,7 @@ def test_a_generator_that_fails_half_way_rejects_the_batch():
     assert ledger["lazy"].rejected == {"ZeroDivisionError": 6}
 
 
-def test_a_partial_failure_with_places_that_do_not_exist_books_what_exists():
+def test_a_partial_failure_with_places_that_do_not_exist_rejects_the_batch():
     class Wrong(Processor):
         def process(self, events):
             raise PartialError(
@@ -280,8 +280,8 @@ def test_a_partial_failure_with_places_that_do_not_exist_books_what_exists():
             )
 
     events, ledger = through(Wrong())
-    assert events == [7]
-    assert ledger["wrong"].rejected == {"ValueError": 1}
+    assert events == []
+    assert ledger["wrong"].rejected == {"IndexError": 6}
 
 
 def test_a_partial_failure_that_keeps_a_generator_is_taken_at_its_events():

@@ -163,7 +163,7 @@ def test_a_message_keeps_its_id_while_it_is_tried_again_and_is_signed_anew():
             sink = WebhookSink(server.url, secret=SECRET)
             await sink.open(context)
             patience = MovingPatience(clock)
-            layer = RetryLayer(sink.write, Retry(), clock, patience, lambda: 1.0)
+            layer = RetryLayer(sink.write, Retry(), clock, patience, chance=lambda: 1.0)
             await layer([FIRING])
             await layer([FIRING])
             await sink.close()

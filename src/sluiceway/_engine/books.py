@@ -90,19 +90,26 @@ def status_of(error: BaseException) -> DeliveryStatus:
     return DeliveryStatus.REJECTED
 
 
-def valid_failures(failed: Mapping[int, Exception], count: int) -> dict[int, Exception]:
-    """The failures whose index stands in a batch of ``count`` events."""
-    return {i: e for i, e in failed.items() if isinstance(i, int) and 0 <= i < count}
+def wrong_indices(failed: Mapping[int, Exception], count: int) -> IndexError | None:
+    """The error for indices that name no event of a batch; None if all do.
+
+    Nobody knows then what has failed, so that the whole batch must.
+    """
+    wrong = [
+        repr(index)
+        for index in failed
+        if not (isinstance(index, int) and 0 <= index < count)
+    ]
+    if not wrong:
+        return None
+    return IndexError(
+        f"failed indices {', '.join(sorted(wrong))} in a batch of {count}"
+    )
 
 
 def failures_of(failed: Mapping[int, Exception], count: int) -> dict[int, Exception]:
-    """The same for a sink, where what does not fail counts as delivered.
-
-    All events fail if an index names none: nobody knows then what was delivered.
-    """
-    valid = valid_failures(failed, count)
-    if len(valid) == len(failed):
-        return valid
-    wrong = sorted(map(repr, failed.keys() - valid.keys()))
-    error = IndexError(f"failed indices {', '.join(wrong)} in a batch of {count}")
-    return dict.fromkeys(range(count), error)
+    """The failed events of a sink's batch: all of them if an index names none."""
+    wrong = wrong_indices(failed, count)
+    if wrong is None:
+        return dict(failed)
+    return dict.fromkeys(range(count), wrong)

@@ -25,6 +25,7 @@ class Complaints:
         self._logger = logger
         self._clock = clock
         self._next: dict[str, float] = {}
+        self._next_retry: dict[str, float] = {}
         self._unsaid: dict[str, int] = {}
 
     def about(self, stage: str, error: BaseException, count: int = 0) -> None:
@@ -39,3 +40,24 @@ class Complaints:
         what = f"{unsaid} events failed" if unsaid else "failed"
         kind = type(error).__name__
         self._logger.warning("stage %s: %s: %s: %s", stage, what, kind, error)
+
+    def retrying(self, stage: str, error: BaseException, seconds: float) -> None:
+        """Say that ``stage`` tries again after ``error``; it has lost nothing yet."""
+        now = self._clock.now()
+        if now < self._next_retry.get(stage, now):
+            return
+        self._next_retry[stage] = now + INTERVAL
+        self._logger.warning(
+            "stage %s: trying again in %.1f s after %s: %s",
+            stage,
+            seconds,
+            type(error).__name__,
+            error,
+        )
+
+    def say_the_rest(self) -> None:
+        """Say how many events failed since the last line about each stage."""
+        for stage, count in self._unsaid.items():
+            if count:
+                self._logger.warning("stage %s: %d more events failed", stage, count)
+        self._unsaid.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import Any
 
 from ..batch import Batch
@@ -46,7 +47,11 @@ class SinkWorker(Worker):
         self._clock = shared.clock
         self._attempt = attempt_of(sink)
         self._write_through = layered(
-            self._attempt, sink, shared.clock, shared.patience
+            self._attempt,
+            sink,
+            shared.clock,
+            shared.patience,
+            partial(shared.complaints.retrying, node.name),
         )
         self._batcher = batcher_for(sink, queue.settings.capacity)
         self._line = ClaimLine()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from ..batch import Batch, carry_claims
@@ -16,7 +16,7 @@ from ..decorators import is_async, unasked
 from ..delivery import DELIVERED
 from ..errors import PartialError
 from ..stages import Processed
-from .books import Books, valid_failures
+from .books import Books, wrong_indices
 from .complaints import Complaints
 from .graph import Node, StageKind
 from .hands import Hand
@@ -75,7 +75,7 @@ class Step:
                 self.books.filtered += fewer
             if claims is not None:
                 claims.settle(DELIVERED, fewer)
-        batch.events = result
+        batch.events = result if self._spares_list else list(result)
         return count
 
     async def run_waiting(self, batch: Batch, hand: Hand) -> None:
@@ -108,13 +108,17 @@ class Step:
         if self._samples and len(result) > len(batch.events):
             return self._fail(batch, TypeError(TOO_MANY))
         self._book_difference(len(batch.events) - len(result))
-        return self._replace(batch, result, {})
+        return self._replace(batch, list(result), {})
 
     def _take_processed(self, batch: Batch, result: Processed[Any]) -> int:
+        wrong = wrong_indices(result.failed, len(batch.events))
+        if wrong is not None:
+            return self._fail(batch, wrong)
         self.books.filtered += result.filtered
         self.books.created += result.created
-        failed = self._fail_some(batch, result.failed)
-        return self._replace(batch, list(result), failed)
+        self._fail_some(batch, result.failed)
+        origins = valid_origins(result, len(batch.events))
+        return self._replace(batch, list(result), result.failed, origins)
 
     def _book_difference(self, fewer: int) -> None:
         if fewer < 0:
@@ -124,33 +128,40 @@ class Step:
         else:
             self.books.filtered += fewer
 
-    def _replace(self, batch: Batch, events: list[Any], failed: Any) -> int:
+    def _replace(
+        self,
+        batch: Batch,
+        events: list[Any],
+        failed: Any,
+        origins: Sequence[int] | None = None,
+    ) -> int:
         """Put the results into the batch; its claims follow the events."""
         if batch.claims is not None:
-            batch.claims = carry_claims(batch.claims, batch.events, events, failed)
+            batch.claims = carry_claims(
+                batch.claims, batch.events, events, failed, origins
+            )
         batch.events = events
         return len(events)
 
     def _fail(self, batch: Batch, error: Exception) -> int:
         """Book a failed call: some events if it names them, else the batch."""
         if isinstance(error, PartialError) and error.kept is not None:
-            failed = self._fail_some(batch, error.failed)
-            fewer = len(batch.events) - len(failed) - len(error.kept)
-            self._book_difference(fewer)
-            return self._replace(batch, list(error.kept), failed)
+            wrong = wrong_indices(error.failed, len(batch.events))
+            if wrong is None:
+                self._fail_some(batch, error.failed)
+                fewer = len(batch.events) - len(error.failed) - len(error.kept)
+                self._book_difference(fewer)
+                return self._replace(batch, list(error.kept), error.failed)
+            error = wrong
         self._complain(error, len(batch.events))
         self.books.fail(batch, error)
         batch.events, batch.claims = [], None
         return 0
 
-    def _fail_some(
-        self, batch: Batch, failures: Mapping[int, Exception]
-    ) -> Mapping[int, Exception]:
-        failed = valid_failures(failures, len(batch.events))
+    def _fail_some(self, batch: Batch, failed: Mapping[int, Exception]) -> None:
         if failed:
             self._complain(next(iter(failed.values())), len(failed))
             self.books.fail_some(batch, failed)
-        return failed
 
     def _complain(self, error: Exception, count: int) -> None:
         self._complaints.about(self.node.name, error, count)
@@ -161,7 +172,17 @@ def call_of(node: Node) -> Work:
     stage = node.stage
     work: Work = stage.sample if node.kind is StageKind.SAMPLER else stage.process
     blocking = node.kind is StageKind.PROCESSOR and stage.blocking
-    return BlockingCall(work) if blocking else work
+    return BlockingCall(work, stage.workers) if blocking else work
+
+
+def valid_origins(result: Processed[Any], count: int) -> Sequence[int] | None:
+    """The origins that a stage told, if they can be those of its events."""
+    told = result.origins
+    if told is None or len(told) != len(result):
+        return None
+    if not all(type(index) is int and 0 <= index < count for index in told):
+        return None
+    return told
 
 
 def as_list(result: Any) -> list[Any]:

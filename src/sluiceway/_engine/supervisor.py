@@ -202,7 +202,7 @@ class Runtime:
         left: dict[str, int] = {}
         stuck: list[str] = []
         if any(not task.done() for task in self._tasks):
-            left = self._left()
+            left = self.left()
             stuck = await self._cut_off()
         self._discard_held()
         await self._close_all()
@@ -219,6 +219,7 @@ class Runtime:
 
     def _finish(self, report: StopReport) -> None:
         self._forget_deadline()
+        self._complaints.say_the_rest()
         for done in self._flushes:
             if not done.done():
                 done.set_result(None)
@@ -304,7 +305,8 @@ class Runtime:
             worker.stopping = True
             task.cancel()
 
-    def _left(self) -> dict[str, int]:
+    def left(self) -> dict[str, int]:
+        """The stages that hold events or are busy, and how many they hold."""
         held = {node.name: self.held(node) for node in self._graph.nodes}
         busy = {w.node.name: 0 for t, w in self._tasks.items() if not t.done()}
         late = self._shared.ending == "drain_timeout"  # sources had time to end

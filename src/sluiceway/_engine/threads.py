@@ -1,7 +1,8 @@
 """Blocking work on daemon threads, so that a thread that hangs cannot hold the exit.
 
 Law: one thread per call in flight, kept for the next call; the loop is told the result
-by ``call_soon_threadsafe`` and never waits for a thread.
+by ``call_soon_threadsafe`` and never waits for a thread. A call that was given up goes
+on in its thread, and takes up its place until it returns.
 """
 
 from __future__ import annotations
@@ -24,15 +25,18 @@ class BlockingCall:
 
     Args:
         function: called on a thread, with a copy of the caller's context.
+        limit: calls at the same time; others wait, those that were given up included.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], limit: int) -> None:
         self._function = function
+        self._places = asyncio.Semaphore(limit)
         # One is started in advance: a program that is ending may start none.
         self._idle: deque[Inbox] = deque([start_thread()])
         self._closed = False
 
     async def __call__(self, *args: Any) -> Any:
+        await self._places.acquire()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         inbox = self._idle.pop() if self._idle else start_thread()
@@ -53,6 +57,7 @@ class BlockingCall:
         return await future
 
     def _take_back(self, inbox: Inbox) -> None:
+        self._places.release()
         if self._closed:
             inbox.put(None)
         else:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
+from inspect import isawaitable, iscoroutine
 from typing import Any
 
 from attrs import evolve
@@ -20,7 +21,7 @@ from .threads import BlockingCall
 def attempt_of(sink: Any) -> Write:
     """One attempt to write, as an async function."""
     if sink.blocking:
-        return BlockingCall(sink.write)
+        return BlockingCall(blocking_write(sink.write), sink.max_in_flight)
     if isinstance(sink, AsyncFunctionSink):
         return sink.function  # one coroutine less for each batch
     if is_async(sink.write):
@@ -29,19 +30,45 @@ def attempt_of(sink: Any) -> Write:
 
     async def attempt(events: list[Any]) -> None:
         result = sink.write(events)
-        if asyncio.iscoroutine(result):
+        if isawaitable(result):
             await result
 
     return attempt
 
 
-def layered(attempt: Write, sink: Any, clock: Clock, patience: Patience) -> Write:
+def blocking_write(write: Callable[[list[Any]], Any]) -> Callable[[list[Any]], None]:
+    """A write for a thread, where nobody can wait for what it leaves undone.
+
+    Raises:
+        TypeError: the function returned something to be awaited.
+    """
+
+    def attempt(events: list[Any]) -> None:
+        result = write(events)
+        if isawaitable(result):
+            if iscoroutine(result):
+                result.close()
+            raise TypeError(
+                f"a blocking write returned {type(result).__name__}, which must be "
+                "awaited; declare it async def, without blocking=True"
+            )
+
+    return attempt
+
+
+def layered(
+    attempt: Write,
+    sink: Any,
+    clock: Clock,
+    patience: Patience,
+    tell: Callable[[Exception, float], object],
+) -> Write:
     """The layers that a sink's settings ask for: a time-out inside, retries outside."""
     write = attempt
     if sink.timeout is not None:
         write = TimeoutLayer(write, sink.timeout, clock)
     if sink.retry is not None:
-        write = RetryLayer(write, sink.retry, clock, patience)
+        write = RetryLayer(write, sink.retry, clock, patience, tell=tell)
     return write
 
 

@@ -16,6 +16,10 @@ from ..stages import Patience
 from . import Write
 
 
+def tell_nobody(error: Exception, seconds: float) -> None:
+    """What a layer does whose waits interest nobody."""
+
+
 class RetryLayer:
     """Repeats a write after transient errors, with exponential waits and full jitter.
 
@@ -25,6 +29,7 @@ class RetryLayer:
         clock: measures the deadline.
         patience: waits, until a drain says that it is no longer worth it.
         chance: a uniform random number in [0, 1) at each call; for tests.
+        tell: called with the error and the seconds before each wait.
     """
 
     def __init__(
@@ -33,12 +38,15 @@ class RetryLayer:
         settings: Retry,
         clock: Clock,
         patience: Patience,
+        *,
         chance: Callable[[], float] = uniform_chance,
+        tell: Callable[[Exception, float], object] = tell_nobody,
     ) -> None:
         self._inner = inner
         self._settings = settings
         self._clock = clock
         self._patience = patience
+        self._tell = tell
         self._chance = chance
 
     async def __call__(self, events: list[Any]) -> None:
@@ -83,6 +91,7 @@ class RetryLayer:
         wait = self._settings.wait_before(attempt, asked, self._chance())
         if self._clock.now() + wait > last_start:
             return False
+        self._tell(next(iter(failed.values())), wait)
         return await self._patience.wait(wait)
 
 
