@@ -10,6 +10,7 @@ import asyncio
 import enum
 import warnings
 from collections.abc import Callable, Generator
+from logging import getLogger
 
 import msgspec
 
@@ -125,9 +126,12 @@ class Delivery:
         self._loss.error = self._loss.error or error
 
     def add_callback(self, callback: Callable[[Outcome], object]) -> None:
-        """Call ``callback(outcome)`` once resolved; at once if it is already."""
+        """Call ``callback(outcome)`` once resolved; at once if it is already.
+
+        What it raises is logged, and harms nobody else.
+        """
         if self._outcome is not None:
-            callback(self._outcome)
+            tell(callback, self._outcome)
         elif self._callbacks is None:
             self._callbacks = [callback]
         else:
@@ -142,17 +146,17 @@ class Delivery:
         if self._callbacks is not None:
             callbacks, self._callbacks = self._callbacks, None
             for callback in callbacks:
-                callback(outcome)
+                tell(callback, outcome)
 
     def __await__(self) -> Generator[object, None, Outcome]:
         if self._outcome is None:
             future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
-            def tell(outcome: Outcome) -> None:
+            def wake(outcome: Outcome) -> None:
                 if not future.done():
                     future.set_result(outcome)
 
-            self.add_callback(tell)
+            self.add_callback(wake)
             return (yield from future)
         return self._outcome
 
@@ -164,6 +168,14 @@ class Delivery:
     def __del__(self) -> None:
         if self._pending:
             warnings.warn(f"{self!r} was never resolved", ResourceWarning, stacklevel=2)
+
+
+def tell(callback: Callable[[Outcome], object], outcome: Outcome) -> None:
+    """Call back; who settles has others to tell, and a pipeline to run."""
+    try:
+        callback(outcome)
+    except (Exception, asyncio.CancelledError, SystemExit):
+        getLogger(__name__).exception("a delivery's callback failed")
 
 
 def outcome_of(delivered: int, loss: Loss) -> Outcome:

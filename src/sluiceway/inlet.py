@@ -11,7 +11,6 @@ import asyncio
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -197,12 +196,13 @@ class Inlet(Source[T]):
         return True
 
     def _admit(self, count: int) -> None:
-        for _ in range(count):
+        while count > 0:
             try:
                 waiter = self._waiters.popleft()
             except IndexError:  # another thread's waiter has just left the line
                 return
-            wake_from_any_thread(waiter.get_loop(), partial(wake, waiter))
+            # one whose loop has closed will not use its turn
+            count -= wake_from_any_thread(waiter.get_loop(), partial(wake, waiter))
 
     # What the engine calls.
 
@@ -299,7 +299,10 @@ def wake(waiter: asyncio.Future[Any]) -> None:
 
 def wake_from_any_thread(
     loop: asyncio.AbstractEventLoop, callback: Callable[[], object]
-) -> None:
-    """Call ``callback`` on ``loop``; a loop that has closed has nobody left to wake."""
-    with suppress(RuntimeError):
+) -> bool:
+    """Call ``callback`` on ``loop``; False if it has closed: nobody is left to wake."""
+    try:
         loop.call_soon_threadsafe(callback)
+    except RuntimeError:
+        return False
+    return True

@@ -7,7 +7,8 @@ leaving is a shielded, bounded ``stop``; the body's exception passes unchanged.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from anyio import CancelScope
@@ -15,6 +16,7 @@ from anyio import CancelScope
 from ._engine.accounts import ledger_of, statistics_of
 from ._engine.books import Books
 from ._engine.graph import StageKind, build_graph
+from ._engine.loops import ended, is_current, on_its_loop
 from ._engine.render import as_mermaid, as_text
 from ._engine.supervisor import Runtime
 from .chains import Composable
@@ -187,16 +189,16 @@ class Pipeline:
             Whether it drained, and which stages were still busy if not. A pipeline
             that never ran has drained.
         """
+        seconds = self._seconds(timeout)
         if self._runtime is None:
             return StopReport(drained=True)
-        seconds = self._seconds(timeout)
-        return await on_its_loop(self._runtime, self._runtime.stop(seconds))
+        return await ended(self._runtime, partial(self._runtime.stop, seconds), seconds)
 
     async def abort(self) -> StopReport:
         """Cut everything off now; what was on its way is ``dropped{aborted}``."""
         if self._runtime is None:
             return StopReport(drained=True)
-        return await on_its_loop(self._runtime, self._runtime.abort())
+        return await ended(self._runtime, self._runtime.abort, 0)
 
     async def flush(self, timeout: float | None = None) -> bool:
         """Wait until everything emitted before this call has been answered for.
@@ -205,13 +207,16 @@ class Pipeline:
             timeout: seconds to wait; ``drain_timeout`` if None.
 
         Returns:
-            False if that took longer; the events go on all the same.
+            False if that took longer; the events go on all the same. True of a pipeline
+            that has ended.
 
         Raises:
-            PipelineStateError: it does not run.
+            PipelineStateError: it has not been started.
         """
         runtime = self._running()
         seconds = self._seconds(timeout)
+        if runtime.report is not None:
+            return True
         try:
             async with asyncio.timeout(seconds):
                 await on_its_loop(runtime, runtime.flush())
@@ -380,20 +385,3 @@ class Lifespan:
     async def _live(self) -> AsyncIterator[None]:
         async with self._pipeline:
             yield
-
-
-async def on_its_loop(runtime: Runtime, asked: Coroutine[Any, Any, T]) -> T:
-    """Await something of a pipeline from whichever loop the caller runs on."""
-    if is_current(runtime.loop) or not runtime.loop.is_running():
-        return await asked
-    return await asyncio.wrap_future(
-        asyncio.run_coroutine_threadsafe(asked, runtime.loop)
-    )
-
-
-def is_current(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether this code runs on ``loop``."""
-    try:
-        return asyncio.get_running_loop() is loop
-    except RuntimeError:
-        return False

@@ -82,7 +82,7 @@ class AccumulatorWorker(Worker):
     def _ask_held(self) -> int:
         """How many events the accumulator holds, as far as it can tell."""
         try:
-            return self._stage.held()
+            return counted(self._stage.held())
         except Exception as error:  # noqa: BLE001 - a user's bug must not end a worker
             self._shared.complaints.about(self.node.name, error)
             return self._held
@@ -213,12 +213,23 @@ class AccumulatorWorker(Worker):
         self._inbox.forward_marks(self._row.pass_mark)
 
 
+def counted(held: Any) -> int:
+    """What ``held()`` returned.
+
+    Raises:
+        TypeError: it is no count.
+    """
+    if type(held) is not int or held < 0:
+        raise TypeError(f"held() returned {held!r}; expected a count of events")
+    return held
+
+
 def batches_of(released: Any) -> list[list[Any]]:
-    """What an accumulator released, as a list of batches."""
+    """What an accumulator released, as a list of batches; the lists stay its own."""
     if isinstance(released, Batches):
         return [list(batch) for batch in released]
     if isinstance(released, list):
-        return [released]
+        return [list(released)]
     raise TypeError(
         f"an accumulator released {type(released).__name__}; expected a list of "
         "events, or Batches for several lists"

@@ -14,7 +14,7 @@ from ..batch import Batch, copy_event
 from ..delivery import DeliveryStatus
 from .books import Books
 from .complaints import Complaints
-from .graph import Arm, Edge, Fork, Node, edges_of
+from .graph import Arm, Edge, Fork, Node, edges_of, reached_from
 from .hands import EMPTY, Hand
 from .marks import Mark
 from .queue import BoundedQueue
@@ -94,18 +94,29 @@ class Outlet:
 
     def _copy(self, arm: Arm, batch: Batch, *, own: bool, last: bool) -> Batch:
         """One arm's share; events that cannot be copied are rejected for that arm."""
-        failure: Exception | None = None
-        copies: list[Any] = []
-        try:
-            copies = list(map(copy_event, batch.events)) if own else list(batch.events)
-        except Exception as error:  # noqa: BLE001 - a user's copy() costs one branch
-            failure = error
         share = self._unclaimed(arm, batch) if last else self._book_copy(arm, batch)
-        if failure is None:
-            share.events = copies
+        if not own:
+            share.events = list(batch.events)
             return share
-        self._books.fail(share, failure)
-        return Batch([])
+        copies: list[Any] = []
+        failed: dict[int, Exception] = {}
+        for index, event in enumerate(batch.events):
+            try:
+                copies.append(copy_event(event))
+            except Exception as error:  # noqa: BLE001 - a user's copy() costs one event
+                failed[index] = error
+        if failed:
+            self._refuse(share, failed)
+            others = [i for i in range(len(share.events)) if i not in failed]
+            share = share.pick(others)
+        share.events = copies
+        return share
+
+    def _refuse(self, batch: Batch, failed: dict[int, Exception]) -> None:
+        """Reject some events of a batch, and say so."""
+        first = next(iter(failed.values()))
+        self._complaints.about(self._node.name, first, len(failed))
+        self._books.fail_some(batch, failed)
 
     def _book_copy(self, arm: Arm, batch: Batch) -> Batch:
         self._books.copied += len(batch.events)
@@ -134,9 +145,7 @@ class Outlet:
             except Exception as error:  # noqa: BLE001 - a user's bug costs one event
                 failed[index] = error
         if failed:
-            first = next(iter(failed.values()))
-            self._complaints.about(self._node.name, first, len(failed))
-            self._books.fail_some(batch, failed)
+            self._refuse(batch, failed)
         return [
             ((fork.default or []) if key is None else fork.ways[key], batch.pick(at))
             for key, at in places.items()
@@ -174,10 +183,6 @@ def way_of(fork: Fork, key: str) -> str | None:
     return None
 
 
-def mutates_below(node: Node, seen: frozenset[int] = frozenset()) -> bool:
+def mutates_below(node: Node) -> bool:
     """Whether this stage, or one that its events reach, changes events in place."""
-    if id(node) in seen:
-        return False
-    if getattr(node.stage, "mutates", False):
-        return True
-    return any(mutates_below(target, seen | {id(node)}) for target in node.targets)
+    return any(getattr(each.stage, "mutates", False) for each in reached_from(node))

@@ -114,17 +114,19 @@ class Graph:
 
     def downstream_first(self) -> list[Node]:
         """The nodes so that each stands before those that send to it."""
-        order: dict[Node, None] = {}
+        return self.upstream_first()[::-1]
 
-        def visit(node: Node) -> None:
-            for target in node.targets:
-                if target not in order:
-                    visit(target)
-            order.setdefault(node)
 
-        for node in self.nodes:
-            visit(node)
-        return list(order)
+def reached_from(node: Node) -> list[Node]:
+    """The node, and every one that its events can reach, each once."""
+    reached = {node: None}
+    waiting = [node]
+    while waiting:
+        for target in waiting.pop().targets:
+            if target not in reached:
+                reached[target] = None
+                waiting.append(target)
+    return list(reached)
 
 
 def edges_of(arms: Sequence[Arm]) -> Iterator[Edge]:

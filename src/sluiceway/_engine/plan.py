@@ -11,7 +11,7 @@ from attrs import define
 
 from ..batching import Batcher
 from ..stages import Stage
-from .graph import Edge, Graph, Node, StageKind
+from .graph import Edge, Graph, Node, StageKind, reached_from
 
 FUSIBLE = (StageKind.PROCESSOR, StageKind.SAMPLER)
 
@@ -76,19 +76,10 @@ def sends_notes(source: Node) -> bool:
 
     A fork looks into events, and so does who measures their bytes.
     """
-    reached: set[Node] = set()
-    waiting = [source]
-    while waiting:
-        node = waiting.pop()
-        if any(not isinstance(arm, Edge) for arm in node.arms):
-            return False
-        for target in node.targets:
-            if not takes_notes(target):
-                return False
-            if target not in reached:
-                reached.add(target)
-                waiting.append(target)
-    return True
+    _, *others = reached = reached_from(source)
+    return all(map(takes_notes, others)) and all(
+        isinstance(arm, Edge) for node in reached for arm in node.arms
+    )
 
 
 def takes_notes(node: Node) -> bool:

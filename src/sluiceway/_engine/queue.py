@@ -91,7 +91,7 @@ class BoundedQueue:
         """
         count = len(batch.events)
         try:
-            size = self._bytes_of(batch)
+            size = sum(map(self._size, batch.events)) if self._sized else 0
         except Exception as error:  # noqa: BLE001 - a user's size() costs one batch
             self._books.received += count
             self._books.fail(batch, error)
@@ -210,7 +210,7 @@ class BoundedQueue:
             return room
         free = limit - self._used_bytes
         for index in range(room):
-            free -= self._size(events[index])
+            free -= self._size_of(events[index])
             if free < 0:
                 return index
         return room
@@ -241,7 +241,7 @@ class BoundedQueue:
                 if excess <= 0:
                     surplus = max(surplus, taken)
                     break
-                excess -= self._size(event)
+                excess -= self._size_of(event)
             else:
                 surplus = len(head.events)
         return max(1, min(surplus, len(head.events)))
@@ -259,7 +259,14 @@ class BoundedQueue:
     def _bytes_of(self, batch: Batch) -> int:
         if not self._sized:
             return 0
-        return sum(map(self._size, batch.events))
+        return sum(map(self._size_of, batch.events))
+
+    def _size_of(self, event: object) -> int:
+        """An event's size; 0 from a ``size()`` that has worked before and now fails."""
+        try:
+            return self._size(event)
+        except Exception:  # noqa: BLE001 - it must not undo what is half done
+            return 0
 
     # What the stage behind it does.
 
