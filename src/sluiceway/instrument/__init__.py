@@ -6,6 +6,7 @@ Loads OpenTelemetry's API, whose Tracer, Span and Meter these are; never its SDK
 from .head import HeadSampler
 from .limits import SpanLimits
 from .log_handler import LogHandler, stamp_trace
+from .log_limits import LogLimits
 from .logger import Logger, LoggerProvider
 from .meter import Meter
 from .span import LiveSpan
@@ -17,6 +18,7 @@ __all__ = [
     "HeadSampler",
     "LiveSpan",
     "LogHandler",
+    "LogLimits",
     "Logger",
     "LoggerProvider",
     "Meter",

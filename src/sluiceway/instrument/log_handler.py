@@ -106,6 +106,7 @@ class LogHandler(Handler):
             severity_text=line.levelname or "",
             body=body_of(line) if self.formatter is None else self._formatted(line),
             attributes=attributes,
+            dropped_attributes_count=self._telemetry.log_limits.cut(attributes),
             trace_id=trace_id,
             span_id=span_id,
             flags=flags,
@@ -166,19 +167,19 @@ def message_of(line: Line) -> str:
 
 
 def attributes_of(line: Line) -> dict[str, Any]:
-    """Where the line stands in the code, its ``extra``, its stack and its exception."""
+    """Where the line stands in the code, its exception, its stack and its ``extra``."""
     attributes: dict[str, Any] = {
         "code.file.path": line.pathname,
         "code.function.name": line.funcName,
         "code.line.number": line.lineno,
     }
+    if line.exc_info or line.exc_text:
+        attributes.update(told_of_exception(line))
+    if line.stack_info:
+        attributes[STACK] = text_of(line.stack_info)
     for key, value in line.__dict__.items():
         if key not in STANDARD:
             attributes[key_of(key)] = value if type(value) in PLAIN else kept(value)
-    if line.stack_info:
-        attributes[STACK] = text_of(line.stack_info)
-    if line.exc_info or line.exc_text:
-        attributes.update(told_of_exception(line))
     return attributes
 
 

@@ -183,6 +183,7 @@ class Logger(ApiLogger):
             severity_text=text_of(severity_text or ""),
             body=kept(body),
             attributes=told,
+            dropped_attributes_count=telemetry.log_limits.cut(told),
             trace_id=trace_id,
             span_id=span_id,
             flags=flags,

@@ -105,14 +105,16 @@ class StructlogProcessor:
         event_name = text_of(told.pop(EVENT_NAME, ""))
         for key in ("logger", "_record", "_from_structlog"):
             told.pop(key, None)
-        attributes = {CALL_SITE.get(key, key): value for key, value in told.items()}
+        named = {CALL_SITE.get(key, key): value for key, value in told.items()}
+        attributes = {**exception, **kept_attributes(named)}
         return LogRecord(
             time_unix_nano=now if when is None else when,
             observed_time_unix_nano=now,
             severity_number=severity,
             severity_text=level,
             body=body,
-            attributes={**kept_attributes(attributes), **exception},
+            attributes=attributes,
+            dropped_attributes_count=self._telemetry.log_limits.cut(attributes),
             trace_id=trace_id,
             span_id=span_id,
             flags=flags,

@@ -23,6 +23,7 @@ from .environment_sampler import sampler_from_environment
 from .head import ChoosingHead, head_of
 from .limits import SpanLimits
 from .log_handler import LogHandler
+from .log_limits import LogLimits
 from .logger import LoggerProvider
 from .meter import Meter
 from .propagators import propagator_of
@@ -53,6 +54,9 @@ class Telemetry:
         propagators: what travels in the headers of requests: names, such as
             ``"tracecontext"`` and ``"baggage"``, or OpenTelemetry's
             ``TextMapPropagator``; by default ``OTEL_PROPAGATORS``, or both of these.
+        log_limits: how many attributes a log record may have; by default
+            ``OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT``,
+            ``OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT`` and the general ones.
         export_interval: seconds between two collections of the metrics; by default
             ``OTEL_METRIC_EXPORT_INTERVAL`` (milliseconds), or 60.
         clock: the time of spans, points and records.
@@ -79,6 +83,7 @@ class Telemetry:
         sampler: Any = None,
         limits: SpanLimits | None = None,
         propagators: Iterable[str | TextMapPropagator] | None = None,
+        log_limits: LogLimits | None = None,
         export_interval: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -92,6 +97,7 @@ class Telemetry:
         self.head: Any = head_of(sampler, clock)
         self.limits = limits or SpanLimits.from_environment()
         self.propagator: TextMapPropagator = propagator_of(propagators)
+        self.log_limits = log_limits or LogLimits.from_environment()
         self.random = Random()  # noqa: S311 - identifiers are no secrets
         self._tracers: WeakValueDictionary[ScopeKey, Tracer] = WeakValueDictionary()
         self._meters: dict[ScopeKey, Meter] = {}
