@@ -44,6 +44,20 @@ def test_the_custom_stages_work_together():
     assert "0 lost; balanced" in done.stdout
 
 
+def test_structlog_prints_its_events_and_each_is_a_record_of_its_trace():
+    done = run_example("structlog_app.py")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len([line for line in lines if line.startswith("event=")]) == 5
+    records = [line for line in lines if line.startswith("record: ")]
+    assert records[0] == "record: no trace open {}"
+    soup = [line.split()[1] for line in records if "soup" in line]
+    ice_cream = [line.split()[1] for line in records if "ice cream" in line]
+    assert (len(soup), len(set(soup))) == (2, 1)
+    assert (len(ice_cream), len(set(ice_cream))) == (3, 1)
+    assert "6 delivered, 0 lost; balanced" in done.stdout
+
+
 def test_the_tests_of_the_custom_stages_pass():
     done = run_example("-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLES))
     assert done.returncode == 0, done.stdout
