@@ -296,3 +296,31 @@ def test_lines_while_the_program_ends_do_no_harm():
         """
     )
     assert told == ["at exit"]
+
+
+def test_a_program_whose_backend_is_down_logs_on_and_ends_in_time():
+    """At the end the drain's deadline counts, not that of a retry."""
+    told = outcome(
+        """
+        import logging, socket
+        from sluiceway import Pipeline
+        from sluiceway.instrument import Telemetry
+        from sluiceway.sinks import OtlpSink
+
+        probe = socket.socket()
+        probe.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        telemetry = Telemetry("shop")
+        otlp = OtlpSink(f"http://127.0.0.1:{probe.getsockname()[1]}")
+        pipeline = Pipeline(telemetry.logs >> otlp, drain_timeout=0.3)
+        logging.getLogger().addHandler(telemetry.log_handler)
+        logging.getLogger().setLevel(logging.INFO)
+        logging.getLogger("sluiceway").propagate = False
+        logging.getLogger("sluiceway").addHandler(logging.NullHandler())
+        with pipeline.background():
+            for number in range(20_000):
+                logging.getLogger("shop").info("line %d", number)
+        ledger = pipeline.ledger()
+        print(ledger.balanced, ledger.delivered, ledger.lost)
+        """
+    )
+    assert told == ["True 0 20000"]
