@@ -21,7 +21,7 @@ from .log_records import (
     STACK,
     TraceIds,
     current_trace,
-    feeds_itself,
+    is_left_out,
     kept,
     key_of,
 )
@@ -85,7 +85,7 @@ class LogHandler(Handler):
         self._busy.now = True
         telemetry = self._telemetry
         try:
-            if not feeds_itself(telemetry, record.name or ""):
+            if not is_left_out(telemetry, record.name or ""):
                 telemetry.logs.emit_nowait(self._event_of(record))
         except Exception:  # noqa: BLE001 - logging's way: it tells stderr, never raises
             self.handleError(record)

@@ -27,15 +27,17 @@ LATEST = 2**64 - 1  # nanoseconds that the protocol can carry
 
 TraceIds = tuple[bytes, bytes, int]  # trace id, span id, flags
 NO_TRACE: TraceIds = (b"", b"", 0)
+NOBODY = bytes(16)  # the trace id of a span that is switched off, outside a trace
 
 
-def feeds_itself(telemetry: Telemetry, logger: str) -> bool:
-    """Whether a line must not be taken in, because delivering it would make another.
+def is_left_out(telemetry: Telemetry, logger: str) -> bool:
+    """Whether a line is not taken in: all of them, with ``OTEL_SDK_DISABLED``.
 
-    Lines of sluiceway itself are, and those of code that works for the pipeline which
-    delivers them: a sink, what it calls, and the stages before it.
+    Otherwise those whose delivery would make another one: the lines of sluiceway
+    itself, and of code that works for the pipeline which delivers them: a sink, what it
+    calls, and the stages before it.
     """
-    return is_own(logger) or works_for(telemetry.logs)
+    return telemetry.disabled or is_own(logger) or works_for(telemetry.logs)
 
 
 def is_own(logger: str) -> bool:
@@ -53,6 +55,8 @@ def trace_of(span: ApiSpan) -> TraceIds:
     """The ids that a record gets of a span of ours or of somebody else's."""
     if isinstance(span, LiveSpan):
         trace_id, span_id, flags, _ = span.identity
+        if trace_id == NOBODY:
+            return NO_TRACE
         return trace_id, span_id, flags & W3C_FLAGS
     try:
         context = span.get_span_context()

@@ -25,7 +25,7 @@ from .log_records import (
     NO_TRACE,
     TraceIds,
     current_trace,
-    feeds_itself,
+    is_left_out,
     kept,
     kept_attributes,
     severity_number,
@@ -107,10 +107,10 @@ class Logger(ApiLogger):
     ) -> bool:
         """Whether what is emitted here is taken in.
 
-        It is not where it would feed itself: in sluiceway's own code, and in a stage
-        that delivers these very records.
+        It is not with ``OTEL_SDK_DISABLED``, nor where it would feed itself: in
+        sluiceway's own code, and in a stage that delivers these very records.
         """
-        return not feeds_itself(self._telemetry, self._scope.name)
+        return not is_left_out(self._telemetry, self._scope.name)
 
     def emit(
         self,

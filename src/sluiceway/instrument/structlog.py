@@ -20,7 +20,7 @@ from .log_records import (
     LATEST,
     STACK,
     current_trace,
-    feeds_itself,
+    is_left_out,
     kept,
     kept_attributes,
 )
@@ -87,7 +87,7 @@ class StructlogProcessor:
             structlog.DropEvent: this is the last processor; structlog expects it.
         """
         name = logger_name(logger, event_dict)
-        if not feeds_itself(self._telemetry, name):
+        if not is_left_out(self._telemetry, name):
             record = self._record_of({**event_dict}, name, method_name)
             self._telemetry.logs.emit_nowait(record)
         if self._last:

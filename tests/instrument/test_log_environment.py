@@ -1,4 +1,4 @@
-"""How much one log record may hold, whichever way it was logged."""
+"""What the environment says of log records, whichever way they are logged."""
 
 from __future__ import annotations
 
@@ -109,3 +109,25 @@ def test_a_limit_from_code_that_is_none_is_refused(wrong):
         LogLimits(attributes=wrong)
     with pytest.raises(ConfigurationError, match="attribute_length is"):
         LogLimits(attribute_length=wrong)
+
+
+@WAYS
+def test_what_is_switched_off_takes_nothing_in(log, environment):
+    environment(OTEL_SDK_DISABLED="true")
+    telemetry = Telemetry("shop")
+    log(telemetry, {"n": 1})
+    assert len(telemetry.logs) == 0
+    assert telemetry.logs.refused() == {}
+    assert not telemetry.logger_provider.get_logger("shop").enabled()
+
+
+@WAYS
+def test_a_span_that_is_switched_off_has_no_ids_to_tell(log, environment):
+    environment(OTEL_SDK_DISABLED="true")
+    off = Telemetry("off")
+    environment(OTEL_SDK_DISABLED="")
+    telemetry = Telemetry("shop")
+    with off.tracer("t").span("nobody"):
+        log(telemetry, {"n": 1})
+    (record,) = telemetry.logs._buffer
+    assert (record.trace_id, record.span_id, record.flags) == (b"", b"", 0)
