@@ -28,7 +28,7 @@ from opentelemetry.sdk.trace.export import (
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from waiting import until
 
-from sluiceway import ConfigurationError, Pipeline, sink
+from sluiceway import ConfigurationError, Pipeline, TransientError, sink
 from sluiceway.bridges import LogBridge, MetricBridge, SpanBridge
 from sluiceway.testing import CollectingSink, FailingSink
 
@@ -287,23 +287,34 @@ def test_a_reader_that_is_shut_down_hands_over_its_last_collection():
     ]
 
 
-def test_a_failing_sink_is_not_fed_by_its_own_lines():
-    """The SDK has the root logger's lines, and so those of the pipeline behind it."""
+@pytest.mark.parametrize("client", [False, True])
+def test_a_failing_sink_is_not_fed_by_what_is_said_while_it_works(client):
+    """The SDK has the root logger's lines; a filter tells those of a sink's client."""
     bridge = LogBridge()
     provider = LoggerProvider(shutdown_on_exit=False)
     provider.add_log_record_processor(SimpleLogRecordProcessor(bridge))
     handler, seen = LoggingHandler(logger_provider=provider), Remembering()
-    pipeline = Pipeline(bridge.source >> FailingSink())
+
+    @sink
+    def exporter(records):
+        if client:
+            logging.getLogger("httpx").warning("HTTP Request: POST")
+        raise TransientError("down")
+
+    pipeline = Pipeline(bridge.source >> exporter)
+    if client:
+        handler.addFilter(bridge)
     root = logging.getLogger()
     root.addHandler(handler)
     root.addHandler(seen)
     with pipeline.background():
-        for number in range(5):
-            logging.getLogger("shop").warning("line %d", number)
+        for turn in range(5):
+            logging.getLogger("shop").warning("line %d", turn)
             bridge.force_flush()
     root.removeHandler(seen)
     root.removeHandler(handler)
     assert "sluiceway.pipeline" in seen.names
+    assert seen.names.count("httpx") == 5 * client
     assert pipeline.ledger().lost == 5
     provider.shutdown()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from logging import LogRecord as Line
 
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
@@ -10,6 +11,7 @@ from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportRes
 from ..events import LogRecord
 from ..instrument.log_records import is_own, kept, kept_attributes, severity_number
 from ..instrument.logger import ids_of_record, nanoseconds
+from ..upstream import works_for
 from .bridge import CAPACITY, Bridge
 
 
@@ -17,7 +19,8 @@ class LogBridge(Bridge[LogRecord], LogRecordExporter):
     """An SDK ``LogRecordExporter``, for its ``BatchLogRecordProcessor``.
 
     ``provider.add_log_record_processor(BatchLogRecordProcessor(bridge))`` and
-    ``Pipeline(bridge.source >> ...)``.
+    ``Pipeline(bridge.source >> ...)``. As a filter, ``handler.addFilter(bridge)``, it
+    keeps from the SDK's handler what is logged while these records are delivered.
 
     Args:
         name: of its source in the graph; default ``"sdk_logs"``.
@@ -39,6 +42,14 @@ class LogBridge(Bridge[LogRecord], LogRecordExporter):
         others = [record for record in batch if not is_own(scope_name(record))]
         taken = self._offer(others, self._event_of)
         return LogRecordExportResult.SUCCESS if taken else LogRecordExportResult.FAILURE
+
+    def filter(self, line: Line) -> bool:
+        """Whether the application has logged a line, and not the pipeline behind this.
+
+        ``export`` can tell sluiceway's own loggers, but not where a line of another
+        one, such as that of a sink's HTTP client, came from.
+        """
+        return not (is_own(line.name) or works_for(self.source))
 
     def _event_of(self, readable: ReadableLogRecord) -> LogRecord:
         record = readable.log_record
