@@ -148,6 +148,23 @@ def test_a_value_that_cannot_be_told_costs_neither_the_line_nor_its_neighbours(
     assert capsys.readouterr().err == ""
 
 
+def test_objects_that_refer_to_each_other_are_told_as_far_as_they_can_be(
+    telemetry, logger
+):
+    chain, tree = {"name": "root"}, {"name": "root"}
+    chain["next"] = chain
+    tree["children"] = [{"parent": tree, "root": tree, "name": n} for n in range(4)]
+    many, too_many = [[]] * 10_000 + list(range(50_000)), [()] * 10_001
+    logger.info("x", extra={"a": chain, "b": tree, "c": many, "d": too_many})
+    logger.info(tree)
+    first, second = lines(telemetry)
+    assert first.attributes["a"]["next"]["next"]["name"] == "root"
+    assert first.attributes["b"] == "<dict of more than 10,000 nested values>"
+    assert first.attributes["c"] == many
+    assert first.attributes["d"] == "<list of more than 10,000 nested values>"
+    assert second.body == "<dict of more than 10,000 nested values>"
+
+
 def test_extra_may_be_nested_and_have_keys_that_are_no_text(telemetry, logger):
     logger.info("x", extra={"order": {"lines": [{7: (1, None)}]}, 5: b"raw"})
     attributes = lines(telemetry)[0].attributes

@@ -1,11 +1,12 @@
 """What all ways of logging share: whose line it is, in which trace, plain values.
 
-Law: nothing here raises, whatever an application has passed.
+Law: nothing here raises or takes for ever, whatever an application has passed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import Span as ApiSpan
@@ -14,7 +15,7 @@ from ..upstream import works_for
 from .context import current_span
 from .identity import W3C_FLAGS, identity_of
 from .span import LiveSpan
-from .values import PLAIN, plain_value, text_of
+from .values import DEEPEST, LISTS, PLAIN, plain_value, text_of
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -23,6 +24,7 @@ OWN_LOGGER = "sluiceway"
 EVENT_NAME = "otel.event.name"  # the conventions' attribute for what has no such field
 STACK = "code.stacktrace"
 LARGEST_SEVERITY = 24
+MOST_NESTED = 10_000  # lists, dicts and others in one attribute or body
 LATEST = 2**64 - 1  # nanoseconds that the protocol can carry
 
 TraceIds = tuple[bytes, bytes, int]  # trace id, span id, flags
@@ -70,7 +72,40 @@ def trace_of(span: ApiSpan) -> TraceIds:
 
 def kept(value: Any) -> Any:
     """``value`` as an AnyValue; its text where it breaks while it is read."""
-    return value if type(value) in PLAIN else attempt(plain_value, value)
+    return value if type(value) in PLAIN else attempt(bounded_value, value)
+
+
+def bounded_value(value: Any) -> Any:
+    """``value`` as an AnyValue, unless copying it would take for ever.
+
+    Dicts that refer to each other, such as the nodes of a tree to their parent, hold
+    more at each level than at the one above.
+    """
+    if is_bounded(value):
+        return plain_value(value)
+    return f"<{type(value).__name__} of more than {MOST_NESTED:,} nested values>"
+
+
+def is_bounded(value: Any) -> bool:
+    """Whether so many levels of it as are kept nest no more than ``MOST_NESTED``."""
+    level, count = [value], 0
+    for _ in range(DEEPEST):
+        inside = chain.from_iterable(map(values_in, level))
+        nested = (item for item in inside if type(item) not in PLAIN)
+        level = list(islice(nested, MOST_NESTED - count + 1))
+        count += len(level)
+        if not level or count > MOST_NESTED:
+            break
+    return count <= MOST_NESTED
+
+
+def values_in(value: Any) -> Iterable[Any]:
+    """What a mapping or list holds; nothing, of anything else."""
+    if isinstance(value, str | bytes | memoryview):
+        return ()
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, LISTS) else ()
 
 
 def kept_attributes(attributes: Any) -> dict[str, Any]:
