@@ -26,13 +26,22 @@ from .events import (
 class Details:
     """What most spans do not have, and so do not pay for."""
 
-    __slots__ = ("events", "links", "status_code", "status_message")
+    __slots__ = (
+        "dropped_attributes",
+        "dropped_events",
+        "dropped_links",
+        "events",
+        "links",
+        "status_code",
+        "status_message",
+    )
 
     def __init__(self) -> None:
         self.events: list[SpanEvent] = []
         self.links: list[Link] = []
         self.status_code = StatusCode.UNSET
         self.status_message = ""
+        self.dropped_attributes = self.dropped_events = self.dropped_links = 0
 
 
 class Provenance(msgspec.Struct, eq=False, frozen=True):
@@ -106,4 +115,7 @@ def event_of(span: Notes | Span) -> Span:
         event.links = details.links
         event.status_code = details.status_code
         event.status_message = details.status_message
+        event.dropped_attributes_count = details.dropped_attributes
+        event.dropped_events_count = details.dropped_events
+        event.dropped_links_count = details.dropped_links
     return event

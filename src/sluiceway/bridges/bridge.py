@@ -14,7 +14,7 @@ from opentelemetry.sdk.resources import Resource as SdkResource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from ..events import NO_RESOURCE, NO_SCOPE, Resource, Scope
-from ..instrument.log_records import kept_attributes
+from ..instrument.values import plain_attributes
 from .source import BridgeSource
 
 T = TypeVar("T")
@@ -119,7 +119,7 @@ class Remembered(Generic[Given, Made]):
 
 def resource_of(resource: SdkResource) -> Resource:
     """The SDK's resource as ours."""
-    return Resource(kept_attributes(resource.attributes), resource.schema_url or "")
+    return Resource(plain_attributes(resource.attributes), resource.schema_url or "")
 
 
 def scope_of(scope: InstrumentationScope) -> Scope:
@@ -127,6 +127,6 @@ def scope_of(scope: InstrumentationScope) -> Scope:
     return Scope(
         scope.name or "",
         scope.version or "",
-        kept_attributes(getattr(scope, "attributes", None)),
+        plain_attributes(getattr(scope, "attributes", None)),
         scope.schema_url or "",
     )

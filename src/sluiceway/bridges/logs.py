@@ -9,8 +9,9 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 
 from ..events import LogRecord
-from ..instrument.log_records import is_own, kept, kept_attributes, severity_number
+from ..instrument.log_records import is_own, severity_number
 from ..instrument.logger import ids_of_record, nanoseconds
+from ..instrument.values import plain_attributes, plain_value
 from ..upstream import works_for
 from .bridge import CAPACITY, Bridge
 
@@ -59,8 +60,8 @@ class LogBridge(Bridge[LogRecord], LogRecordExporter):
             observed_time_unix_nano=nanoseconds(record.observed_timestamp),
             severity_number=severity_number(record.severity_number),
             severity_text=record.severity_text or "",
-            body=kept(record.body),
-            attributes=kept_attributes(record.attributes),
+            body=plain_value(record.body),
+            attributes=plain_attributes(record.attributes),
             trace_id=trace_id,
             span_id=span_id,
             flags=flags,

@@ -32,8 +32,8 @@ from ..events import (
     Scope,
     Temporality,
 )
-from ..instrument.log_records import kept_attributes
 from ..instrument.logger import identifier
+from ..instrument.values import plain_attributes
 from .bridge import CAPACITY, Bridge
 
 Point = NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint
@@ -99,7 +99,7 @@ def event_of(collected: Collected) -> MetricPoint:
         value=None,
         unit=metric.unit or "",
         description=metric.description or "",
-        attributes=kept_attributes(point.attributes),
+        attributes=plain_attributes(point.attributes),
         time_unix_nano=point.time_unix_nano or 0,
         start_time_unix_nano=point.start_time_unix_nano or 0,
         exemplars=[exemplar_of(exemplar) for exemplar in point.exemplars],
@@ -176,5 +176,5 @@ def exemplar_of(exemplar: SdkExemplar) -> Exemplar:
         time_unix_nano=exemplar.time_unix_nano,
         trace_id=identifier(exemplar.trace_id, 16),
         span_id=identifier(exemplar.span_id, 8),
-        filtered_attributes=kept_attributes(exemplar.filtered_attributes),
+        filtered_attributes=plain_attributes(exemplar.filtered_attributes),
     )

@@ -18,8 +18,8 @@ from ..instrument.identity import (
     kind_of,
     link_of,
 )
-from ..instrument.log_records import kept_attributes
 from ..instrument.logger import identifier
+from ..instrument.values import plain_attributes
 from .bridge import CAPACITY, Bridge
 
 
@@ -58,7 +58,7 @@ class SpanBridge(Bridge[Span], SpanExporter):
             parent_span_id=identifier(parent.span_id, 8) if parent else b"",
             start_time_unix_nano=span.start_time or 0,
             end_time_unix_nano=span.end_time or 0,
-            attributes=kept_attributes(span.attributes),
+            attributes=plain_attributes(span.attributes),
             kind=kind_of(span.kind),
             status_code=StatusCode(span.status.status_code.value),
             status_message=span.status.description or "",
@@ -79,7 +79,7 @@ def event_of(event: SdkEvent) -> SpanEvent:
     return SpanEvent(
         event.name,
         event.timestamp or 0,
-        kept_attributes(event.attributes),
+        plain_attributes(event.attributes),
         event.dropped_attributes,
     )
 

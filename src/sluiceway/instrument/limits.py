@@ -7,6 +7,8 @@ OpenTelemetry specification, ``trace/sdk.md`` (Span Limits), ``common/README.md`
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import field, frozen
 
 from ..settings import number
@@ -41,6 +43,11 @@ class SpanLimits:
     event_attributes: int = field(default=DEFAULT, validator=WHOLE)
     link_attributes: int = field(default=DEFAULT, validator=WHOLE)
 
+    @property
+    def unseen(self) -> int:
+        """So many attributes need no look at these limits; -1 if all do."""
+        return self.attributes if self.attribute_length is None else -1
+
     @classmethod
     def from_environment(cls) -> SpanLimits:
         """The limits that the ``OTEL_*_LIMIT`` variables tell."""
@@ -64,3 +71,31 @@ def length_limit(name: str) -> int | None:
 def first(*limits: int | None) -> int:
     """The first limit that is one; 128 where none is."""
     return next((limit for limit in limits if limit is not None), DEFAULT)
+
+
+def cut(attributes: dict[str, Any], most: int, length: int | None) -> int:
+    """Shorten attributes in place; how many were dropped: the latest ones.
+
+    Args:
+        attributes: plain values.
+        most: how many may stay.
+        length: characters that a text may have; None for any number.
+    """
+    dropped = max(0, len(attributes) - most)
+    for _ in range(dropped):
+        attributes.popitem()
+    if length is not None:
+        for key, value in attributes.items():
+            attributes[key] = shortened(value, length)
+    return dropped
+
+
+def shortened(value: Any, length: int) -> Any:
+    """The value with every text in it cut to ``length`` characters."""
+    if isinstance(value, str):
+        return value[:length]
+    if isinstance(value, list):
+        return [shortened(item, length) for item in value]
+    if isinstance(value, dict):
+        return {key: shortened(item, length) for key, item in value.items()}
+    return value

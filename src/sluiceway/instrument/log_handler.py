@@ -22,10 +22,8 @@ from .log_records import (
     TraceIds,
     current_trace,
     is_left_out,
-    kept,
-    key_of,
 )
-from .values import PLAIN, exception_attributes, text_of
+from .values import exception_attributes, name_of, plain_value, text_of
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -155,7 +153,7 @@ def body_of(line: Line) -> Any:
     message = line.msg
     if line.args or not isinstance(message, KEPT_WHOLE):
         return message_of(line)
-    return message if type(message) is str else kept(message)
+    return message if type(message) is str else plain_value(message)
 
 
 def message_of(line: Line) -> str:
@@ -179,7 +177,7 @@ def attributes_of(line: Line) -> dict[str, Any]:
         attributes[STACK] = text_of(line.stack_info)
     for key, value in line.__dict__.items():
         if key not in STANDARD:
-            attributes[key_of(key)] = value if type(value) in PLAIN else kept(value)
+            attributes[name_of(key)] = plain_value(value)
     return attributes
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import field, frozen
 
 from .environment import count
-from .limits import DEFAULT, WHOLE, WHOLE_OR_NONE, first, length_limit
+from .limits import DEFAULT, WHOLE, WHOLE_OR_NONE, cut, first, length_limit
 
 
 @frozen(kw_only=True)
@@ -46,21 +46,4 @@ class LogLimits:
 
     def cut(self, attributes: dict[str, Any]) -> int:
         """Shorten ``attributes`` in place; how many were dropped."""
-        dropped = max(0, len(attributes) - self.attributes)
-        for _ in range(dropped):
-            attributes.popitem()
-        if self.attribute_length is not None:
-            for key, value in attributes.items():
-                attributes[key] = shortened(value, self.attribute_length)
-        return dropped
-
-
-def shortened(value: Any, length: int) -> Any:
-    """The value with every text in it cut to ``length`` characters."""
-    if isinstance(value, str):
-        return value[:length]
-    if isinstance(value, list):
-        return [shortened(item, length) for item in value]
-    if isinstance(value, dict):
-        return {key: shortened(item, length) for key, item in value.items()}
-    return value
+        return cut(attributes, self.attributes, self.attribute_length)

@@ -5,8 +5,6 @@ Law: nothing here raises or takes for ever, whatever an application has passed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import Span as ApiSpan
@@ -15,7 +13,6 @@ from ..upstream import works_for
 from .context import current_span
 from .identity import W3C_FLAGS, identity_of
 from .span import LiveSpan
-from .values import DEEPEST, LISTS, PLAIN, plain_value, text_of
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -24,7 +21,6 @@ OWN_LOGGER = "sluiceway"
 EVENT_NAME = "otel.event.name"  # the conventions' attribute for what has no such field
 STACK = "code.stacktrace"
 LARGEST_SEVERITY = 24
-MOST_NESTED = 10_000  # lists, dicts and others in one attribute or body
 LATEST = 2**64 - 1  # nanoseconds that the protocol can carry
 
 TraceIds = tuple[bytes, bytes, int]  # trace id, span id, flags
@@ -68,70 +64,6 @@ def trace_of(span: ApiSpan) -> TraceIds:
     except Exception:  # noqa: BLE001 - another library's span may do anything
         return NO_TRACE
     return trace_id, span_id, flags & W3C_FLAGS
-
-
-def kept(value: Any) -> Any:
-    """``value`` as an AnyValue; its text where it breaks while it is read."""
-    return value if type(value) in PLAIN else attempt(bounded_value, value)
-
-
-def bounded_value(value: Any) -> Any:
-    """``value`` as an AnyValue, unless copying it would take for ever.
-
-    Dicts that refer to each other, such as the nodes of a tree to their parent, hold
-    more at each level than at the one above.
-    """
-    if is_bounded(value):
-        return plain_value(value)
-    return f"<{type(value).__name__} of more than {MOST_NESTED:,} nested values>"
-
-
-def is_bounded(value: Any) -> bool:
-    """Whether so many levels of it as are kept nest no more than ``MOST_NESTED``."""
-    level, count = [value], 0
-    for _ in range(DEEPEST):
-        inside = chain.from_iterable(map(values_in, level))
-        nested = (item for item in inside if type(item) not in PLAIN)
-        level = list(islice(nested, MOST_NESTED - count + 1))
-        count += len(level)
-        if not level or count > MOST_NESTED:
-            break
-    return count <= MOST_NESTED
-
-
-def values_in(value: Any) -> Iterable[Any]:
-    """What a mapping or list holds; nothing, of anything else."""
-    if isinstance(value, str | bytes | memoryview):
-        return ()
-    if isinstance(value, Mapping):
-        return value.values()
-    return value if isinstance(value, LISTS) else ()
-
-
-def kept_attributes(attributes: Any) -> dict[str, Any]:
-    """A copy of the attributes, with plain values; of what is no mapping, none."""
-    if not isinstance(attributes, Mapping):
-        return {}
-    try:
-        return {key_of(key): kept(value) for key, value in attributes.items()}
-    except Exception:  # noqa: BLE001 - it changed meanwhile, or is a user's own
-        return {"attributes": text_of(attributes)}
-
-
-def key_of(key: Any) -> str:
-    """An attribute's name as text."""
-    return key if type(key) is str else text_of(key)
-
-
-def attempt(read: Callable[[Any], Any], value: Any) -> Any:
-    """What is read of ``value``, or its text if reading it raises.
-
-    A dict that another thread changes meanwhile does, and a user's own may.
-    """
-    try:
-        return read(value)
-    except Exception:  # noqa: BLE001 - a user's object may do anything
-        return text_of(value)
 
 
 def severity_number(value: Any) -> int:

@@ -26,12 +26,10 @@ from .log_records import (
     TraceIds,
     current_trace,
     is_left_out,
-    kept,
-    kept_attributes,
     severity_number,
     trace_of,
 )
-from .values import exception_attributes, text_of
+from .values import exception_attributes, plain_attributes, plain_value, text_of
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -67,7 +65,7 @@ class LoggerProvider(ApiLoggerProvider):
         """
         texts = (text_of(name or ""), text_of(version or ""), text_of(schema_url or ""))
         if attributes:
-            return self._make(*texts, kept_attributes(attributes))
+            return self._make(*texts, plain_attributes(attributes))
         return self._logger_of(*texts)
 
     def _make(
@@ -170,7 +168,7 @@ class Logger(ApiLogger):
         event_name: Any,
         exception: Any,
     ) -> None:
-        told = kept_attributes(attributes)
+        told = plain_attributes(attributes)
         if isinstance(exception, BaseException):
             told = {**exception_attributes(exception), **told}
         trace_id, span_id, flags = trace
@@ -181,7 +179,7 @@ class Logger(ApiLogger):
             or telemetry.clock.time_ns(),
             severity_number=severity_number(severity),
             severity_text=text_of(severity_text or ""),
-            body=kept(body),
+            body=plain_value(body),
             attributes=told,
             dropped_attributes_count=telemetry.log_limits.cut(told),
             trace_id=trace_id,

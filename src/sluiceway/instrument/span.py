@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from attrs import frozen
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext, Status, TraceFlags, TraceState
 from opentelemetry.trace import Span as ApiSpan
@@ -28,6 +27,7 @@ from .context import (
     reset_context,
     set_context,
 )
+from .detailing import OnError, limit_attributes, note_event, note_link
 from .identity import (
     FRESH_TRACE,
     LOCAL_FLAGS,
@@ -58,14 +58,6 @@ LiveSpanType = TypeVar("LiveSpanType", bound="LiveSpan")
 
 INTERNAL = SpanKind.INTERNAL
 INTERNAL_NUMBER = int(INTERNAL)
-
-
-@frozen
-class OnError:
-    """What an exception that leaves a span's block does to the span."""
-
-    record_exception: bool = True
-    set_status: bool = True
 
 
 class LiveSpan(ApiSpan):
@@ -115,17 +107,15 @@ class LiveSpan(ApiSpan):
             trace_id, self._parent_id, flags, trace_state = above.identity
         elif above is None and tracer.head is None:
             new_trace_id = identifiers.trace_id
-            trace_id = new_trace_id()
-            self._parent_id = b""
+            trace_id, self._parent_id = new_trace_id(), b""
             flags, trace_state = FRESH_TRACE, ""
         else:
             origin = tracer.origin(above, name, attributes)
             trace_id, self._parent_id, flags, trace_state = origin
         new_span_id = identifiers.span_id
-        span_id = new_span_id()
         self._flags = flags
         flags &= LOCAL_FLAGS
-        self.identity: Identity = (trace_id, span_id, flags, trace_state)
+        self.identity: Identity = (trace_id, new_span_id(), flags, trace_state)
         self._tracer, self._name = tracer, name
         self._kind = INTERNAL_NUMBER if kind is INTERNAL else int(kind_of(kind))
         self._start, self._details = 0, None
@@ -136,6 +126,8 @@ class LiveSpan(ApiSpan):
                 own = plain_attributes(own)
                 break
         self._attributes = own
+        if len(own) > tracer.unseen:
+            self._limit(own)
         if links is not None or parent is not None:
             self._keep_given(links, parent)
         return self
@@ -146,7 +138,8 @@ class LiveSpan(ApiSpan):
         """Note what few spans have, for the event and for spans made like this one."""
         if links is not None:
             links = tuple(links)
-            self._more().links = [link_of(link) for link in links]
+            for link in links:
+                note_link(self._more(), link_of(link), self._tracer.limits)
         self._given = (links, parent)
 
     def _more(self) -> Details:
@@ -240,14 +233,21 @@ class LiveSpan(ApiSpan):
     def set_attribute(self, key: str, value: Any) -> None:
         """Set one attribute; what is no plain value is kept as its text."""
         if self._recording:
-            if type(value) not in PLAIN:
-                value = plain_value(value)
-            self._attributes[key] = value
+            attributes = self._attributes
+            attributes[key] = value if type(value) in PLAIN else plain_value(value)
+            if len(attributes) > self._tracer.unseen:
+                self._limit(attributes)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
         if self._recording and attributes:
             self._attributes.update(own_attributes(attributes))
+            if len(self._attributes) > self._tracer.unseen:
+                self._limit(self._attributes)
+
+    def _limit(self, attributes: dict[str, Any]) -> None:
+        limits = self._tracer.limits
+        self._details = limit_attributes(self._details, attributes, limits)
 
     def add_event(
         self,
@@ -259,14 +259,16 @@ class LiveSpan(ApiSpan):
         if self._recording:
             own = own_attributes(attributes) if attributes else {}
             time_ns = timestamp or self._tracer.time_ns()
-            self._more().events.append(SpanEvent(name, time_ns, own))
+            event = SpanEvent(name, time_ns, own)
+            note_event(self._more(), event, self._tracer.limits)
 
     def add_link(
         self, context: SpanContext, attributes: Mapping[str, Any] | None = None
     ) -> None:
         """Refer to another span; an identity that is not valid is left out."""
         if self._recording and context.is_valid:
-            self._more().links.append(link_of(Link(context, attributes)))
+            link = link_of(Link(context, attributes))
+            note_link(self._more(), link, self._tracer.limits)
 
     def update_name(self, name: str) -> None:
         """Give the span another name."""

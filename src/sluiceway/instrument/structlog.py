@@ -21,10 +21,8 @@ from .log_records import (
     STACK,
     current_trace,
     is_left_out,
-    kept,
-    kept_attributes,
 )
-from .values import exception_attributes, text_of
+from .values import exception_attributes, plain_attributes, plain_value, text_of
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -106,7 +104,7 @@ class StructlogProcessor:
         for key in ("logger", "_record", "_from_structlog"):
             told.pop(key, None)
         named = {CALL_SITE.get(key, key): value for key, value in told.items()}
-        attributes = {**exception, **kept_attributes(named)}
+        attributes = {**exception, **plain_attributes(named)}
         return LogRecord(
             time_unix_nano=now if when is None else when,
             observed_time_unix_nano=now,
@@ -171,7 +169,7 @@ def taken_time(told: dict[str, Any]) -> int | None:
 
 def taken_body(told: dict[str, Any]) -> Any:
     """What happened; with the arguments that nobody has put in yet."""
-    body = kept(told.pop("event", None))
+    body = plain_value(told.pop("event", None))
     arguments = told.get("positional_args")
     if arguments and isinstance(body, str):
         try:

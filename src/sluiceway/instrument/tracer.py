@@ -15,6 +15,7 @@ from ..events import Scope
 from ..fork import follow_forks
 from ..formats.tracestate import consistent_trace_state
 from ..notes import Provenance
+from .detailing import OnError
 from .head import ChoosingHead, Leaf
 from .identity import (
     FRESH_TRACE,
@@ -27,7 +28,7 @@ from .identity import (
     identity_of,
 )
 from .readable import ReadableCurrent, ReadableOpen, ReadableSpan
-from .span import INTERNAL, CurrentSpan, LiveSpan, OnError
+from .span import INTERNAL, CurrentSpan, LiveSpan
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -45,10 +46,12 @@ class Tracer(ApiTracer):
         "emit",
         "head",
         "identifiers",
+        "limits",
         "provenance",
         "scope",
         "telemetry",
         "time_ns",
+        "unseen",
     )
 
     # What the API's methods make, and a decorated function for each call.
@@ -62,6 +65,8 @@ class Tracer(ApiTracer):
         head = telemetry.head
         # one that chooses is asked by a DecidingTracer, about every span
         self.head: Leaf | None = None if isinstance(head, ChoosingHead) else head
+        self.limits = telemetry.limits
+        self.unseen = telemetry.limits.unseen  # attributes that are below any limit
         self.identifiers = Identifiers(telemetry.random)
         self.time_ns = telemetry.clock.time_ns
         self.emit: Callable[[Any], bool] = telemetry.spans.emit_nowait

@@ -7,28 +7,92 @@ text, so that an event can travel to another thread and holds nothing alive.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import chain, islice
 from types import NoneType
 from typing import Any
 
 PLAIN = frozenset({str, bool, int, float, bytes, NoneType})
+TEXT = frozenset({str})
 LISTS = (Sequence, AbstractSet)
 DEEPEST = 16  # levels of lists in lists that are kept as such
+MOST_NESTED = 10_000  # lists, dicts and others in one attribute or body
 
 
 def plain_attributes(attributes: Any) -> dict[str, Any]:
-    """A copy of ``attributes`` whose keys are texts and whose values are plain."""
+    """A copy of the attributes, keys texts and values plain; of no mapping, none."""
     if not isinstance(attributes, Mapping):
         return {}
-    return {
-        key if type(key) is str else text_of(key): plain_value(value)
-        for key, value in attributes.items()
-    }
+    try:
+        return {name_of(key): plain_value(value) for key, value in attributes.items()}
+    except Exception:  # noqa: BLE001 - it changed meanwhile, or is a user's own
+        return {"attributes": text_of(attributes)}
 
 
-def plain_value(value: Any, depth: int = 0) -> Any:
-    """``value`` itself if it is plain, else the nearest AnyValue."""
+def own_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, faster for a dict of plain values."""
+    if type(attributes) is dict and PLAIN.issuperset(map(type, attributes.values())):
+        own = {**attributes}
+        if TEXT.issuperset(map(type, own)):
+            return own
+    return plain_attributes(attributes)
+
+
+def name_of(key: Any) -> str:
+    """An attribute's name as text."""
+    return key if type(key) is str else text_of(key)
+
+
+def plain_value(value: Any) -> Any:
+    """``value`` itself if it is plain, else the nearest AnyValue.
+
+    Its text where it breaks while it is read, as a dict does that another thread
+    changes meanwhile.
+    """
+    if type(value) in PLAIN:
+        return value
+    try:
+        return bounded_value(value)
+    except Exception:  # noqa: BLE001 - a user's object may do anything
+        return text_of(value)
+
+
+def bounded_value(value: Any) -> Any:
+    """``value`` as an AnyValue, unless copying it would take for ever.
+
+    Dicts that refer to each other, such as the nodes of a tree to their parent, hold
+    more at each level than at the one above.
+    """
+    if is_bounded(value):
+        return any_value(value)
+    return f"<{type(value).__name__} of more than {MOST_NESTED:,} nested values>"
+
+
+def is_bounded(value: Any) -> bool:
+    """Whether so many levels of it as are kept nest no more than ``MOST_NESTED``."""
+    level, count = [value], 0
+    for _ in range(DEEPEST):
+        inside = chain.from_iterable(map(values_in, level))
+        nested = (item for item in inside if type(item) not in PLAIN)
+        level = list(islice(nested, MOST_NESTED - count + 1))
+        count += len(level)
+        if not level or count > MOST_NESTED:
+            break
+    return count <= MOST_NESTED
+
+
+def values_in(value: Any) -> Iterable[Any]:
+    """What a mapping or list holds; nothing, of anything else."""
+    if isinstance(value, str | bytes | memoryview):
+        return ()
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, LISTS) else ()
+
+
+def any_value(value: Any, depth: int = 0) -> Any:
+    """The nearest AnyValue of a value that is bounded."""
     if type(value) in PLAIN:
         return value
     for kind in (str, int, float, bytes):
@@ -37,9 +101,9 @@ def plain_value(value: Any, depth: int = 0) -> Any:
     if depth >= DEEPEST:
         return text_of(value)
     if isinstance(value, Mapping):
-        return {text_of(k): plain_value(v, depth + 1) for k, v in value.items()}
+        return {text_of(k): any_value(v, depth + 1) for k, v in value.items()}
     if isinstance(value, LISTS) and not isinstance(value, memoryview):
-        return [plain_value(item, depth + 1) for item in value]
+        return [any_value(item, depth + 1) for item in value]
     return text_of(value)
 
 
@@ -58,14 +122,6 @@ def text_of(value: object) -> str:
         return str.__str__(str(value))
     except Exception:  # noqa: BLE001 - a user's __str__ may do anything
         return f"<unprintable {type(value).__name__}>"
-
-
-def own_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of the attributes, made plain where they are not."""
-    for value in attributes.values():
-        if type(value) not in PLAIN:
-            return plain_attributes(attributes)
-    return {**attributes}
 
 
 def exception_attributes(error: BaseException) -> dict[str, Any]:
