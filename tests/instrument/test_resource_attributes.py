@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import sys
 import uuid
 
 import pytest
@@ -9,6 +11,7 @@ from sluiceway import __version__
 from sluiceway.errors import ConfigurationError
 from sluiceway.events import Resource
 from sluiceway.instrument import Telemetry
+from sluiceway.instrument.resource import architecture_attributes
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +40,28 @@ def test_the_resource_tells_service_sdk_process_and_host():
     assert told["telemetry.sdk.language"] == "python"
     assert told["telemetry.sdk.version"] == __version__
     assert told["process.pid"] == os.getpid()
+    assert told["process.parent_pid"] == os.getppid()
+    assert told["process.executable.path"] == sys.executable
+    assert told["process.command"] == sys.argv[0]
+    assert told["process.runtime.name"] == sys.implementation.name
+    assert told["process.runtime.description"] == sys.version
     assert told["host.name"]
+    assert told["os.type"] == platform.system().lower()
+    assert told["os.version"] == platform.release()
+
+
+def test_what_may_hold_a_secret_is_not_told():
+    told = attributes("shop")
+    assert not told.keys() & {"process.command_args", "process.command_line", "host.id"}
+
+
+@pytest.mark.parametrize(
+    ("machine", "word"),
+    [("x86_64", "amd64"), ("AMD64", "amd64"), ("aarch64", "arm64"), ("i686", "x86")],
+)
+def test_the_processor_has_the_conventions_name(machine, word):
+    assert architecture_attributes(machine) == {"host.arch": word}
+    assert architecture_attributes("quantum") == {}
 
 
 def test_each_telemetry_is_an_instance_of_its_own():
@@ -51,7 +75,7 @@ def test_without_a_name_the_service_is_unknown_and_says_what_runs_it():
 
 def test_code_wins_over_the_environment(environment):
     environment(
-        OTEL_SERVICE_NAME="from-name",
+        OTEL_SERVICE_NAME=" from-name ",
         OTEL_RESOURCE_ATTRIBUTES="service.name=from-list,team=a%2Cb, x = y ,",
     )
     assert attributes("code")["service.name"] == "code"

@@ -11,15 +11,34 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from getpass import getuser
 from logging import getLogger
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 from uuid import uuid4
 
 from .. import __version__
 from ..events import Resource
 from .values import plain_attributes
+
+ARCHITECTURES: Final = {
+    "x86_64": "amd64",
+    "amd64": "amd64",
+    "aarch64": "arm64",
+    "arm64": "arm64",
+    "armv6l": "arm32",
+    "armv7l": "arm32",
+    "armv8l": "arm32",
+    "i386": "x86",
+    "i686": "x86",
+    "ia64": "ia64",
+    "ppc": "ppc32",
+    "ppc64": "ppc64",
+    "ppc64le": "ppc64",
+    "s390x": "s390x",
+}
 
 
 def make_resource(service_name: str | None, given: Resource | None) -> Resource:
@@ -46,21 +65,52 @@ def resource_of(given: Resource | Mapping[str, Any] | None) -> Resource:
 
 
 def found_attributes() -> dict[str, Any]:
-    """What can be found out, the process and a new ``service.instance.id`` included."""
-    executable = PurePath(sys.executable or "python").name
+    """What can be found out, with a new ``service.instance.id``.
+
+    Not the arguments of the command, which may hold secrets, nor the machine's id,
+    which is one.
+    """
+    executable = sys.executable or "python"
+    name = PurePath(executable).name
     return {
-        "service.name": f"unknown_service:{executable}",
+        "service.name": f"unknown_service:{name}",
         "service.instance.id": str(uuid4()),
         "telemetry.sdk.name": "sluiceway",
         "telemetry.sdk.language": "python",
         "telemetry.sdk.version": __version__,
         "process.pid": os.getpid(),
-        "process.executable.name": executable,
+        "process.parent_pid": os.getppid(),
+        "process.executable.name": name,
+        "process.executable.path": executable,
+        **command_attributes(),
         "process.runtime.name": sys.implementation.name,
         "process.runtime.version": platform.python_version(),
+        "process.runtime.description": sys.version,
         "host.name": platform.node(),
+        **architecture_attributes(platform.machine()),
         "os.type": platform.system().lower(),
+        "os.version": platform.release(),
     }
+
+
+def command_attributes() -> dict[str, Any]:
+    """What was called and by whom, as far as the system tells."""
+    told = {}
+    if sys.argv and sys.argv[0]:
+        told["process.command"] = sys.argv[0]
+    with suppress(Exception):  # a user id without a name, as containers have them
+        told["process.owner"] = getuser()
+    return told
+
+
+def architecture_attributes(machine: str) -> dict[str, str]:
+    """The conventions' word for the processor; nothing for one that they do not know.
+
+    Args:
+        machine: as the system calls it.
+    """
+    word = ARCHITECTURES.get(machine.lower())
+    return {"host.arch": word} if word else {}
 
 
 def environment_attributes(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -73,7 +123,7 @@ def environment_attributes(environ: Mapping[str, str]) -> dict[str, Any]:
         getLogger(__name__).warning(
             "OTEL_RESOURCE_ATTRIBUTES is %r and is ignored: %s", text, error
         )
-    name = environ.get("OTEL_SERVICE_NAME")
+    name = environ.get("OTEL_SERVICE_NAME", "").strip()
     if name:
         attributes["service.name"] = name
     return attributes
