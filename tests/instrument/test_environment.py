@@ -153,6 +153,12 @@ def test_a_wrong_limit_in_code_is_refused(wrong):
         SpanLimits(events=wrong)
 
 
+@pytest.mark.parametrize("wrong", [128, {"events": 1}, False])
+def test_what_are_no_limits_is_refused(wrong):
+    with pytest.raises(ConfigurationError, match=r"Telemetry\.limits"):
+        Telemetry("shop", limits=wrong)
+
+
 @pytest.mark.parametrize("word", ["true", "TRUE", " True "])
 def test_switched_off_it_records_nothing_and_works(environment, word):
     environment(OTEL_SDK_DISABLED=word)

@@ -271,6 +271,30 @@ def test_code_wins_over_the_environment(environment):
     }
 
 
+def test_each_propagator_works_alone():
+    tracecontext = Telemetry("shop", propagators=["tracecontext"]).propagator
+    baggages = Telemetry("shop", propagators=["baggage"]).propagator
+    headers = {"traceparent": PARENT, "baggage": "a=1"}
+    (alone,), (other,) = tracecontext.propagators, baggages.propagators
+    assert span_context(alone.extract(headers)).trace_id == int(TRACE, 16)
+    assert {**baggage.get_all(other.extract(headers))} == {"a": "1"}
+    assert other.extract({}) == Context()
+
+
+def test_a_propagator_that_does_not_load_is_named_and_left_out(
+    environment, caplog, tmp_path, monkeypatch
+):
+    package = tmp_path / "broken-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Name: broken\nVersion: 1.0\n")
+    points = "[opentelemetry_propagator]\nbroken = no_such_module:Propagator\n"
+    (package / "entry_points.txt").write_text(points)
+    monkeypatch.syspath_prepend(tmp_path)
+    environment("broken,baggage")
+    assert Telemetry("shop").propagator.fields == {"baggage"}
+    assert "'broken' does not load" in caplog.text
+
+
 @pytest.mark.parametrize("wrong", ["tracecontex", 7, object()])
 def test_what_is_no_propagator_is_refused_in_code(wrong):
     with pytest.raises(ConfigurationError, match=r"Telemetry\.propagators"):
@@ -290,6 +314,8 @@ def test_a_trace_state_is_the_apis_and_never_changes():
     assert list(state.items()) == [("a", "1"), ("b", "2")]
     assert (list(state.keys()), list(state.values())) == (["a", "b"], ["1", "2"])
     assert "a" in state
+    assert [*state] == ["a", "b"]
+    assert (len(state), state["b"], state.get("c")) == (2, "2", None)
     assert state == {"a": "1", "b": "2"}
     full = TraceState({f"k{i}": "1" for i in range(32)})
     assert full.add("x", "1") is full

@@ -37,24 +37,29 @@ class Decided(LiveSpan):
         """As ``LiveSpan.prepare``, and the decision."""
         super().prepare(tracer, name, attributes, kind, links, parent)
         head: ChoosingHead = tracer.telemetry.head
+        has_local_parent = self._parent_id and not self._flags & REMOTE
+        if not (has_local_parent and head.follows_local_parents):
+            self._follow(head)
+        return self
+
+    def _follow(self, head: ChoosingHead) -> None:
+        """Do as the sampler decides."""
         trace_id, span_id, flags, trace_state = self.identity
-        kept, trace_state = head.decide(
-            SpanStart(
-                self._name,
-                KINDS[self._kind],
-                self._attributes,
-                trace_id,
-                self._parent_id,
-                bool(flags & SAMPLED),
-                bool(self._flags & REMOTE),
-                trace_state,
-            )
+        start = SpanStart(
+            self._name,
+            KINDS[self._kind],
+            self._attributes,
+            trace_id,
+            self._parent_id,
+            bool(flags & SAMPLED),
+            bool(self._flags & REMOTE),
+            trace_state,
         )
+        kept, trace_state = head.decide(start)
         self._recording = kept * SAMPLED
         self._flags = self._flags & ~SAMPLED | self._recording
         flags = flags & ~SAMPLED | self._recording
         self.identity = (trace_id, span_id, flags, trace_state)
-        return self
 
 
 class DecidedSpan(Decided, ReadableSpan):

@@ -209,9 +209,15 @@ class ChoosingHead:
     Args:
         sampler: the one that chooses.
         clock: for those that depend on time.
+
+    Attributes:
+        follows_local_parents: whether it need not be asked about most spans.
     """
 
     def __init__(self, sampler: ChoosingSampler, clock: Clock) -> None:
+        self.follows_local_parents = (
+            isinstance(sampler, ParentBasedSampler) and sampler.follows_local_parents
+        )
         self._asking = Asking(sampler.choose)
         self._heads = {id(s): any_head_of(s, clock) for s in sampler.choices}
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from ..errors import ConfigurationError
 from ..settings import number
 from .environment import count
 
@@ -60,6 +61,21 @@ class SpanLimits:
             event_attributes=first(count("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT"), general),
             link_attributes=first(count("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT"), general),
         )
+
+
+def limits_of(given: SpanLimits | None) -> SpanLimits:
+    """What was given, or else what the environment tells.
+
+    Raises:
+        ConfigurationError: what was given is something else.
+    """
+    if given is None:
+        return SpanLimits.from_environment()
+    if isinstance(given, SpanLimits):
+        return given
+    raise ConfigurationError(
+        f"Telemetry.limits is {given!r}; expected SpanLimits(attributes=128, ...)"
+    )
 
 
 def length_limit(name: str) -> int | None:

@@ -21,7 +21,7 @@ from .collecting import MetricsSource
 from .environment import flag
 from .environment_sampler import sampler_from_environment
 from .head import ChoosingHead, head_of
-from .limits import SpanLimits
+from .limits import SpanLimits, limits_of
 from .log_handler import LogHandler
 from .log_limits import LogLimits
 from .logger import LoggerProvider
@@ -71,8 +71,8 @@ class Telemetry:
             and traces pass through.
 
     Raises:
-        ConfigurationError: a sampler or a propagator that is none, or no positive
-            interval.
+        ConfigurationError: a sampler, limits or a propagator that is none, or no
+            positive interval.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Telemetry:
         if sampler is None:
             sampler = sampler_from_environment()
         self.head: Any = head_of(sampler, clock)
-        self.limits = limits or SpanLimits.from_environment()
+        self.limits = limits_of(limits)
         self.propagator: TextMapPropagator = propagator_of(propagators)
         self.log_limits = log_limits or LogLimits.from_environment()
         self.random = Random()  # noqa: S311 - identifiers are no secrets

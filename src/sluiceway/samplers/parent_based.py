@@ -63,6 +63,12 @@ class ParentBasedSampler:
         """Whether every span with a parent does as the parent did."""
         return self == ParentBasedSampler(self.root)
 
+    @property
+    def follows_local_parents(self) -> bool:
+        """Whether every span whose parent is in this process does as the parent did."""
+        ours = self.local_parent_sampled, self.local_parent_not_sampled
+        return ours == (AlwaysOnSampler(), AlwaysOffSampler())
+
     def choose(self, start: SpanStart) -> Any:
         """The sampler for a span with such a parent."""
         if not start.parent_id:
