@@ -159,6 +159,12 @@ def test_what_are_no_limits_is_refused(wrong):
         Telemetry("shop", limits=wrong)
 
 
+def test_a_configuration_file_is_not_read_and_that_is_said(environment, caplog):
+    environment(OTEL_CONFIG_FILE="otel.yaml", OTEL_SERVICE_NAME="shop")
+    assert Telemetry().resource.attributes["service.name"] == "shop"
+    assert "OTEL_CONFIG_FILE is 'otel.yaml' and is not read" in caplog.text
+
+
 @pytest.mark.parametrize("word", ["true", "TRUE", " True "])
 def test_switched_off_it_records_nothing_and_works(environment, word):
     environment(OTEL_SDK_DISABLED=word)

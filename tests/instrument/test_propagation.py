@@ -4,12 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import baggage, trace
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context, get_current
 from opentelemetry.propagators.textmap import Getter, TextMapPropagator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from sluiceway.errors import ConfigurationError
 from sluiceway.instrument import Telemetry
+from sluiceway.instrument.propagation import (
+    BaggagePropagator,
+    TraceContextPropagator,
+)
 from sluiceway.instrument.span_source import event_of
 from sluiceway.instrument.trace_state import TraceState
 
@@ -155,7 +161,7 @@ def test_baggage_comes_in_is_read_by_the_api_and_goes_out(telemetry):
     context = baggage.set_baggage("c", 7, context)
     sent = {}
     telemetry.propagator.inject(sent, context)
-    assert sent == {"baggage": "a=DF%2028;ttl=5,b=x+y,c=7"}
+    assert sent == {"baggage": "a=DF%2028;ttl=5,b=x%2By,c=7"}
 
 
 def test_baggage_joins_what_the_context_holds(telemetry):
@@ -209,6 +215,42 @@ def test_no_text_whatever_raises(headers):
     sent = {}
     propagator.inject(sent, propagator.extract(headers))
     assert set(sent) <= {"baggage"}
+
+
+level_1_keys = st.from_regex(r"[a-z][a-z0-9_\-*/]{0,9}", fullmatch=True)
+state_values = st.from_regex(r"[!-+\--<>-~]{1,9}", fullmatch=True)
+names = st.from_regex(r"[A-Za-z0-9!#$&'*.^_`|~-]{1,9}", fullmatch=True)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
+ids = st.tuples(st.integers(1, (1 << 128) - 1), st.integers(1, (1 << 64) - 1))
+
+
+@given(ids, st.integers(0, 3), st.dictionaries(level_1_keys, state_values, max_size=9))
+def test_the_apis_own_propagator_reads_and_writes_the_same_trace(span, flags, members):
+    ours, theirs = TraceContextPropagator(), TraceContextTextMapPropagator()
+    state = TraceState(members)
+    context = trace.set_span_in_context(
+        NonRecordingSpan(SpanContext(*span, True, TraceFlags(flags), state))
+    )
+    sent, expected = {}, {}
+    ours.inject(sent, context)
+    theirs.inject(expected, context)
+    assert sent == expected
+    mine, peer = (span_context(each.extract(sent)) for each in (ours, theirs))
+    assert mine == peer
+    assert mine.trace_state.to_header() == peer.trace_state.to_header()
+
+
+@given(st.dictionaries(names, texts, max_size=9))
+def test_the_apis_own_propagator_reads_the_same_baggage(members):
+    context = Context()
+    for name, value in members.items():
+        context = baggage.set_baggage(name, value, context)
+    sent = {}
+    BaggagePropagator().inject(sent, context)
+    read = W3CBaggagePropagator().extract(sent, Context())
+    assert {name: value.strip() for name, value in members.items()} == {
+        **baggage.get_all(read)
+    }
 
 
 def test_the_environment_chooses_propagators(environment):

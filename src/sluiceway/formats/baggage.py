@@ -16,8 +16,9 @@ LONGEST = 8192  # bytes of the whole; so much every platform passes on
 
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 OCTETS = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
-# What quote() need not touch: every baggage-octet but the percent sign.
-UNTOUCHED = "!#$&'()*+-./:<=>?@[]^_`{|}~"
+# What quote() need not touch: every baggage-octet but the percent sign, and but for
+# the plus sign, which some readers take for a space.
+UNTOUCHED = "!#$&'()*-./:<=>?@[]^_`{|}~"
 
 
 class BaggageValue(str):

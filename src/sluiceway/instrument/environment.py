@@ -39,6 +39,16 @@ def count(name: str) -> int | None:
     return None
 
 
+def warn_of_configuration_file() -> None:
+    """Say that a declarative configuration, which would win over all, is not read."""
+    text = text_of_variable("OTEL_CONFIG_FILE")
+    if text:
+        getLogger(__name__).warning(
+            "OTEL_CONFIG_FILE is %r and is not read; the other OTEL_* variables are",
+            text,
+        )
+
+
 def complain(
     name: str, text: str, expected: str, used: str, known: Iterable[str] = ()
 ) -> None:

@@ -18,7 +18,7 @@ from ..events import LogRecord, MetricPoint, Resource
 from ..fork import follow_forks
 from ..inlet import Inlet
 from .collecting import MetricsSource
-from .environment import flag
+from .environment import flag, warn_of_configuration_file
 from .environment_sampler import sampler_from_environment
 from .head import ChoosingHead, head_of
 from .limits import SpanLimits, limits_of
@@ -87,6 +87,7 @@ class Telemetry:
         export_interval: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        warn_of_configuration_file()
         self._service_name = service_name
         self._given = resource_of(resource)
         self.resource = make_resource(service_name, self._given)
