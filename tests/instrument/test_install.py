@@ -9,7 +9,7 @@ from programs import run_program
 
 START = """
 import logging, sys
-from opentelemetry import metrics, trace
+from opentelemetry import _logs, metrics, trace
 from sluiceway.instrument import Telemetry
 from sluiceway.instrument.span_source import event_of
 
@@ -35,13 +35,16 @@ telemetry = Telemetry("shop")
 print(telemetry.install(), telemetry.install(), lines)
 print(trace.get_tracer_provider() is telemetry.tracer_provider)
 print(metrics.get_meter_provider() is telemetry.meter_provider)
+print(_logs.get_logger_provider() is telemetry.logger_provider)
 print(propagate.get_global_textmap() is telemetry.propagator)
 with trace.get_tracer("lib", "1").start_as_current_span("a"):
     with telemetry.tracer("own").span("b") as b:
         metrics.get_meter("lib").create_counter("c").add(2)
+    _logs.get_logger("lib").emit(body="line")
 b, a = [event_of(span) for span in telemetry.spans._buffer]
 print(b.parent_span_id == a.span_id, b.trace_id == a.trace_id, a.scope.name)
 print([(point.name, point.value) for point in telemetry.collect()])
+print([(record.body, record.span_id == a.span_id) for record in telemetry.logs._buffer])
 print([name for name in sys.modules if name.startswith("opentelemetry.sdk")])
 """
     )
@@ -50,8 +53,10 @@ print([name for name in sys.modules if name.startswith("opentelemetry.sdk")])
         "True",
         "True",
         "True",
+        "True",
         "True True lib",
         "[('c', 2)]",
+        "[('line', True)]",
         "[]",
     ]
 
@@ -90,6 +95,7 @@ print([line for line in lines if "<Telemetry second>" in line][0])
     assert propagator == "True"
     assert "<TracerProvider of <Telemetry first>>" in warning
     assert "<MeterProvider of <Telemetry first>>" in warning
+    assert "<LoggerProvider of <Telemetry first>>" in warning
 
 
 def test_a_provider_of_somebody_else_stays_and_is_named():
@@ -135,11 +141,14 @@ headers, sent = {"traceparent": f"00-{5:032x}-{9:016x}-01"}, {}
 with trace.get_tracer("lib").start_as_current_span("a", propagate.extract(headers)):
     propagate.inject(sent)
 metrics.get_meter("lib").create_counter("c").add(1)
+_logs.get_logger("lib").emit(body="line")
+telemetry.logger_provider.get_logger("lib").emit(body="line")
 print(sent == headers, names(telemetry), telemetry.collect(), lines)
+print([*telemetry.logs._buffer])
 """,
         OTEL_SDK_DISABLED="true",
     )
-    assert told.splitlines() == ["True", "True [] [] []"]
+    assert told.splitlines() == ["True", "True [] [] []", "[]"]
 
 
 @pytest.mark.parametrize("text", ["nonsense,baggage", "nonsense"])

@@ -73,6 +73,8 @@ def point_of(point):
 def log_of(record):
     return {
         "body": record.body,
+        "scope": record.scope.name,
+        "severity": record.severity_number,
         "trace": record.trace_id.hex(),
         "span": record.span_id.hex(),
     }

@@ -66,7 +66,6 @@ class Lines(logging.Handler):
 
 async def main():
     log.addHandler(Lines())
-    log.addHandler(program.telemetry.log_handler)
     middleware = OpenTelemetryMiddleware(plain)
     async with (
         served(fast) as shop,

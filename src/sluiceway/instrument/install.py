@@ -42,10 +42,8 @@ def install_providers(telemetry: Telemetry) -> bool:
     settings: list[Setting] = [
         (telemetry.tracer_provider, set_tracer_provider, get_tracer_provider),
         (telemetry.meter_provider, set_meter_provider, get_meter_provider),
+        (telemetry.logger_provider, set_logger_provider, get_logger_provider),
     ]
-    logger_provider = getattr(telemetry, "logger_provider", None)
-    if logger_provider is not None:
-        settings.append((logger_provider, set_logger_provider, get_logger_provider))
     for provider, put, _ in settings:
         put(provider)
     # asked before one is set, the API would load what the environment names

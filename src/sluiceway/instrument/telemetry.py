@@ -35,7 +35,6 @@ from .tracer import Tracer
 CAPACITY = 100_000  # spans or log records that wait for a pipeline
 INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
 DEFAULT_INTERVAL = 60.0
-NEVER = 1 << 30  # a level that no line of a log has
 
 
 class Telemetry:
@@ -193,14 +192,11 @@ class Telemetry:
     @cached_property
     def log_handler(self) -> LogHandler:
         """A handler for the standard logging: ``getLogger().addHandler(...)``."""
-        handler = LogHandler(self)
-        if self.disabled:
-            handler.setLevel(NEVER)
-        return handler
+        return LogHandler(self)
 
     @cached_property
     def logger_provider(self) -> LoggerProvider:
-        """OpenTelemetry's logs API: ``set_logger_provider(t.logger_provider)``."""
+        """``log_handler`` for those who know OpenTelemetry's API only."""
         return LoggerProvider(self)
 
     def collect(self) -> list[MetricPoint]:
