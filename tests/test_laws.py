@@ -16,7 +16,7 @@ PACKAGE = Path(sluiceway.__file__).parent
 SOURCE = PACKAGE.parent
 FILES = sorted(SOURCE.rglob("*.py"))
 BATTERIES = ("sources", "processors", "samplers", "sinks", "instrument", "bridges")
-BATTERIES += ("formats", "alerting", "health", "testing")
+BATTERIES += ("formats", "alerting", "health", "testing", "web")
 HEAVY = ("aiohttp", "grpc", "opentelemetry", "prometheus_client", "google", "anyio.abc")
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "manager", "managers", "util", "misc"}
 
@@ -166,7 +166,7 @@ def test_importing_sluiceway_loads_no_library_of_a_battery():
 
 
 @pytest.mark.parametrize(
-    "package", ["sources", "processors", "samplers", "sinks", "bridges"]
+    "package", ["sources", "processors", "samplers", "sinks", "bridges", "web"]
 )
 def test_importing_a_package_of_batteries_loads_none_of_their_libraries(package):
     loaded = loaded_by(f"import sluiceway.{package}, sluiceway.testing")
@@ -183,6 +183,12 @@ def test_only_the_bridges_import_the_sdk():
         return {name for name in names_of(path) if starts(name, "opentelemetry.sdk")}
 
     assert {Path(name).parts[1] for name in offenders(sdk)} == {"bridges"}
+
+
+def test_the_asgi_middleware_needs_no_web_framework():
+    loaded = loaded_by("from sluiceway.web import AsgiMiddleware")
+    frameworks = ("aiohttp", "starlette", "fastapi", "opentelemetry.sdk")
+    assert not {n for n in loaded if any(starts(n, f) for f in frameworks)}
 
 
 def test_files_stay_under_four_hundred_lines():
@@ -288,6 +294,7 @@ def test_all_public_names_exist_and_are_listed():
         "instrument",
         "bridges",
         "testing",
+        "web",
     ],
 )
 def test_every_listed_name_of_a_package_can_be_had(package):

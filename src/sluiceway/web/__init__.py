@@ -1,0 +1,26 @@
+"""Telemetry of web applications.
+
+Each module loads its library when its name is asked for; the ASGI parts need none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .asgi import AsgiMiddleware
+    from .routes import starlette_route
+
+__all__ = [
+    "AsgiMiddleware",
+    "starlette_route",
+]
+
+MODULES: Final = {
+    "AsgiMiddleware": ".asgi",
+    "starlette_route": ".routes",
+}
+
+__getattr__, __dir__ = lazy_names(__name__, MODULES)

@@ -1,0 +1,142 @@
+"""Route templates of Starlette and FastAPI, also through mounts and routers."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+from fastapi import APIRouter, FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
+from servers.web_servers import telling, uvicorn_serving
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+
+from sluiceway.web import AsgiMiddleware, starlette_route
+
+
+async def answer(request):
+    return PlainTextResponse("ok")
+
+
+async def plain(scope, receive, send):
+    await PlainTextResponse("ok")(scope, receive, send)
+
+
+def fastapi_application():
+    app, inner, router = FastAPI(), FastAPI(), APIRouter(prefix="/carts")
+
+    @app.get("/items/{item_id}")
+    async def item(item_id: int):
+        return item_id
+
+    @inner.get("/users/{user}")
+    async def user(user: str):
+        return user
+
+    @router.get("/{cart}")
+    async def cart(cart: str):
+        return cart
+
+    app.include_router(router, prefix="/v1")
+    app.mount("/tenants/{tenant}", inner)
+    app.mount("/assets", plain)
+    return app
+
+
+def starlette_application():
+    inner = [Route("/b/{id:int}", answer), Route("/files/{path:path}", answer)]
+    return Starlette(
+        routes=[
+            Route("/a/{id:int}", answer, methods=["POST"]),
+            Mount("/m/{unit}", routes=[Mount("/n", routes=inner)]),
+            Mount("/k/{number:int}", routes=inner),
+            Mount("/assets", plain),
+            Mount("/shop", fastapi_application()),
+        ]
+    )
+
+
+def names(app, paths):
+    async def main():
+        async with telling() as told:
+            app.add_middleware(AsgiMiddleware, telemetry=told.telemetry)
+            async with uvicorn_serving(app) as at, aiohttp.ClientSession() as client:
+                for path in paths:
+                    async with client.get(f"http://{at}{path}") as got:
+                        await got.read()
+        return [span.name for span in told.spans]
+
+    return main()
+
+
+def test_fastapi_routes_have_their_whole_template(run):
+    expected = {
+        "/items/4": "GET /items/{item_id}",
+        "/items/no-number": "GET /items/{item_id}",
+        "/v1/carts/9": "GET /v1/carts/{cart}",
+        "/tenants/t1/users/u1": "GET /tenants/{tenant}/users/{user}",
+        "/assets/any/thing": "GET",  # it does not tell of mounts
+        "/nowhere/4711": "GET",
+    }
+    assert run(names(fastapi_application(), expected)) == [*expected.values()]
+
+
+def test_starlette_routes_have_their_whole_template(run):
+    expected = {
+        "/a/5": "GET /a/{id:int}",  # 405, by the route that is there
+        "/m/u/n/b/4": "GET /m/{unit}/n/b/{id:int}",
+        "/m/u/n/files/x/n/y": "GET /m/{unit}/n/files/{path:path}",
+        "/k/7/b/7": "GET /k/{number}/b/{id:int}",
+        "/assets/any/assets": "GET /assets",
+        "/shop/items/3": "GET /shop/items/{item_id}",
+        "/shop/v1/carts/4": "GET /shop/v1/carts/{cart}",
+    }
+    assert run(names(starlette_application(), expected)) == [*expected.values()]
+
+
+def test_a_converted_value_of_a_mount_that_is_not_found_again_shortens_the_name(run):
+    assert run(names(starlette_application(), ["/k/007/b/8"])) == ["GET /b/{id:int}"]
+
+
+def test_another_framework_tells_its_route_by_a_function(run):
+    def route_of(scope):
+        return scope["template"]
+
+    async def app(scope, receive, send):
+        if scope["path"] != "/untold":
+            scope["template"] = "/of/{mine}"
+        await plain(scope, receive, send)
+
+    async def main():
+        async with telling() as told:
+            wrapped = AsgiMiddleware(app, told.telemetry, route_of=route_of)
+            async with (
+                uvicorn_serving(wrapped) as at,
+                aiohttp.ClientSession() as client,
+            ):
+                for path in ("/of/1", "/untold"):
+                    async with client.get(f"http://{at}{path}") as got:
+                        assert got.status == 200
+        return [span.name for span in told.spans]
+
+    assert run(main()) == ["GET /of/{mine}", "GET"]
+
+
+class Leaf:
+    def __init__(self, path):
+        self.path = path
+        self.endpoint = answer
+
+
+@given(st.text(max_size=30), st.text(max_size=10))
+def test_no_path_gets_into_the_template_of_a_route_that_has_no_prefix(path, value):
+    scope = {"route": Leaf("/x/{id}"), "path": f"/x/{value}", "path_params": {}}
+    assert starlette_route(scope) == "/x/{id}"
+    scope = {"route": Leaf("/x/{id}"), "path": path, "path_params": {"m": object()}}
+    assert starlette_route(scope) == "/x/{id}"
+
+
+@pytest.mark.parametrize("route", [None, object(), Leaf(None)])
+def test_what_is_no_route_gives_no_template(route):
+    assert starlette_route({"route": route, "path": "/"}) is None
