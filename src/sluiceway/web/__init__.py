@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Final
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .aiohttp_server import aiohttp_middleware
     from .asgi import AsgiMiddleware
     from .routes import starlette_route
 
 __all__ = [
     "AsgiMiddleware",
+    "aiohttp_middleware",
     "starlette_route",
 ]
 
 MODULES: Final = {
     "AsgiMiddleware": ".asgi",
+    "aiohttp_middleware": ".aiohttp_server",
     "starlette_route": ".routes",
 }
 

@@ -21,7 +21,7 @@ from .conventions import (
 )
 from .propagation import HeadersGetter
 from .routes import starlette_route
-from .server import ServerInstruments, ServerRequest
+from .server import ServerInstruments, ServerRequest, assumed_status
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -188,9 +188,12 @@ class Exchange:
         """The response is complete, or the application has returned or raised."""
         if self._closing in CLOSED_NORMALLY and hasattr(error, "code"):
             error = None
+        status = self._status
+        if status is None and not self._client_left:
+            status = assumed_status(error)
         if not self._request.ended:
             self._request.end(
-                self._status,
+                status,
                 route=self._route(),
                 version=self._scope.get("http_version"),
                 error=error,

@@ -179,15 +179,8 @@ class ServerRequest:
 def outcome(
     status: int | None, error: BaseException | None, *, client_left: bool
 ) -> dict[str, Any]:
-    """What span and metric tell of the end of a request.
-
-    A server answers 500 for an application that raises, or returns, before it has begun
-    its response; for a cancelled one it answers nothing.
-    """
+    """What span and metric tell of the end of a request."""
     told: dict[str, Any] = {}
-    cancelled = error is not None and not isinstance(error, Exception)
-    if status is None and not client_left and not cancelled:
-        status = SERVER_ERROR
     if status is not None:
         told["http.response.status_code"] = status
     if client_left:
@@ -197,3 +190,16 @@ def outcome(
     elif status is not None and status >= SERVER_ERROR:
         told["error.type"] = str(status)
     return told
+
+
+def assumed_status(error: BaseException | None) -> int | None:
+    """What a server answers for an application that has not begun its response.
+
+    Args:
+        error: what it raised; None if it just returned.
+
+    Returns:
+        500, or None where there is nobody left to answer for: it was cancelled.
+    """
+    cancelled = error is not None and not isinstance(error, Exception)
+    return None if cancelled else SERVER_ERROR
