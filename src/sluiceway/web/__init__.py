@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .aiohttp_client import aiohttp_trace_config
     from .aiohttp_server import aiohttp_middleware
     from .asgi import AsgiMiddleware
     from .routes import starlette_route
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 __all__ = [
     "AsgiMiddleware",
     "aiohttp_middleware",
+    "aiohttp_trace_config",
     "starlette_route",
 ]
 
 MODULES: Final = {
     "AsgiMiddleware": ".asgi",
     "aiohttp_middleware": ".aiohttp_server",
+    "aiohttp_trace_config": ".aiohttp_client",
     "starlette_route": ".routes",
 }
 

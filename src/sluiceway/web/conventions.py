@@ -14,6 +14,8 @@ from urllib.parse import unquote_plus
 
 from ..errors import ConfigurationError
 
+SCOPE: Final = "sluiceway.web"  # what spans and metrics are made by
+
 KNOWN_METHODS: Final = frozenset(
     {
         "CONNECT",

@@ -1,7 +1,7 @@
 """The trace and the baggage that come and go in the headers of HTTP.
 
 Law: the one place that knows who propagates. A header that cannot be understood is no
-reason to refuse a request.
+reason to refuse a request, and no propagator's bug one to lose it.
 """
 
 from __future__ import annotations
@@ -51,4 +51,7 @@ class Propagation:
 
     def inject(self, headers: MutableMapping[str, str], context: Context) -> None:
         """Add what another process needs to go on."""
-        self._propagator.inject(headers, context)
+        try:
+            self._propagator.inject(headers, context)
+        except Exception:
+            getLogger(__name__).exception("a call goes out without its trace")

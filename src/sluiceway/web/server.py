@@ -16,6 +16,7 @@ from .. import __version__
 from ..instrument import Telemetry
 from .conventions import (
     BUCKETS,
+    SCOPE,
     SERVER_ERROR,
     error_name,
     known_method,
@@ -23,7 +24,6 @@ from .conventions import (
 )
 from .propagation import Propagation
 
-SCOPE: Final = "sluiceway.web"
 CLIENT_LEFT: Final = "client_disconnected"
 
 
