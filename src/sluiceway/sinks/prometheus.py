@@ -47,6 +47,19 @@ class ScrapeStatistics:
     left_out: tuple[str, ...] = field(default=())
 
 
+@frozen
+class Scrape:
+    """One answer to a scraper.
+
+    Attributes:
+        headers: content type and encoding.
+        body: the page, packed if the headers say so.
+    """
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class PrometheusSink(Sink[MetricPoint]):
     """Serves metric points to a Prometheus that scrapes them.
 
@@ -159,8 +172,19 @@ class PrometheusSink(Sink[MetricPoint]):
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer a scrape: an aiohttp handler, to be mounted in any application."""
-        accept = request.headers.get("Accept")
-        zips = accepts_gzip(request.headers.get("Accept-Encoding"))
+        scrape = await self.scrape(
+            request.headers.get("Accept"), request.headers.get("Accept-Encoding")
+        )
+        return web.Response(body=scrape.body, headers=scrape.headers)
+
+    async def scrape(self, accept: str | None, accept_encoding: str | None) -> Scrape:
+        """The page as a scraper asks for it, for whatever serves it.
+
+        Args:
+            accept: the header ``Accept``, None if there was none.
+            accept_encoding: the header ``Accept-Encoding``, likewise.
+        """
+        zips = accepts_gzip(accept_encoding)
         openmetrics = wants_openmetrics(accept)
         points = self._state.points()
         page, body = await rendered(
@@ -176,7 +200,7 @@ class PrometheusSink(Sink[MetricPoint]):
         }
         if body is not page.body:
             headers["Content-Encoding"] = "gzip"
-        return web.Response(body=body, headers=headers)
+        return Scrape(headers, body)
 
     def _page(
         self, points: list[MetricPoint], *, openmetrics: bool, zips: bool

@@ -1,4 +1,4 @@
-"""Telemetry of web applications.
+"""Telemetry of web applications: middlewares, client tracing, pages for operators.
 
 Each module loads its library when its name is asked for; the ASGI parts need none.
 """
@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from .aiohttp_client import aiohttp_trace_config
     from .aiohttp_server import aiohttp_middleware
     from .asgi import AsgiMiddleware
+    from .pages import Page, Pages
     from .routes import starlette_route
 
 __all__ = [
     "AsgiMiddleware",
+    "Page",
+    "Pages",
     "aiohttp_middleware",
     "aiohttp_trace_config",
     "starlette_route",
@@ -24,6 +27,8 @@ __all__ = [
 
 MODULES: Final = {
     "AsgiMiddleware": ".asgi",
+    "Page": ".pages",
+    "Pages": ".pages",
     "aiohttp_middleware": ".aiohttp_server",
     "aiohttp_trace_config": ".aiohttp_client",
     "starlette_route": ".routes",
