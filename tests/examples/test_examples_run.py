@@ -66,9 +66,13 @@ def test_the_tests_of_the_custom_stages_pass():
 
 def test_the_aiohttp_application_serves_and_drains_on_sigint():
     port = free_port()
-    environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    environment = {
+        **os.environ,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
+        "OTEL_METRIC_EXPORT_INTERVAL": "200",
+    }
     with subprocess.Popen(
-        [sys.executable, "embed_aiohttp.py", str(port)],
+        [sys.executable, "aiohttp_app.py", str(port)],
         cwd=EXAMPLES,
         env=environment,
         stdout=subprocess.PIPE,
@@ -76,7 +80,7 @@ def test_the_aiohttp_application_serves_and_drains_on_sigint():
         text=True,
     ) as application:
         try:
-            eventually(lambda: get(port, "/hello/you") == "Hello, you!\n")
+            eventually(lambda: '"hello": "you"' in get(port, "/hello/you"))
             assert "greetings_total" in eventually(lambda: metrics_with(port, "greet"))
         finally:
             application.send_signal(signal.SIGINT)
