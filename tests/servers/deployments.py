@@ -20,6 +20,7 @@ from sluiceway.sources import OtlpSource
 from sluiceway.testing import CollectingSink
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+SOURCE = EXAMPLES.parent / "src"
 GRACE = 20  # seconds that a server waits for its workers
 STOP_SECONDS = 40.0
 
@@ -102,7 +103,7 @@ def launch(folder, command, endpoint, environment):
     log = folder / "server.log"
     given = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(EXAMPLES.parent / "src"), str(EXAMPLES)]),
+        "PYTHONPATH": os.pathsep.join(map(str, (SOURCE, EXAMPLES, folder))),
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
         "HOME": str(folder),  # gunicorn keeps a socket there
         **environment,
