@@ -29,6 +29,7 @@ BENCHMARKS = (
     "log_cost",
     "export_spans",
     "otlp_encoding",
+    "web_requests",
     "heartbeat",
     "import_time",
     "backlog_memory",

@@ -43,11 +43,16 @@ def make_app() -> web.Application:
         bodies.clear()
         return web.Response(text=str(found))
 
+    async def ignore(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response(content_type="application/x-protobuf")
+
     # aiohttp would unpack the bodies, which is not to be paid for here
     app = web.Application(
         client_max_size=LARGEST, handler_args={"auto_decompress": False}
     )
     app.router.add_post("/v1/traces", keep)
+    app.router.add_post("/v1/metrics", ignore)
     app.router.add_get("/count", count)
     return app
 

@@ -62,7 +62,7 @@ async def uvicorn_serving(app, **settings):
         app, log_config=None, timeout_graceful_shutdown=5, **settings
     )
     server = uvicorn.Server(config)
-    with socket.socket() as listening:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:  # for TCP_NODELAY
         listening.bind(("127.0.0.1", 0))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started:
