@@ -12,7 +12,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from sluiceway.web import AsgiMiddleware, starlette_route
+from sluiceway.web import AsgiMiddleware
+from sluiceway.web.routes import StarletteRoutes
 
 
 async def answer(request):
@@ -76,7 +77,9 @@ def test_fastapi_routes_have_their_whole_template(run):
         "/items/no-number": "GET /items/{item_id}",
         "/v1/carts/9": "GET /v1/carts/{cart}",
         "/tenants/t1/users/u1": "GET /tenants/{tenant}/users/{user}",
-        "/assets/any/thing": "GET",  # it does not tell of mounts
+        "/assets/any/thing": "GET /assets",
+        "/tenants/t1/nothing": "GET /tenants/{tenant}",
+        "/openapi.json": "GET /openapi.json",
         "/nowhere/4711": "GET",
     }
     assert run(names(fastapi_application(), expected)) == [*expected.values()]
@@ -132,11 +135,48 @@ class Leaf:
 @given(st.text(max_size=30), st.text(max_size=10))
 def test_no_path_gets_into_the_template_of_a_route_that_has_no_prefix(path, value):
     scope = {"route": Leaf("/x/{id}"), "path": f"/x/{value}", "path_params": {}}
-    assert starlette_route(scope) == "/x/{id}"
+    assert StarletteRoutes()(scope) == "/x/{id}"
     scope = {"route": Leaf("/x/{id}"), "path": path, "path_params": {"m": object()}}
-    assert starlette_route(scope) == "/x/{id}"
+    assert StarletteRoutes()(scope) == "/x/{id}"
 
 
 @pytest.mark.parametrize("route", [None, object(), Leaf(None)])
 def test_what_is_no_route_gives_no_template(route):
-    assert starlette_route({"route": route, "path": "/"}) is None
+    assert StarletteRoutes()({"route": route, "path": "/"}) is None
+
+
+class WithoutRoute(dict):
+    """A scope as Starlette up to 1.0 leaves it: with an endpoint and no route."""
+
+    def __setitem__(self, key, value):
+        if key != "route":
+            super().__setitem__(key, value)
+
+
+def test_a_starlette_that_names_no_route_is_looked_through(run):
+    expected = {
+        "/a/5": "GET /a/{id:int}",
+        "/m/n/n/b/4": "GET /m/{unit}/n/b/{id:int}",
+        "/k/007/b/8": "GET /k/{number:int}/b/{id:int}",
+        "/k/8/b/9": "GET /k/{number:int}/b/{id:int}",
+        "/k/8/nothing": "GET /k/{number:int}",
+        "/assets/any/assets": "GET /assets",
+        "/shop/items/3": "GET /shop/items/{item_id}",
+        "/nowhere/4711": "GET",
+    }
+
+    async def main():
+        async with telling() as told:
+            app = starlette_application()
+            app.add_middleware(AsgiMiddleware, telemetry=told.telemetry)
+
+            async def serve(scope, receive, send):
+                await app(WithoutRoute(scope), receive, send)
+
+            async with uvicorn_serving(serve) as at, aiohttp.ClientSession() as client:
+                for path in expected:
+                    async with client.get(f"http://{at}{path}") as got:
+                        await got.read()
+        return [span.name for span in told.spans]
+
+    assert run(main()) == [*expected.values()]

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from .aiohttp_server import aiohttp_middleware
     from .asgi import AsgiMiddleware
     from .pages import Page, Pages
-    from .routes import starlette_route
 
 __all__ = [
     "AsgiMiddleware",
@@ -22,7 +21,6 @@ __all__ = [
     "Pages",
     "aiohttp_middleware",
     "aiohttp_trace_config",
-    "starlette_route",
 ]
 
 MODULES: Final = {
@@ -31,7 +29,6 @@ MODULES: Final = {
     "Pages": ".pages",
     "aiohttp_middleware": ".aiohttp_server",
     "aiohttp_trace_config": ".aiohttp_client",
-    "starlette_route": ".routes",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, MODULES)

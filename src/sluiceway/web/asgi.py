@@ -20,7 +20,7 @@ from .conventions import (
     without_secrets,
 )
 from .propagation import HeadersGetter
-from .routes import starlette_route
+from .routes import StarletteRoutes
 from .server import ServerInstruments, ServerRequest, assumed_status
 
 Scope = MutableMapping[str, Any]
@@ -67,10 +67,10 @@ class AsgiMiddleware:
         *,
         excluded: Collection[str] = EXCLUDED,
         query: bool = False,
-        route_of: RouteOf = starlette_route,
+        route_of: RouteOf | None = None,
     ) -> None:
         self.app = app
-        self.route_of = route_of
+        self.route_of = route_of or StarletteRoutes()
         self._instruments = ServerInstruments(telemetry)
         self._excluded = Excluded(excluded)
         self._query = query
