@@ -89,8 +89,8 @@ def test_starlette_routes_have_their_whole_template(run):
     expected = {
         "/a/5": "GET /a/{id:int}",  # 405, by the route that is there
         "/m/u/n/b/4": "GET /m/{unit}/n/b/{id:int}",
-        "/m/u/n/files/x/n/y": "GET /m/{unit}/n/files/{path:path}",
-        "/k/7/b/7": "GET /k/{number}/b/{id:int}",
+        "/m/n/n/files/x/n/y": "GET /m/{unit}/n/files/{path:path}",
+        "/k/007/b/7": "GET /k/{number:int}/b/{id:int}",
         "/assets/any/assets": "GET /assets",
         "/shop/items/3": "GET /shop/items/{item_id}",
         "/shop/v1/carts/4": "GET /shop/v1/carts/{cart}",
@@ -98,8 +98,26 @@ def test_starlette_routes_have_their_whole_template(run):
     assert run(names(starlette_application(), expected)) == [*expected.values()]
 
 
-def test_a_converted_value_of_a_mount_that_is_not_found_again_shortens_the_name(run):
-    assert run(names(starlette_application(), ["/k/007/b/8"])) == ["GET /b/{id:int}"]
+def included_in(*mounts):
+    """Routes of routers that FastAPI includes, below mounts."""
+    inner, app = APIRouter(), FastAPI()
+
+    @inner.get("/carts/{cart}")
+    async def cart(cart: str):
+        return cart
+
+    app.include_router(inner, prefix="/v1/{version}")
+    routes = [Mount(path, app) for path in mounts]
+    return Starlette(routes=routes)
+
+
+def test_a_route_of_an_included_router_has_its_whole_template(run):
+    expected = {
+        "/shop/v1/beta/carts/4": "GET /shop/v1/{version}/carts/{cart}",
+        "/units/7/v1/beta/carts/4": "GET /units/{unit}/v1/{version}/carts/{cart}",
+    }
+    app = included_in("/shop", "/units/{unit}")
+    assert run(names(app, expected)) == [*expected.values()]
 
 
 def test_another_framework_tells_its_route_by_a_function(run):
@@ -126,6 +144,13 @@ def test_another_framework_tells_its_route_by_a_function(run):
     assert run(main()) == ["GET /of/{mine}", "GET"]
 
 
+def test_an_application_that_is_mounted_in_itself_is_looked_through(run):
+    app = Starlette(routes=[Route("/x", answer)])
+    app.router.routes.append(Mount("/again", app))
+    expected = {"/x": "GET /x", "/again/again/x": "GET /again/again/x"}
+    assert run(names(app, expected)) == [*expected.values()]
+
+
 class Leaf:
     def __init__(self, path):
         self.path = path
@@ -133,11 +158,25 @@ class Leaf:
 
 
 @given(st.text(max_size=30), st.text(max_size=10))
-def test_no_path_gets_into_the_template_of_a_route_that_has_no_prefix(path, value):
+def test_nothing_of_a_path_gets_into_a_template(path, value):
+    """Also where only the innermost route is known, and parameters were converted."""
     scope = {"route": Leaf("/x/{id}"), "path": f"/x/{value}", "path_params": {}}
     assert StarletteRoutes()(scope) == "/x/{id}"
     scope = {"route": Leaf("/x/{id}"), "path": path, "path_params": {"m": object()}}
     assert StarletteRoutes()(scope) == "/x/{id}"
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [("7", "/k/{number}/x/{id}"), ("007", "/x/{id}")],
+)
+def test_a_converted_value_that_is_not_found_again_shortens_the_template(number, name):
+    scope = {
+        "route": Leaf("/x/{id}"),
+        "path": f"/k/{number}/x/4",
+        "path_params": {"number": 7, "id": "4"},
+    }
+    assert StarletteRoutes()(scope) == name
 
 
 @pytest.mark.parametrize("route", [None, object(), Leaf(None)])
@@ -155,13 +194,12 @@ class WithoutRoute(dict):
 
 def test_a_starlette_that_names_no_route_is_looked_through(run):
     expected = {
-        "/a/5": "GET /a/{id:int}",
-        "/m/n/n/b/4": "GET /m/{unit}/n/b/{id:int}",
-        "/k/007/b/8": "GET /k/{number:int}/b/{id:int}",
-        "/k/8/b/9": "GET /k/{number:int}/b/{id:int}",
-        "/k/8/nothing": "GET /k/{number:int}",
-        "/assets/any/assets": "GET /assets",
-        "/shop/items/3": "GET /shop/items/{item_id}",
+        "/a/5": "GET /eu/a/{id:int}",
+        "/m/n/n/b/4": "GET /eu/m/{unit}/n/b/{id:int}",
+        "/k/007/b/8": "GET /eu/k/{number:int}/b/{id:int}",
+        "/k/8/nothing": "GET /eu/k/{number:int}",
+        "/assets/any/assets": "GET /eu/assets",
+        "/shop/items/3": "GET /eu/shop/items/{item_id}",
         "/nowhere/4711": "GET",
     }
 
@@ -173,7 +211,10 @@ def test_a_starlette_that_names_no_route_is_looked_through(run):
             async def serve(scope, receive, send):
                 await app(WithoutRoute(scope), receive, send)
 
-            async with uvicorn_serving(serve) as at, aiohttp.ClientSession() as client:
+            async with (
+                uvicorn_serving(serve, root_path="/eu") as at,
+                aiohttp.ClientSession() as client,
+            ):
                 for path in expected:
                     async with client.get(f"http://{at}{path}") as got:
                         await got.read()

@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
 PARAMETER = re.compile(r"\{(\w+)(?::(\w+))?\}")
+
+DEEPEST: Final = 8
 
 
 @frozen
@@ -41,44 +43,56 @@ class Template:
 class StarletteRoutes:
     """Finds the template that Starlette or FastAPI has chosen, mounts included.
 
-    Their newer versions name the innermost route; of the others the routes are looked
-    through, once for each endpoint.
+    Every version names the endpoint, whose templates are looked for once. FastAPI does
+    not show the routes of its included routers, but names the innermost of them.
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, list[Template]] = {}  # keeps the endpoints alive
+        # by id, since some endpoints have no hash; kept alive, so that it stays theirs
+        self._known: dict[int, tuple[Any, list[Template]]] = {}
 
     def __call__(self, scope: Mapping[str, Any]) -> str | None:
         """The template, once the application has answered; None if there is none."""
+        root: str = scope.get("app_root_path", scope.get("root_path", ""))
+        endpoint = scope.get("endpoint")
+        if endpoint is not None:
+            path = scope["path"].removeprefix(root)
+            found = self._found(endpoint, scope.get("router"), path)
+            if found is not None:
+                return root + found
         route = scope.get("route")
         innermost = getattr(route, "path", None)
         if isinstance(innermost, str) and hasattr(route, "endpoint"):
             return whole_template(innermost, scope)
-        endpoint, router = scope.get("endpoint"), scope.get("router")
-        if endpoint is None or router is None:
-            return None
-        return self._found(endpoint, router, scope["path"])
+        return None
 
     def _found(self, endpoint: Any, router: Any, path: str) -> str | None:
-        known = self._known.get(id(endpoint), [])
-        for template in known:
-            if template.fits(path):
-                return template.path
-        routes = templates(getattr(router, "routes", ()), "")
-        found = [each for each in routes if each.endpoint is endpoint]
-        if found:
-            self._known[id(endpoint)] = found
-        return next((each.path for each in found if each.fits(path)), None)
+        known = self._known.get(id(endpoint))
+        if known is None:
+            routes = templates(getattr(router, "routes", ()), "")
+            known = endpoint, [each for each in routes if each.endpoint is endpoint]
+            self._known[id(endpoint)] = known
+        return next((each.path for each in known[1] if each.fits(path)), None)
 
 
-def templates(routes: Iterable[Any], prefix: str) -> Iterator[Template]:
-    """The templates of routes, those of mounted applications before their mounts'."""
+def templates(
+    routes: Iterable[Any], prefix: str, depth: int = DEEPEST
+) -> Iterator[Template]:
+    """The templates of routes, those of mounted applications before their mounts'.
+
+    Args:
+        routes: of an application.
+        prefix: what stands before them.
+        depth: how many mounts may be inside each other; one may hold itself.
+    """
     for route in routes:
         path = prefix + (getattr(route, "path", None) or "")
         if hasattr(route, "endpoint"):
             yield Template(route.endpoint, path, whole=True)
             continue
-        yield from templates(getattr(route, "routes", None) or (), path)
+        if depth:
+            inner = getattr(route, "routes", None) or ()
+            yield from templates(inner, path, depth - 1)
         if hasattr(route, "app") and path:
             yield Template(route.app, path, whole=False)
 
