@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMa
 from logging import getLogger
 from typing import Any, Final
 
+from opentelemetry.trace import get_tracer_provider
+
 from ..instrument import LiveSpan, Telemetry
 from .conventions import (
     DEFAULT_PORTS,
@@ -42,8 +44,8 @@ class AsgiMiddleware:
 
     ``app.add_middleware(AsgiMiddleware, telemetry=telemetry)`` in FastAPI and
     Starlette, ``AsgiMiddleware(app, telemetry)`` round any other. A request that goes
-    through two of them is measured by the outer one; one that FastAPI itself measures
-    with a tracer of ours is left to FastAPI.
+    through two of them is measured by the outer one; so is one that FastAPI itself
+    would measure with a tracer of ours, since ``telemetry.install()``.
 
     Args:
         app: the application.
@@ -71,6 +73,7 @@ class AsgiMiddleware:
     ) -> None:
         self.app = app
         self.route_of = route_of or StarletteRoutes()
+        self._telemetry = telemetry
         self._instruments = ServerInstruments(telemetry)
         self._excluded = Excluded(excluded)
         self._query = query
@@ -81,6 +84,8 @@ class AsgiMiddleware:
             await self.app(scope, receive, send)
             return
         scope[SEEN] = True
+        if get_tracer_provider() is self._telemetry.tracer_provider:
+            scope.setdefault(FASTAPI, None)  # or it would measure for us once more
         headers = headers_of(scope["headers"])
         request = ServerRequest(
             self._instruments,

@@ -10,7 +10,6 @@ from collections.abc import Mapping, MutableMapping
 from logging import getLogger
 from typing import Any
 
-from opentelemetry import propagate
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter
 
@@ -34,11 +33,11 @@ class Propagation:
     """Takes a context out of a request's headers, or puts it into them.
 
     Args:
-        telemetry: whose ``propagator`` it uses; without one, OpenTelemetry's global.
+        telemetry: whose ``propagator`` it uses.
     """
 
     def __init__(self, telemetry: Telemetry) -> None:
-        self._propagator: Any = getattr(telemetry, "propagator", None) or propagate
+        self._propagator: Any = telemetry.propagator  # the API types it too narrowly
 
     def extract(self, headers: Any, getter: Getter[Any]) -> Context:
         """What the headers tell, and nothing of what is current here."""
