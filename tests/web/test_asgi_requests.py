@@ -530,6 +530,21 @@ def test_a_request_that_fastapi_measures_for_us_is_measured_once(run):
     assert [span.name for span in servers] == ["GET /items/{item_id}"]
 
 
+def test_requests_are_served_when_telemetry_is_switched_off(run, monkeypatch):
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    seen = []
+
+    async def look(request):
+        seen.append(trace.get_current_span().get_span_context().trace_id)
+        return Response()
+
+    headers = {"traceparent": REMOTE}
+    told = run(asked(Route("/x", look), paths=["/x"], headers=headers))
+    assert told.spans == []
+    assert told.points(DURATION) == {}
+    assert seen == [int(REMOTE[3:35], 16)]
+
+
 def test_a_lifespan_passes_through(run):
     told = []
 

@@ -184,7 +184,9 @@ class Pages(Mapping[str, Page]):
 
     ``app.mount("/ops", Pages(pipeline))`` in any ASGI application that mounts others,
     or ``[Route(path, page) for path, page in pages.items()]`` one by one;
-    ``app.add_routes(pages.aiohttp_routes())`` in aiohttp.
+    ``app.add_routes(pages.aiohttp_routes())`` in aiohttp. A middleware that measures
+    requests leaves out ``/metrics``, ``/healthz`` and ``/readyz``, but has to be told
+    of ``excluded=["/ops"]``.
 
     Args:
         pipeline: whose health is told.
