@@ -132,6 +132,13 @@ class Source(Stage, Generic[Out]):
     def after_fork(self) -> None:
         """Start afresh in a forked child: what is held is the parent's to send."""
 
+    def mark_work(self) -> None:
+        """Called in the context of every stage that its events can reach.
+
+        What it sets in a ``ContextVar`` holds for that stage, its tasks and its
+        threads, so that work on its events can be told apart from the application's.
+        """
+
 
 class Worker(Stage):
     """What processors and samplers share.

@@ -157,3 +157,9 @@ def test_switched_off_the_instrumentations_work_and_nothing_is_told():
     told = run("aiohttp_pair", OTEL_SDK_DISABLED="true")
     assert told["spans"] == told["metrics"] == []
     assert told["notes"]["baggage"] == "user=J%C3%BCrgen"
+
+
+def test_requests_that_deliver_telemetry_make_none():
+    told = run("exporting", PYTHONPATH=str(HERE.parent))
+    assert told["spans"] == ["GET"]
+    assert "/v1/metrics" in told["paths"]

@@ -16,7 +16,10 @@ def context_of(node: Node) -> Context:
     A pipeline that is started by another one's stage works for that one's sources too.
     """
     context = copy_context()
-    context.run(SOURCES.set, (*SOURCES.get(), *sources_above(node)))
+    sources = sources_above(node)
+    context.run(SOURCES.set, (*SOURCES.get(), *sources))
+    for source in sources:
+        context.run(source.mark_work)
     return context
 
 

@@ -16,6 +16,8 @@ from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 
 SPAN_KEY: str = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 
+SUPPRESSED = "suppress_instrumentation"  # the key that every instrumentation asks for
+
 # A Context refuses its own.
 put = dict.__setitem__
 add = dict.setdefault  # half the cost, for a key that is not there
@@ -46,6 +48,14 @@ CURRENT = find_variable()
 get_context = CURRENT.get
 set_context = CURRENT.set
 reset_context = CURRENT.reset
+
+
+def suppress_instrumentation() -> None:
+    """Tell instrumentations that what is called in this context is not to be seen.
+
+    An instrumented HTTP client would make a span of each request that delivers spans.
+    """
+    set_context(Context({**get_context(), SUPPRESSED: True}))
 
 
 def current_span() -> Span | None:
