@@ -21,6 +21,7 @@ from opentelemetry.trace import (
 from sluiceway.events import SpanKind
 from sluiceway.events import StatusCode as OwnStatusCode
 from sluiceway.instrument import Telemetry
+from sluiceway.instrument.identity import complain_of_kind
 from sluiceway.instrument.span_source import event_of
 
 SAMPLED = SpanContext(5, 9, is_remote=True, trace_flags=TraceFlags(1))
@@ -319,3 +320,28 @@ def test_the_apis_stand_ins_work_inside_our_spans(telemetry, tracer):
     inner, outer = ended(telemetry)
     assert inner.parent_span_id == outer.span_id
     assert outer.span_id == ours.get_span_context().span_id.to_bytes(8, "big")
+
+
+@pytest.mark.parametrize("wrong", [None, "server", 99, object()])
+def test_a_kind_that_is_none_is_said_once_and_counts_as_internal(
+    telemetry, tracer, caplog, wrong
+):
+    complain_of_kind.cache_clear()
+    for _ in range(2):
+        tracer.start_span("s", kind=wrong).end()
+    assert {span.kind for span in ended(telemetry)} == {SpanKind.INTERNAL}
+    (record,) = caplog.records
+    assert repr(wrong) in record.getMessage()
+
+
+@pytest.mark.parametrize("ids", [(0, 0), (1 << 200, 1), (1, 1 << 70), (5, 0), (-1, 1)])
+def test_an_identity_out_of_range_is_nobodys(telemetry, tracer, ids):
+    wrong = SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(1))
+    tracer.start_span("s", under(wrong), links=[Link(wrong, {"a": 1})]).end()
+    event = only(telemetry)
+    assert event.parent_span_id == b""
+    (link,) = event.links
+    assert (link.trace_id, link.span_id) == (bytes(16), bytes(8))
+    sent = {}
+    telemetry.propagator.inject(sent, under(wrong))
+    assert sent == {}

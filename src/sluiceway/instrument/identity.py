@@ -6,8 +6,9 @@ Source: OpenTelemetry protocol, ``trace/v1`` (``SpanFlags``); W3C Trace Context 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
+from logging import getLogger
 from random import Random
 from struct import Struct
 
@@ -33,6 +34,7 @@ KNOWN = 0x100  # whether the parent is remote is known
 REMOTE = 0x200  # the parent is in another process
 LOCAL_FLAGS = W3C_FLAGS | KNOWN  # what a span's children get of its flags
 FRESH_TRACE = KNOWN | RANDOM | SAMPLED
+NOBODY: Identity = (bytes(16), bytes(8), 0, "")
 AT_ONCE = 32  # ids that are made of one random number
 
 
@@ -74,6 +76,8 @@ def identifiers(random: Random, size: int) -> Callable[[], bytes]:
 
 def identity_of(context: SpanContext) -> Identity:
     """The identity that an API's context tells; its flags say whether it is remote."""
+    if not context.is_valid:  # its numbers may have any size
+        return NOBODY
     return (
         context.trace_id.to_bytes(16, "big"),
         context.span_id.to_bytes(8, "big"),
@@ -93,7 +97,22 @@ def kind_of(kind: AnyKind) -> SpanKind:
     """Our kind; OpenTelemetry's API counts from 0 where its protocol counts from 1."""
     if kind is ApiSpanKind.INTERNAL:  # nearly all, and an enum's call is slow
         return SpanKind.INTERNAL
-    return SpanKind(kind.value + 1) if isinstance(kind, ApiSpanKind) else SpanKind(kind)
+    try:
+        number = kind.value + 1 if isinstance(kind, ApiSpanKind) else kind
+        return SpanKind(number)
+    except ValueError:
+        complain_of_kind(repr(kind))
+        return SpanKind.INTERNAL
+
+
+@lru_cache(64)
+def complain_of_kind(told: str) -> None:
+    """Say once that this is no kind of span."""
+    getLogger(__name__).warning(
+        "the kind of a span is %s; expected a SpanKind, such as SpanKind.SERVER; using "
+        "INTERNAL",
+        told,
+    )
 
 
 def link_of(link: AnyLink) -> Link:

@@ -13,12 +13,10 @@ from typing import Any, Self
 from opentelemetry.trace import Span as ApiSpan
 
 from .context import SPAN_KEY, get_context
-from .identity import AnyKind, AnyLink, Identity, Parent, identity_of, span_of
+from .identity import NOBODY, AnyKind, AnyLink, Identity, Parent, identity_of, span_of
 from .readable import ReadableCurrent, ReadableSpan
 from .span import INTERNAL, CurrentSpan, LiveSpan
 from .tracer import Tracer
-
-NOBODY: Identity = (bytes(16), bytes(8), 0, "")
 
 
 class Silent(LiveSpan):
