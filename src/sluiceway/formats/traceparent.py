@@ -14,8 +14,7 @@ RANDOM = 0x02  # the right 7 bytes of the trace id are
 KNOWN_FLAGS = SAMPLED | RANDOM
 
 HEADER = re.compile(
-    r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})"
-    r"-(?P<flags>[0-9a-f]{2})(?P<further>-.*)?",
+    r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?",
     re.DOTALL,
 )
 
@@ -29,14 +28,15 @@ def parse_traceparent(text: str) -> TraceParent | None:
         text: the value of the one header there was; space round it means nothing.
     """
     found = HEADER.fullmatch(text.strip(" \t"))
-    if found is None or found["version"] == "ff":
+    if found is None:
         return None
-    if found["version"] == "00" and found["further"] is not None:
+    version, trace, span, flags, further = found.groups()
+    if version == "ff" or (version == "00" and further is not None):
         return None
-    trace_id, span_id = int(found["trace"], 16), int(found["span"], 16)
+    trace_id, span_id = int(trace, 16), int(span, 16)
     if not trace_id or not span_id:
         return None
-    return trace_id, span_id, int(found["flags"], 16) & KNOWN_FLAGS
+    return trace_id, span_id, int(flags, 16) & KNOWN_FLAGS
 
 
 def format_traceparent(trace_id: int, span_id: int, flags: int) -> str:

@@ -20,8 +20,8 @@ LONGEST = 8192  # characters of the whole; W3C asks for 512 at least
 BULKY = 128  # W3C: members with more characters go first where some must
 
 MEMBER = re.compile(
-    r"(?P<key>[a-z0-9][a-z0-9_\-*/@]{0,255})="
-    r"(?P<value>[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e])"
+    r"([a-z0-9][a-z0-9_\-*/@]{0,255})="
+    r"([\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e])"
 )
 THRESHOLD = re.compile(r"[0-9a-f]{1,14}")
 RANDOMNESS = re.compile(r"[0-9a-f]{14}")
@@ -35,15 +35,16 @@ def parse_tracestate(headers: Iterable[str]) -> dict[str, str]:
             stays; more than 8192 characters are shortened.
     """
     found: dict[str, str] = {}
-    for text in ",".join(headers).split(","):
-        member = text.strip(" \t")
+    text = ",".join(headers)
+    for part in text.split(","):
+        member = part.strip(" \t")
         if not member:
             continue
         pair = MEMBER.fullmatch(member)
         if pair is None or len(found) == MEMBERS:
             return {}
-        found.setdefault(pair["key"], pair["value"])
-    return shortened(found)
+        found.setdefault(*pair.groups())
+    return found if len(text) <= LONGEST else shortened(found)
 
 
 def format_tracestate(members: dict[str, str]) -> str:

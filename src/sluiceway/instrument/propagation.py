@@ -40,6 +40,7 @@ from .values import text_of
 TRACEPARENT = "traceparent"
 TRACESTATE = "tracestate"
 BAGGAGE = "baggage"
+EMPTY = TraceState()
 BAGGAGE_KEY: str = next(iter(set_baggage("a", "b", Context())))
 
 
@@ -60,13 +61,13 @@ class TraceContextPropagator(TextMapPropagator):
         if parent is None:
             return context
         trace_id, span_id, flags = parent
-        state = parse_tracestate(texts(getter.get(carrier, TRACESTATE)))
+        states = texts(getter.get(carrier, TRACESTATE))
         remote = SpanContext(
             trace_id,
             span_id,
             is_remote=True,
             trace_flags=TraceFlags(flags),
-            trace_state=TraceState(state),
+            trace_state=TraceState(parse_tracestate(states)) if states else EMPTY,
         )
         return set_span_in_context(NonRecordingSpan(remote), context)
 
@@ -188,10 +189,12 @@ class Propagators(TextMapPropagator):
 
 def texts(found: Any) -> list[str]:
     """The headers that a getter found; some getters give one text, or bytes."""
+    if not found:
+        return []
     if isinstance(found, str | bytes):
         found = [found]
     return [
-        value.decode("latin-1") if isinstance(value, bytes) else value
-        for value in found or ()
+        value if isinstance(value, str) else value.decode("latin-1")
+        for value in found
         if isinstance(value, str | bytes)
     ]
