@@ -27,6 +27,7 @@ BENCHMARKS = (
     "engine_chain",
     "span_cost",
     "log_cost",
+    "request_headers",
     "export_spans",
     "otlp_encoding",
     "web_requests",

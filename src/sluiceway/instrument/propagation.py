@@ -23,6 +23,7 @@ from opentelemetry.propagators.textmap import (
 )
 from opentelemetry.trace import (
     NonRecordingSpan,
+    Span,
     SpanContext,
     TraceFlags,
     get_current_span,
@@ -32,7 +33,6 @@ from opentelemetry.trace import (
 from ..formats.baggage import format_baggage, parse_baggage
 from ..formats.traceparent import format_traceparent, parse_traceparent
 from ..formats.tracestate import parse_tracestate
-from .identity import identity_of
 from .span import LiveSpan
 from .trace_state import TraceState
 from .values import text_of
@@ -78,14 +78,10 @@ class TraceContextPropagator(TextMapPropagator):
         setter: Setter[CarrierT] = default_setter,
     ) -> None:
         """Tell the receiver of the span that is current in ``context``."""
-        span = get_current_span(context)
-        if isinstance(span, LiveSpan):
-            trace, own, flags, state = span.identity
-        else:
-            trace, own, flags, state = identity_of(span.get_span_context())
-        trace_id, span_id = int.from_bytes(trace, "big"), int.from_bytes(own, "big")
-        if not trace_id or not span_id:
+        told = identity_in_numbers(get_current_span(context))
+        if told is None:
             return
+        trace_id, span_id, flags, state = told
         setter.set(carrier, TRACEPARENT, format_traceparent(trace_id, span_id, flags))
         if state:
             setter.set(carrier, TRACESTATE, state)
@@ -185,6 +181,18 @@ class Propagators(TextMapPropagator):
     def __repr__(self) -> str:
         names = [type(propagator).__name__ for propagator in self.propagators]
         return f"<Propagators {', '.join(names) or 'none'}>"
+
+
+def identity_in_numbers(span: Span) -> tuple[int, int, int, str] | None:
+    """Trace id, span id, flags and tracestate of a span; None if it has no identity."""
+    if isinstance(span, LiveSpan):
+        trace, own, flags, state = span.identity
+        trace_id, span_id = int.from_bytes(trace, "big"), int.from_bytes(own, "big")
+        return (trace_id, span_id, flags, state) if trace_id and span_id else None
+    told = span.get_span_context()
+    if not told.is_valid:
+        return None
+    return told.trace_id, told.span_id, told.trace_flags, told.trace_state.to_header()
 
 
 def texts(found: Any) -> list[str]:
