@@ -31,7 +31,7 @@ def install(telemetry: Telemetry) -> bool:
     Returns:
         Whether everything of ``telemetry`` is installed now.
     """
-    if not telemetry.disabled and not install_providers(telemetry):
+    if not install_providers(telemetry):
         return False
     set_propagator(telemetry.propagator)
     return True
@@ -40,10 +40,13 @@ def install(telemetry: Telemetry) -> bool:
 def install_providers(telemetry: Telemetry) -> bool:
     """Set each provider that can still be set, and name those that are others'."""
     settings: list[Setting] = [
-        (telemetry.tracer_provider, set_tracer_provider, get_tracer_provider),
-        (telemetry.meter_provider, set_meter_provider, get_meter_provider),
-        (telemetry.logger_provider, set_logger_provider, get_logger_provider),
+        (telemetry.tracer_provider, set_tracer_provider, get_tracer_provider)
     ]
+    if not telemetry.disabled:  # else the API's stand-ins do: they pass nothing on
+        settings += [
+            (telemetry.meter_provider, set_meter_provider, get_meter_provider),
+            (telemetry.logger_provider, set_logger_provider, get_logger_provider),
+        ]
     for provider, put, _ in settings:
         put(provider)
     # asked before one is set, the API would load what the environment names

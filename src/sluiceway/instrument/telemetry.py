@@ -177,7 +177,7 @@ class Telemetry:
         From then on every OpenTelemetry instrumentation feeds it, those included that
         asked for a tracer or meter before. A provider of somebody else, or of another
         ``Telemetry``, stays; it is named in a warning, and the propagator stays too.
-        With ``OTEL_SDK_DISABLED`` only the propagator is set, so that traces pass
+        With ``OTEL_SDK_DISABLED`` only tracers and the propagator are, and pass traces
         through. To call it again is no error.
 
         Returns:
