@@ -28,12 +28,14 @@ GUNICORN = (
     *("--graceful-timeout", str(GRACE)),
 )
 FASTAPI = (*GUNICORN, "-k", "uvicorn.workers.UvicornWorker", "fastapi_app:app")
+OWN_WORKER = (*GUNICORN, "-k", "asgi", "fastapi_app:app")
 AIOHTTP = (*GUNICORN, "-k", "aiohttp.GunicornWebWorker", "aiohttp_app:app")
 DEPLOYMENTS = {
     "uvicorn": UVICORN,
     "uvicorn uvloop": (*UVICORN, "--loop", "uvloop"),
     "gunicorn fastapi": FASTAPI,
     "gunicorn fastapi preload": (*FASTAPI, "--preload"),
+    "gunicorn asgi": OWN_WORKER,
     "gunicorn aiohttp": AIOHTTP,
     "gunicorn aiohttp preload": (*AIOHTTP, "--preload"),
 }
