@@ -12,7 +12,9 @@ from servers.http_peers import answering, closes, speaking, stalls, status
 from servers.processes import free_port
 from servers.web_servers import aiohttp_serving, telling
 
+from sluiceway import Pipeline, sink
 from sluiceway.events import SpanKind, StatusCode
+from sluiceway.instrument import Telemetry
 from sluiceway.samplers import ProbabilitySampler
 from sluiceway.web import aiohttp_middleware, aiohttp_trace_config
 
@@ -185,14 +187,15 @@ def test_a_status_that_the_session_raises_is_told_as_such(run):
     assert span.status_code is StatusCode.ERROR
 
 
-def test_redirects_are_one_span_with_their_count(run):
-    def answer(request, body):
-        goal = {"/a": "/b", "/b": "/c"}.get(request.path)
-        if goal is None:
-            return web.Response(text="there")
-        return web.Response(status=302, headers={"Location": goal})
+def redirecting(request, body):
+    goal = {"/a": "/b", "/b": "/c"}.get(request.path)
+    if goal is None:
+        return web.Response(text="there")
+    return web.Response(status=302, headers={"Location": goal})
 
-    told, peer = run(called("/a", answer=answer))
+
+def test_redirects_are_one_span_with_their_count(run):
+    told, peer = run(called("/a", answer=redirecting))
     span = told.span()
     assert span.attributes["http.response.status_code"] == 200
     assert span.attributes["http.request.resend_count"] == 2
@@ -293,3 +296,36 @@ def test_a_call_that_its_caller_cancels_ends_and_is_no_error(run):
     assert span.attributes["error.type"] == "asyncio.exceptions.CancelledError"
     assert span.status_code is StatusCode.UNSET
     assert span.events == []
+
+
+def test_calls_that_deliver_spans_make_no_spans(run):
+    """A sink may use a traced session, and does not feed itself."""
+    delivered = []
+
+    async def main():
+        telemetry = Telemetry("shop", export_interval=3600.0)
+        config = aiohttp_trace_config(telemetry)
+
+        async with (
+            answering(redirecting) as peer,
+            aiohttp.ClientSession(trace_configs=[config]) as session,
+        ):
+
+            @sink
+            async def deliver(spans):
+                delivered.extend(spans)
+                async with session.post(f"{peer.url}/a") as got:
+                    assert got.status == 200
+                with pytest.raises(aiohttp.ClientConnectorError):
+                    await session.get(f"http://127.0.0.1:{free_port()}")
+
+            async with Pipeline(telemetry.spans >> deliver) as pipeline:
+                await session.get(f"{peer.url}/shop")
+                for _ in range(3):
+                    await pipeline.flush()
+        return peer
+
+    peer = run(main())
+    assert [span.name for span in delivered] == ["GET"]
+    assert [request.path for request in peer.requests] == ["/shop", "/a", "/b", "/c"]
+    assert "traceparent" not in peer.requests[1].headers

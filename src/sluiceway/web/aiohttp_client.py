@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import aiohttp
 from aiohttp import ClientSession, TraceConfig
+from opentelemetry.context import get_value
 from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
 from yarl import URL
 
@@ -28,11 +29,15 @@ from .conventions import (
 )
 from .propagation import Propagation
 
+SUPPRESSED: Final = "suppress_instrumentation"  # as the work of a pipeline is
+
 
 def aiohttp_trace_config(telemetry: Telemetry, *, query: bool = False) -> TraceConfig:
     """For a session whose calls are to be measured and whose servers go on the trace.
 
-    ``aiohttp.ClientSession(trace_configs=[aiohttp_trace_config(telemetry)])``.
+    ``aiohttp.ClientSession(trace_configs=[aiohttp_trace_config(telemetry)])``. Calls
+    where OpenTelemetry's instrumentation is suppressed, as in the stages that deliver
+    spans, are not measured.
 
     Args:
         telemetry: gets the spans and ``http.client.request.duration`` (seconds).
@@ -75,6 +80,9 @@ class ClientCalls:
         params: aiohttp.TraceRequestStartParams,
     ) -> None:
         """Start the span and tell the server of it."""
+        call.span = None
+        if get_value(SUPPRESSED):
+            return
         method = known_method(params.method)
         call.measured = {"http.request.method": method, **server_of(params.url)}
         call.redirects = 0
@@ -95,7 +103,8 @@ class ClientCalls:
         params: aiohttp.TraceRequestRedirectParams,  # noqa: ARG002 - aiohttp's
     ) -> None:
         """Count the requests that a call has become."""
-        call.redirects += 1
+        if call.span is not None:
+            call.redirects += 1
 
     async def on_end(
         self,
@@ -125,7 +134,9 @@ class ClientCalls:
     def _end(
         self, call: SimpleNamespace, told: dict[str, Any], error: BaseException | None
     ) -> None:
-        span: Span = call.span
+        span: Span | None = call.span
+        if span is None:
+            return
         span.set_attributes(told)
         if call.redirects:
             span.set_attribute("http.request.resend_count", call.redirects)
