@@ -28,6 +28,7 @@ BENCHMARKS = (
     "span_cost",
     "log_cost",
     "request_headers",
+    "metric_cost",
     "export_spans",
     "otlp_encoding",
     "web_requests",
@@ -35,7 +36,14 @@ BENCHMARKS = (
     "import_time",
     "backlog_memory",
 )
-PACKAGES = ("sluiceway", "opentelemetry-sdk", "protobuf", "aiohttp", "msgspec")
+PACKAGES = (
+    "sluiceway",
+    "opentelemetry-sdk",
+    "prometheus-client",
+    "protobuf",
+    "aiohttp",
+    "msgspec",
+)
 
 
 def run(name: str, *, short: bool) -> list[Figure]:

@@ -124,6 +124,23 @@ def ladder(value: ExponentialHistogram) -> Iterator[tuple[float, int]]:
             yield power(value.scale, index), count
 
 
+def bucket_index(value: float, scale: int) -> int:
+    """The index of the bucket ``(base ** index, base ** (index + 1)]`` of a value.
+
+    Exact at powers of two, whose mantissa's logarithm is exactly 0; near the other
+    bounds the logarithm's rounding may choose the neighbour. Subnormal values have a
+    bucket like all others.
+
+    Args:
+        value: above 0 and finite.
+        scale: how fine the buckets are; the base is ``2 ** (2 ** -scale)``.
+    """
+    mantissa, exponent = math.frexp(value)
+    fine = max(scale, 0)
+    part = math.ceil(math.log2(mantissa + mantissa) * (1 << fine))
+    return (((exponent - 1) << fine) + part - 1) >> (fine - scale)
+
+
 def power(scale: int, index: int) -> float:
     """The lower bound of bucket ``index``: ``base ** index``, infinite if too large."""
     exponent = index / 2.0**scale

@@ -1,120 +1,121 @@
 """Counter, UpDownCounter, Gauge and Histogram: aggregated where they are measured.
 
 Law: measuring never raises and never waits. A measurement that cannot be meant (NaN,
-infinity, a counter that goes down) is refused, and said once. Sums are cumulative from
-the instrument's beginning.
+infinity, a counter that goes down) is refused, and said once. The quick way takes no
+lock: from the look-up of a series to the end of its change nothing is called, so that
+CPython switches no thread and runs no signal handler in between.
 """
 
 from __future__ import annotations
 
-import math
 import sys
-from abc import abstractmethod
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from logging import getLogger
-from threading import get_ident
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar
 
-from attrs import frozen
 from opentelemetry import metrics as api
 from opentelemetry.context import Context
 from opentelemetry.metrics import _Gauge as ApiGauge
 
-from ..errors import ConfigurationError
-from ..events import Histogram as HistogramValue
-from ..events import MetricKind, MetricPoint, Resource, Scope, Temporality, copy_value
-from .series import SeriesTable, key_of
+from ..events import MetricPoint
+from .aggregations import BucketSeries, LastSeries, SumSeries
+from .bound import BoundCounter, BoundHistogram
+from .context import SPAN_KEY, get_context
+from .exemplars import ExemplarSampler
+from .kinds import Description
+from .numbers import LARGEST, MOST, measured
+from .series import FORMAT, NO_KEY, Attributes, Series, bytes_of
+from .streams import Moment, Stream
 
-Cell = TypeVar("Cell")
-Attributes = Mapping[str, Any] | None
-INFINITY = math.inf
-LARGEST = sys.float_info.max
-EVERY_THREAD = 0  # where the last measurement counts, the threads share a cell
-
-
-@frozen
-class Description:
-    """What an instrument is: its identity within its meter."""
-
-    name: str
-    kind: MetricKind
-    unit: str = ""
-    description: str = ""
-    is_monotonic: bool = False
+# Without the interpreter's lock, threads switch everywhere: then only ours is exact.
+SWITCHES_AT_CALLS = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
-@frozen
-class Moment:
-    """What the points of one collection share."""
-
-    resource: Resource
-    scope: Scope
-    time_unix_nano: int
-
-
-class Instrument(Generic[Cell]):
+class Instrument:
     """What the instruments share.
 
     Args:
         description: name, unit and the like.
-        start_time: nanoseconds since the epoch; sums count from here.
+        streams: what its measurements become.
+        sampler: takes exemplars; None for none.
+        quick: whether the streams may be measured into without a lock.
     """
 
-    def __init__(self, description: Description, start_time: int) -> None:
+    series: ClassVar[type[Series] | None] = None  # that the quick way knows
+    lowest: ClassVar[float] = -LARGEST
+
+    def __init__(
+        self,
+        description: Description,
+        streams: Sequence[Stream],
+        sampler: ExemplarSampler | None = None,
+        *,
+        quick: bool = SWITCHES_AT_CALLS,
+    ) -> None:
         self.description = description
-        self._start = start_time
-        self._table: SeriesTable[Cell] = SeriesTable(description.name, self._new_cell)
-        self._memo = self._table.memo
+        self._streams = streams
+        self._exemplars = sampler is not None
         self._refused: set[str] = set()
-
-    @abstractmethod
-    def _new_cell(self) -> Cell:
-        """An empty cell."""
-
-    @abstractmethod
-    def _value(self, cells: list[Cell]) -> Any:
-        """A point's value out of the cells of a series."""
+        aggregations = [stream.shape.aggregation for stream in streams]
+        self._lowest = max([self.lowest, *(each.lowest for each in aggregations)])
+        # An empty memo finds nothing: all measurements go the long way.
+        self._memo: dict[bytes, Any] = {}
+        self._bounds: Sequence[float] = ()
+        wanted = [type(each.series({}, 0)) for each in aggregations]
+        everywhere = sampler is not None and sampler.always
+        if quick and wanted == [self.series] and not everywhere:
+            self._memo = streams[0].table.memo
+            self._bounds = getattr(aggregations[0], "buckets", ())
 
     def start_afresh(self, start_time: int) -> None:
         """Count from zero, from now on."""
-        self._start = start_time
-        self._table.reset()
+        for stream in self._streams:
+            stream.start_afresh(start_time)
 
     def points(self, moment: Moment) -> Iterator[MetricPoint]:
-        """A point for each series."""
-        of_gauge = self.description.kind is MetricKind.GAUGE
-        for attributes, cells in self._table.snapshot():
-            yield MetricPoint(
-                name=self.description.name,
-                value=self._value(cells),
-                kind=self.description.kind,
-                unit=self.description.unit,
-                description=self.description.description,
-                attributes=copy_value(attributes),
-                time_unix_nano=moment.time_unix_nano,
-                start_time_unix_nano=0 if of_gauge else self._start,
-                temporality=Temporality.CUMULATIVE,
-                is_monotonic=self.description.is_monotonic,
-                resource=moment.resource,
-                scope=moment.scope,
-            )
+        """A point for each series of each stream."""
+        for stream in self._streams:
+            yield from stream.points(moment)
 
-    def _cell(self, attributes: Attributes, thread: int | None = None) -> Cell:
-        """The cell to measure into: this thread's, or the one that is asked for."""
-        if thread is None:
-            thread = get_ident()
+    def measure(
+        self, amount: Any, attributes: Attributes, context: Context | None
+    ) -> None:
+        """Take a measurement the long way, or refuse it."""
+        number = measured(amount, self._lowest)
+        if number is None:
+            low = " from 0" if self._lowest == 0 else ""
+            self.refuse(amount, f"a finite number{low}")
+            return
         try:
-            return self._memo[thread][key_of(attributes)]
-        except (KeyError, TypeError, AttributeError):
-            return self._table.find(thread, attributes)
+            where = get_context() if context is None else context
+            for stream in self._streams:
+                stream.measure(number, attributes, where)
+        except Exception:  # noqa: BLE001 - a user's mapping may do anything
+            self.refuse(attributes, "attributes that can be read")
 
-    def _refuse(self, amount: object, expected: str) -> None:
+    def offer(
+        self,
+        key: bytes,
+        amount: float,
+        attributes: Attributes,
+        context: Context | None,
+    ) -> None:
+        """Take what was just measured the quick way as an exemplar, perhaps."""
+        series = self._memo.get(key)
+        if series is not None:
+            where = context if isinstance(context, Context) else get_context()
+            try:
+                self._streams[0].offer(series, amount, attributes, where)
+            except Exception:  # noqa: BLE001 - the measurement itself is counted
+                self.refuse(attributes, "attributes that can be read")
+
+    def refuse(self, amount: object, expected: str) -> None:
+        """Say once that such measurements are not counted."""
         if expected not in self._refused:
             self._refused.add(expected)
             getLogger(__name__).warning(
-                "%s was given %r; expected %s. Such measurements are not counted; "
+                "%s was given %.200r; expected %s. Such measurements are not counted; "
                 "this is said once",
                 self.description.name,
                 amount,
@@ -125,176 +126,131 @@ class Instrument(Generic[Cell]):
         return f"<{type(self).__name__} {self.description.name}>"
 
 
-class Number:
-    """A cell that holds a number."""
-
-    __slots__ = ("value",)
-
-    def __init__(self) -> None:
-        self.value: float = 0
-
-
-class Sum(Instrument[Number]):
-    """What the counters share."""
-
-    def _new_cell(self) -> Number:
-        return Number()
-
-    def _value(self, cells: list[Number]) -> float:
-        return plain_number(sum(cell.value for cell in cells))
-
-
-class Counter(Sum, api.Counter):
+class Counter(Instrument, api.Counter):
     """Adds up what only grows, such as requests served."""
+
+    series = SumSeries
+    lowest = 0
 
     def add(
         self,
         amount: float = 1,
         attributes: Attributes = None,
-        context: Context | None = None,  # noqa: ARG002 - the API's
+        context: Context | None = None,
     ) -> None:
         """Add ``amount``; a negative one, NaN or infinity is refused."""
-        try:
-            fits = 0 <= amount <= LARGEST
-        except TypeError:
-            fits = False
-        if not fits:
-            self._refuse(amount, "a finite number from 0")
-            return
-        thread = get_ident()
-        try:
-            cell = self._memo[thread][key_of(attributes) if attributes else ()]
-        except (KeyError, TypeError, AttributeError):
-            cell = self._table.find(thread, attributes)
-        cell.value += amount
+        kind = type(amount)
+        if (kind is int and 0 <= amount <= MOST) or (
+            kind is float and 0 <= amount <= LARGEST
+        ):
+            try:
+                key = bytes_of(attributes, FORMAT) if attributes else NO_KEY
+                self._memo[key].number += amount
+            except Exception:  # noqa: BLE001, S110 - the long way knows, or says why
+                pass
+            else:
+                if self._exemplars and (context or SPAN_KEY in get_context()):
+                    self.offer(key, amount, attributes, context)
+                return
+        self.measure(amount, attributes, context)
+
+    def bind(self, attributes: Attributes = None) -> BoundCounter:
+        """The counter for these attributes, which measures in a third of the time."""
+        return BoundCounter(self, self._memo, attributes, exemplars=self._exemplars)
 
 
-class UpDownCounter(Sum, api.UpDownCounter):
+class UpDownCounter(Instrument, api.UpDownCounter):
     """Adds up what may also be taken away, such as requests in progress."""
+
+    series = SumSeries
 
     def add(
         self,
         amount: float,
         attributes: Attributes = None,
-        context: Context | None = None,  # noqa: ARG002 - the API's
+        context: Context | None = None,
     ) -> None:
         """Add ``amount``, which may be negative; NaN and infinity are refused."""
-        if is_finite(amount):
-            self._cell(attributes).value += amount
-        else:
-            self._refuse(amount, "a finite number")
+        kind = type(amount)
+        if (kind is int and -MOST <= amount <= MOST) or (
+            kind is float and -LARGEST <= amount <= LARGEST
+        ):
+            try:
+                key = bytes_of(attributes, FORMAT) if attributes else NO_KEY
+                self._memo[key].number += amount
+            except Exception:  # noqa: BLE001, S110 - the long way knows, or says why
+                pass
+            else:
+                if self._exemplars and (context or SPAN_KEY in get_context()):
+                    self.offer(key, amount, attributes, context)
+                return
+        self.measure(amount, attributes, context)
 
 
-class Gauge(Instrument[Number], ApiGauge):
+class Gauge(Instrument, ApiGauge):
     """Keeps the last value, such as a temperature."""
+
+    series = LastSeries
 
     def set(
         self,
         amount: float,
         attributes: Attributes = None,
-        context: Context | None = None,  # noqa: ARG002 - the API's
+        context: Context | None = None,
     ) -> None:
         """The value from now on; NaN and infinity are refused."""
-        if is_finite(amount):
-            self._cell(attributes, EVERY_THREAD).value = amount
-        else:
-            self._refuse(amount, "a finite number")
-
-    def _new_cell(self) -> Number:
-        return Number()
-
-    def _value(self, cells: list[Number]) -> float:
-        return plain_number(cells[0].value)
-
-
-class Buckets:
-    """A cell that counts measurements in buckets."""
-
-    __slots__ = ("counts", "high", "low", "total")
-
-    def __init__(self, size: int) -> None:
-        self.counts = [0] * size
-        self.total: float = 0
-        self.low = INFINITY
-        self.high = -INFINITY
+        kind = type(amount)
+        if (kind is int and -MOST <= amount <= MOST) or (
+            kind is float and -LARGEST <= amount <= LARGEST
+        ):
+            try:
+                key = bytes_of(attributes, FORMAT) if attributes else NO_KEY
+                self._memo[key].number = amount
+            except Exception:  # noqa: BLE001, S110 - the long way knows, or says why
+                pass
+            else:
+                if self._exemplars and (context or SPAN_KEY in get_context()):
+                    self.offer(key, amount, attributes, context)
+                return
+        self.measure(amount, attributes, context)
 
 
-class Histogram(Instrument[Buckets], api.Histogram):
-    """Counts measurements in buckets, such as durations.
+class Histogram(Instrument, api.Histogram):
+    """Counts measurements in buckets, such as durations."""
 
-    Args:
-        description: name, unit and the like.
-        start_time: nanoseconds since the epoch.
-        bounds: the buckets' upper bounds, each of which belongs to its bucket.
-    """
-
-    def __init__(
-        self, description: Description, start_time: int, bounds: Sequence[float]
-    ) -> None:
-        self._bounds = check_bounds(description.name, bounds)
-        super().__init__(description, start_time)
+    series = BucketSeries
 
     def record(
         self,
         amount: float,
         attributes: Attributes = None,
-        context: Context | None = None,  # noqa: ARG002 - the API's
+        context: Context | None = None,
     ) -> None:
         """Count one measurement; NaN and infinity are refused."""
-        if not is_finite(amount):
-            self._refuse(amount, "a finite number")
-            return
-        cell = self._cell(attributes)
-        cell.counts[bisect_left(self._bounds, amount)] += 1
-        cell.total += amount
-        if amount < cell.low:  # noqa: PLR1730 - a call of min() costs as much as the rest
-            cell.low = amount
-        if amount > cell.high:  # noqa: PLR1730
-            cell.high = amount
+        kind = type(amount)
+        if (kind is int and -MOST <= amount <= MOST) or (
+            kind is float and -LARGEST <= amount <= LARGEST
+        ):
+            try:
+                key = bytes_of(attributes, FORMAT) if attributes else NO_KEY
+                bucket = bisect_left(self._bounds, amount)
+                series = self._memo[key]
+                series.counts[bucket] += 1
+                series.total += amount
+                if amount < series.low:  # noqa: PLR1730 - a call of min() is slow
+                    series.low = amount
+                if amount > series.high:  # noqa: PLR1730
+                    series.high = amount
+            except Exception:  # noqa: BLE001, S110 - the long way knows, or says why
+                pass
+            else:
+                if self._exemplars and (context or SPAN_KEY in get_context()):
+                    self.offer(key, amount, attributes, context)
+                return
+        self.measure(amount, attributes, context)
 
-    def _new_cell(self) -> Buckets:
-        return Buckets(len(self._bounds) + 1)
-
-    def _value(self, cells: list[Buckets]) -> HistogramValue:
-        counts = [
-            sum(column) for column in zip(*(c.counts for c in cells), strict=True)
-        ]
-        low = min(cell.low for cell in cells)
-        high = max(cell.high for cell in cells)
-        return HistogramValue(
-            count=sum(counts),
-            sum=float(sum(cell.total for cell in cells)),
-            bucket_counts=counts,
-            explicit_bounds=[*self._bounds],
-            min=float(low) if low < INFINITY else None,
-            max=float(high) if high > -INFINITY else None,
+    def bind(self, attributes: Attributes = None) -> BoundHistogram:
+        """The histogram for these attributes, which measures in half the time."""
+        return BoundHistogram(
+            self, self._memo, attributes, self._bounds, exemplars=self._exemplars
         )
-
-
-def is_finite(amount: object) -> bool:
-    """Whether it is a number that can be added up and fits a float."""
-    try:
-        return -LARGEST <= amount <= LARGEST  # type: ignore[operator]
-    except TypeError:
-        return False
-
-
-def plain_number(value: Any) -> float:
-    """A plain int or float out of whatever kind of number was measured."""
-    return value if type(value) in {int, float} else float(value)
-
-
-def check_bounds(name: str, bounds: Sequence[float]) -> tuple[float, ...]:
-    """The bounds, if they rise.
-
-    Raises:
-        ConfigurationError: they do not rise strictly, or are not finite.
-    """
-    own = tuple(bounds)
-    rising = all(low < high for low, high in pairwise(own))
-    if not rising or not all(map(is_finite, own)):
-        raise ConfigurationError(
-            f"histogram {name!r} has the buckets {list(own)!r}; expected finite "
-            "numbers, each above the one before"
-        )
-    return own

@@ -2,60 +2,74 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from logging import getLogger
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from opentelemetry.metrics import Meter as ApiMeter
-
-from ..errors import ConfigurationError
-from ..events import MetricKind, MetricPoint, Resource, Scope
-from .instruments import (
-    Counter,
-    Description,
-    Gauge,
-    Histogram,
-    Instrument,
-    Moment,
-    UpDownCounter,
-)
+from ..events import MetricPoint, Resource, Scope
+from .aggregations import HistogramAggregation
+from .api_meter import ApiSpelling
+from .exemplars import ExemplarFilter, ExemplarSampler
+from .instruments import Counter, Gauge, Histogram, Instrument, UpDownCounter
+from .kinds import OBSERVABLES, Description, InstrumentKind, check_name
 from .observables import (
+    Answers,
     Callback,
+    Observable,
     ObservableCounter,
     ObservableGauge,
     ObservableUpDownCounter,
 )
+from .observed import ObservedStream
+from .streams import Moment, Stream
+from .views import Wishes
 
 if TYPE_CHECKING:
     from ..clock import Clock
 
-InstrumentType = TypeVar("InstrumentType", bound=Instrument[Any])
+InstrumentType = TypeVar("InstrumentType", bound=Instrument)
 
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-/]{0,254}")
-UNIT = re.compile(r"[\x00-\x7f]{0,63}")
+CLASSES: Mapping[InstrumentKind, type[Instrument]] = {
+    InstrumentKind.COUNTER: Counter,
+    InstrumentKind.UP_DOWN_COUNTER: UpDownCounter,
+    InstrumentKind.GAUGE: Gauge,
+    InstrumentKind.HISTOGRAM: Histogram,
+    InstrumentKind.OBSERVABLE_COUNTER: ObservableCounter,
+    InstrumentKind.OBSERVABLE_UP_DOWN_COUNTER: ObservableUpDownCounter,
+    InstrumentKind.OBSERVABLE_GAUGE: ObservableGauge,
+}
 
-# The specification's default, which suits milliseconds, and the HTTP conventions' for
-# durations in seconds.
-BUCKETS = (0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000)
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 
-
-class Meter(ApiMeter):
+class Meter(ApiSpelling):
     """Makes instruments; asked twice for the same one it gives the same object.
 
     Args:
         scope: the library or module that the instruments are of.
         clock: tells when an instrument begins.
+        wishes: what the application wants of the metrics.
+        exemplars: which measurements may become exemplars.
     """
 
-    def __init__(self, scope: Scope, clock: Clock) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        clock: Clock,
+        wishes: Wishes | None = None,
+        exemplars: ExemplarFilter = ExemplarFilter.TRACE_BASED,
+    ) -> None:
         super().__init__(scope.name, scope.version or None, scope.schema_url or None)
         self.scope = scope
         self._clock = clock
+        self._wishes = wishes or Wishes()
+        self._sampler: ExemplarSampler | None = None
+        if exemplars is not ExemplarFilter.ALWAYS_OFF:
+            always = exemplars is ExemplarFilter.ALWAYS_ON
+            self._sampler = ExemplarSampler(clock, always=always)
         self._lock = threading.RLock()
-        self._instruments: dict[tuple[str, object, str], Instrument[Any]] = {}
+        self._instruments: dict[tuple[str, InstrumentKind, str], Instrument] = {}
+        self._warned: set[str] = set()
+        self._time = 0  # of the last collection
 
     def counter(self, name: str, unit: str = "", description: str = "") -> Counter:
         """A sum that only grows.
@@ -68,19 +82,20 @@ class Meter(ApiMeter):
         Raises:
             ConfigurationError: a name or unit that is not allowed.
         """
-        told = Description(name, MetricKind.SUM, unit, description, is_monotonic=True)
-        return self._make(told, Counter)
+        told = Description(name, InstrumentKind.COUNTER, unit, description)
+        return self._checked(told, Counter)
 
     def up_down_counter(
         self, name: str, unit: str = "", description: str = ""
     ) -> UpDownCounter:
         """A sum that may also fall; see ``counter`` for the arguments."""
-        told = Description(name, MetricKind.SUM, unit, description)
-        return self._make(told, UpDownCounter)
+        told = Description(name, InstrumentKind.UP_DOWN_COUNTER, unit, description)
+        return self._checked(told, UpDownCounter)
 
     def gauge(self, name: str, unit: str = "", description: str = "") -> Gauge:
         """A value that is set; see ``counter`` for the arguments."""
-        return self._make(Description(name, MetricKind.GAUGE, unit, description), Gauge)
+        told = Description(name, InstrumentKind.GAUGE, unit, description)
+        return self._checked(told, Gauge)
 
     def histogram(
         self,
@@ -96,46 +111,127 @@ class Meter(ApiMeter):
             name: as for ``counter``.
             unit: ``"s"`` also chooses buckets for durations, 5 ms to 10 s.
             description: for a person.
-            buckets: rising upper bounds, each of which belongs to its bucket.
+            buckets: rising upper bounds, each of which belongs to its bucket; views
+                and the environment may choose others.
 
         Raises:
             ConfigurationError: a name or unit that is not allowed, or such buckets.
         """
-        bounds = buckets if buckets is not None else SECONDS if unit == "s" else BUCKETS
-        told = Description(name, MetricKind.HISTOGRAM, unit, description)
-        return self._make(told, Histogram, bounds)
+        bounds = (
+            None if buckets is None else tuple(HistogramAggregation(buckets).buckets)
+        )
+        told = Description(name, InstrumentKind.HISTOGRAM, unit, description, bounds)
+        return self._checked(told, Histogram)
 
-    def _make(
-        self, told: Description, kind: Callable[..., InstrumentType], *further: Any
-    ) -> InstrumentType:
+    def observable_counter(
+        self, name: str, *callbacks: Callback, unit: str = "", description: str = ""
+    ) -> ObservableCounter:
+        """A sum that only grows, asked for at each collection.
+
+        Args:
+            name: as for ``counter``.
+            callbacks: functions that take ``CallbackOptions`` and return or yield
+                ``Observation``; or generators that are sent the options.
+            unit: as for ``counter``.
+            description: for a person.
+
+        Raises:
+            ConfigurationError: a name or unit that is not allowed.
+        """
+        told = Description(name, InstrumentKind.OBSERVABLE_COUNTER, unit, description)
+        return self._checked(told, ObservableCounter).ask(callbacks)
+
+    def observable_up_down_counter(
+        self, name: str, *callbacks: Callback, unit: str = "", description: str = ""
+    ) -> ObservableUpDownCounter:
+        """A sum that may fall, asked for; see ``observable_counter``."""
+        kind = InstrumentKind.OBSERVABLE_UP_DOWN_COUNTER
+        told = Description(name, kind, unit, description)
+        return self._checked(told, ObservableUpDownCounter).ask(callbacks)
+
+    def observable_gauge(
+        self, name: str, *callbacks: Callback, unit: str = "", description: str = ""
+    ) -> ObservableGauge:
+        """A value, asked for at each collection; see ``observable_counter``."""
+        told = Description(name, InstrumentKind.OBSERVABLE_GAUGE, unit, description)
+        return self._checked(told, ObservableGauge).ask(callbacks)
+
+    def _checked(self, told: Description, kind: type[InstrumentType]) -> InstrumentType:
         check_name(told)
-        key = (told.name.lower(), kind, told.unit)
+        return self.make(told, kind)
+
+    def make(self, told: Description, kind: type[InstrumentType]) -> InstrumentType:
+        """The instrument, the known one if there is one like it."""
+        key = (told.name.lower(), told.kind, told.unit)
         with self._lock:
-            known: Any = self._instruments.get(key)
+            known = self._instruments.get(key)
             if known is None:
                 self._warn_of_namesakes(told)
-                known = kind(told, self._clock.time_ns(), *further)
-                self._instruments[key] = known
-        made: InstrumentType = known
-        return made
+                known = self._instruments[key] = self._new(told)
+            elif known.description != told:
+                self._warn_of_difference(known.description, told)
+        del kind  # the description says it, to all but the type checker
+        return cast("InstrumentType", known)
+
+    def _new(self, told: Description) -> Instrument:
+        shapes = self._wishes.shapes(told, self.scope)
+        if told.kind in OBSERVABLES:
+            observed = [ObservedStream(shape, self._clock) for shape in shapes]
+            kind = cast("Callable[..., Instrument]", CLASSES[told.kind])
+            return kind(told, observed)
+        streams = [Stream(shape, self._clock, self._sampler) for shape in shapes]
+        return CLASSES[told.kind](told, streams, self._sampler)
 
     def _warn_of_namesakes(self, told: Description) -> None:
-        for name, kind, unit in self._instruments:
-            if name == told.name.lower():
-                getLogger(__name__).warning(
-                    "meter %s has two instruments %r, a %s in %r and another one in %r",
-                    self.scope.name,
-                    told.name,
-                    getattr(kind, "__name__", kind),
-                    unit,
-                    told.unit,
+        for other in self._instruments.values():
+            known = other.description
+            if known.name.lower() == told.name.lower():
+                self._warn_once(
+                    known.name,
+                    f"two instruments {known.name!r}, a {known.kind.value} in "
+                    f"{known.unit!r} and a {told.kind.value} in {told.unit!r}; a View "
+                    "with kind= and name= can rename one",
                 )
 
-    def collect(self, resource: Resource) -> Iterator[MetricPoint]:
-        """A point for every series of every instrument, as of now."""
-        moment = Moment(resource, self.scope, self._clock.time_ns())
+    def _warn_of_difference(self, known: Description, told: Description) -> None:
+        for field in ("name", "description", "buckets"):
+            first, second = getattr(known, field), getattr(told, field)
+            if second and first != second:
+                self._warn_once(
+                    known.name,
+                    f"the instrument {known.name!r} with the {field} {first!r}, which "
+                    f"stays, and again with {second!r}",
+                )
+
+    def _warn_once(self, name: str, what: str) -> None:
+        if name not in self._warned:
+            self._warned.add(name)
+            getLogger(__name__).warning("meter %s has %s", self.scope.name, what)
+
+    def observables(self) -> list[Observable]:
+        """The instruments that have callbacks to be asked."""
+        every = self._every()
+        return [one for one in every if isinstance(one, Observable) and one.is_asked]
+
+    def collect(
+        self,
+        resource: Resource,
+        answers: Mapping[Observable, Answers] | None = None,
+    ) -> Iterator[MetricPoint]:
+        """A point for every series of every instrument, as of now.
+
+        Args:
+            resource: what the points are about.
+            answers: what the callbacks have told already; the others are asked now.
+        """
+        self._time = max(self._time, self._clock.time_ns())  # a clock may be set back
+        moment = Moment(resource, self.scope, self._time)
         for instrument in self._every():
-            yield from instrument.points(moment)
+            if isinstance(instrument, Observable):
+                told = None if answers is None else answers.get(instrument)
+                yield from instrument.points(moment, told)
+            else:
+                yield from instrument.points(moment)
 
     def after_fork(self) -> None:
         """Count from zero in a forked child: what was counted is the parent's."""
@@ -144,90 +240,9 @@ class Meter(ApiMeter):
         for instrument in self._every():
             instrument.start_afresh(now)
 
-    def _every(self) -> list[Instrument[Any]]:
+    def _every(self) -> list[Instrument]:
         with self._lock:
             return [*self._instruments.values()]
 
-    # The API's spelling.
-
-    def create_counter(
-        self, name: str, unit: str = "", description: str = ""
-    ) -> Counter:
-        """``counter`` in the API's spelling."""
-        return self.counter(name, unit, description)
-
-    def create_up_down_counter(
-        self, name: str, unit: str = "", description: str = ""
-    ) -> UpDownCounter:
-        """``up_down_counter`` in the API's spelling."""
-        return self.up_down_counter(name, unit, description)
-
-    def create_gauge(self, name: str, unit: str = "", description: str = "") -> Gauge:
-        """``gauge`` in the API's spelling."""
-        return self.gauge(name, unit, description)
-
-    def create_histogram(
-        self,
-        name: str,
-        unit: str = "",
-        description: str = "",
-        *,
-        explicit_bucket_boundaries_advisory: Sequence[float] | None = None,
-    ) -> Histogram:
-        """``histogram`` in the API's spelling."""
-        buckets = explicit_bucket_boundaries_advisory
-        return self.histogram(name, unit, description, buckets=buckets)
-
-    def create_observable_counter(
-        self,
-        name: str,
-        callbacks: Sequence[Callback] | None = None,
-        unit: str = "",
-        description: str = "",
-    ) -> ObservableCounter:
-        """A sum that only grows, asked for at each collection."""
-        told = Description(name, MetricKind.SUM, unit, description, is_monotonic=True)
-        return self._make(told, ObservableCounter).ask(callbacks)
-
-    def create_observable_up_down_counter(
-        self,
-        name: str,
-        callbacks: Sequence[Callback] | None = None,
-        unit: str = "",
-        description: str = "",
-    ) -> ObservableUpDownCounter:
-        """A sum that may fall, asked for at each collection."""
-        told = Description(name, MetricKind.SUM, unit, description)
-        return self._make(told, ObservableUpDownCounter).ask(callbacks)
-
-    def create_observable_gauge(
-        self,
-        name: str,
-        callbacks: Sequence[Callback] | None = None,
-        unit: str = "",
-        description: str = "",
-    ) -> ObservableGauge:
-        """A value, asked for at each collection."""
-        told = Description(name, MetricKind.GAUGE, unit, description)
-        return self._make(told, ObservableGauge).ask(callbacks)
-
     def __repr__(self) -> str:
         return f"<Meter {self.scope.name} with {len(self._instruments)} instruments>"
-
-
-def check_name(told: Description) -> None:
-    """Refuse names and units that OpenTelemetry does not allow.
-
-    Raises:
-        ConfigurationError: it names the rule.
-    """
-    if not isinstance(told.name, str) or NAME.fullmatch(told.name) is None:
-        raise ConfigurationError(
-            f"instrument name {told.name!r} is not allowed; expected a letter, then "
-            "letters, digits, '_', '.', '-' or '/', at most 255 characters in all"
-        )
-    if not isinstance(told.unit, str) or UNIT.fullmatch(told.unit) is None:
-        raise ConfigurationError(
-            f"unit {told.unit!r} of instrument {told.name!r} is not allowed; expected "
-            "at most 63 ASCII characters, such as 's' or 'By'"
-        )

@@ -1,121 +1,181 @@
-"""The series of one instrument: what was measured, by attributes.
+"""The series of one metric stream: what was measured, by attributes.
 
-Law: nothing is counted twice, nothing is lost. Each thread adds to a cell of its own:
-that takes no lock, is exact, and may be interrupted by a signal handler that adds too.
-A collection adds the cells up. Beyond the limit everything goes to one overflow series.
-Source: OpenTelemetry specification, ``metrics/sdk.md``, cardinality limits.
+Law: nothing is counted twice, nothing is lost. Measurements are added in place; beyond
+the limit all go to one overflow series. A measurement finds its series by the bytes of
+its attributes, which CPython makes in C and in which 1, 1.0 and True differ.
+Source: OpenTelemetry specification, ``metrics/sdk.md``, "Cardinality limits".
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from logging import getLogger
+from marshal import dumps
+from types import NoneType
 from typing import Any, Generic, TypeVar
 
-from .values import PLAIN, plain_attributes
+from ..clock import Clock
+from .exemplars import Reservoir
+from .values import plain_attributes
 
-Cell = TypeVar("Cell")
-Key = tuple[Any, ...]
+Attributes = Mapping[str, Any] | None
 
-LIMIT = 2000  # series per instrument
+LIMIT = 2000  # series of a stream
+KEYS = 8000  # attributes in other orders, or that a view filters, share their series
+FORMAT = 2  # of the bytes: the last one in which equal values are always equal bytes
+NO_KEY = b""
+UNKNOWN = b"?"  # in no memo
 OVERFLOW: Mapping[str, Any] = {"otel.metric.overflow": True}
 
+bytes_of: Callable[..., bytes] = dumps
 
-class Series(Generic[Cell]):
-    """One series: its attributes and the cell of each thread that measured it."""
-
-    __slots__ = ("attributes", "cells")
-
-    def __init__(self, attributes: dict[str, Any]) -> None:
-        self.attributes = attributes
-        self.cells: dict[int, Cell] = {}
+# Values whose bytes nothing else has: an array's would be those of a bytes object.
+QUICK = frozenset({str, bool, int, float, NoneType})
 
 
-class SeriesTable(Generic[Cell]):
-    """Finds the cell of a thread for given attributes.
+class Series:
+    """One series: its attributes, and what was measured since ``start``.
 
     Args:
-        instrument: the instrument's name, for the one warning about the limit.
-        make_cell: an empty cell.
+        attributes: plain ones of its own.
+        start: nanoseconds since the epoch.
+
+    Attributes:
+        reservoir: its exemplars, once there are any.
+    """
+
+    __slots__ = ("attributes", "reservoir", "start")
+
+    def __init__(self, attributes: dict[str, Any], start: int) -> None:
+        self.attributes = attributes
+        self.start = start
+        self.reservoir: Reservoir | None = None
+
+    @abstractmethod
+    def record(self, amount: float) -> None:
+        """Add one measurement; the caller holds the table's lock."""
+
+    @abstractmethod
+    def value(self) -> Any:
+        """What was measured, as a point's value."""
+
+
+AnySeries = TypeVar("AnySeries", bound=Series)
+
+
+class SeriesTable(Generic[AnySeries]):
+    """Finds the series for given attributes.
+
+    Args:
+        name: the stream's name, for the one warning about the limit.
+        make: an empty series for attributes and a start.
+        own: plain attributes out of given ones, as far as a view keeps them.
+        clock: tells the start of a series: its first measurement.
         limit: series before the overflow series.
+
+    Attributes:
+        memo: series by the bytes of attributes, for measuring without a lock.
+        lock: held while a series is looked up and measured into in another way.
     """
 
     def __init__(
-        self, instrument: str, make_cell: Callable[[], Cell], limit: int = LIMIT
+        self,
+        name: str,
+        make: Callable[[dict[str, Any], int], AnySeries],
+        clock: Clock,
+        *,
+        own: Callable[[Attributes], dict[str, Any]] = plain_attributes,
+        limit: int = LIMIT,
     ) -> None:
-        self._instrument = instrument
-        self._make_cell = make_cell
+        self._name = name
+        self._make = make
+        self._own = own
+        self._clock = clock
         self._limit = limit
-        self.memo: dict[int, dict[Key, Cell]] = {}
+        self._warned = False
+        self.memo: dict[bytes, AnySeries] = {}
         self.reset()
 
     def reset(self) -> None:
         """Forget everything: a forked child counts from zero."""
-        self._lock = threading.RLock()
-        self._series: dict[Hashable, Series[Cell]] = {}
-        self._overflow: Series[Cell] | None = None
+        self.lock = threading.RLock()  # a signal handler may measure meanwhile
+        self._series: dict[bytes, AnySeries] = {}
         self.memo.clear()
 
-    def find(self, thread: int, attributes: Mapping[str, Any] | None) -> Cell:
-        """The cell, made if need be; the next time ``memo`` knows it."""
-        own = plain_attributes(attributes)
-        with self._lock:
-            series = self._series_of(own)
-            cell = series.cells.get(thread)
-            if cell is None:
-                cell = series.cells[thread] = self._make_cell()
-            if series is not self._overflow and is_plain(attributes):
-                # only plain values: the others could be many for one series
-                self.memo.setdefault(thread, {})[key_of(attributes)] = cell
-        return cell
+    def find(self, attributes: Attributes) -> AnySeries:
+        """The series, made if need be; the next time ``memo`` knows it.
 
-    def _series_of(self, attributes: dict[str, Any]) -> Series[Cell]:
+        The caller holds ``lock`` until it has measured.
+        """
+        key = quick_key(attributes)
+        found = None if key is None else self.memo.get(key)
+        if found is not None:
+            return found
+        own = self._own(attributes)
+        series = self._series_of(own)
+        if key is not None and (own is series.attributes or own == series.attributes):
+            if len(self.memo) >= KEYS:
+                self.memo.clear()
+            self.memo[key] = series
+        return series
+
+    def _series_of(self, attributes: dict[str, Any]) -> AnySeries:
         key = canonical_key(attributes)
         series = self._series.get(key)
         if series is not None:
             return series
         if len(self._series) >= self._limit:
-            return self._overflowing()
-        series = self._series[key] = Series(attributes)
-        return series
+            key, attributes = NO_KEY, dict(OVERFLOW)
+            self._warn()
+        # setdefault, since a signal handler may have made it just now
+        made = self._make(attributes, self._clock.time_ns())
+        return self._series.setdefault(key, made)
 
-    def _overflowing(self) -> Series[Cell]:
-        if self._overflow is None:
-            self._overflow = Series(dict(OVERFLOW))
+    def _warn(self) -> None:
+        if not self._warned:
+            self._warned = True
             getLogger(__name__).warning(
-                "instrument %r has more than %d series; further ones are counted "
+                "metric %r has more than %d series; further ones are counted "
                 "together as otel.metric.overflow",
-                self._instrument,
+                self._name,
                 self._limit,
             )
-        return self._overflow
 
-    def snapshot(self) -> list[tuple[dict[str, Any], list[Cell]]]:
-        """The attributes and the cells of each series."""
-        with self._lock:
-            series = [*self._series.values()]
-            if self._overflow is not None:
-                series.append(self._overflow)
-            return [(one.attributes, [*one.cells.values()]) for one in series]
+    def snapshot(self) -> list[AnySeries]:
+        """Every series, the overflow series last."""
+        with self.lock:
+            return overflow_last(self._series)
 
-
-def key_of(attributes: Mapping[str, Any] | None) -> Key:
-    """A quick key: equal for equal attributes in equal order, and types count."""
-    if not attributes:
-        return ()
-    values = attributes.values()
-    return (*attributes, *values, *map(type, values))
+    def take(self) -> list[AnySeries]:
+        """Every series, which nobody measures into any more; the next begin anew."""
+        with self.lock:
+            taken, self._series = self._series, {}
+            self.memo.clear()
+            return overflow_last(taken)
 
 
-def canonical_key(attributes: dict[str, Any]) -> Hashable:
-    """A key that is equal for equal attributes in any order; 1, 1.0 and True differ."""
-    return frozenset(
-        (key, type(value), repr(value) if isinstance(value, list | dict) else value)
-        for key, value in attributes.items()
-    )
+def overflow_last(series: Mapping[bytes, AnySeries]) -> list[AnySeries]:
+    """The series in order."""
+    others = [one for key, one in series.items() if key]
+    return [*others, *(one for key, one in series.items() if not key)]
 
 
-def is_plain(attributes: Mapping[str, Any] | None) -> bool:
-    """Whether every value is plain, and so the quick key good for the memo."""
-    return not attributes or all(type(v) in PLAIN for v in attributes.values())
+def quick_key(attributes: Attributes) -> bytes | None:
+    """The bytes of the attributes; None if something else might have the same ones."""
+    if attributes is None:
+        return NO_KEY
+    if type(attributes) is not dict or not QUICK.issuperset(
+        map(type, attributes.values())
+    ):
+        return None
+    try:
+        return bytes_of(attributes, FORMAT) if attributes else NO_KEY
+    except ValueError:  # a key that is no text
+        return None
+
+
+def canonical_key(attributes: dict[str, Any]) -> bytes:
+    """A key that is equal for equal plain attributes in any order."""
+    return bytes_of(sorted(attributes.items()), FORMAT)

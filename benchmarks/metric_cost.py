@@ -1,0 +1,144 @@
+"""What one measurement costs, against prometheus_client and the OpenTelemetry SDK.
+
+A counter and a histogram, each with two attributes: looked up at each measurement
+(`counter.add(1, {...})`, `.labels(...).inc()`), and kept (`counter.bind({...})`, a kept
+child). One row is measured inside a sampled span, where both ours and the SDK's take
+exemplars. Rounds are interleaved, so that a busy machine slows everybody; the ratios of
+the medians are what counts. The aim is at most 1/2 of either peer. Run it with
+`python -m benchmarks.metric_cost [rounds]`.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from timeit import Timer
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from benchmarks.report import Figure, cost
+from sluiceway.instrument import Telemetry
+
+MEASUREMENTS = 5000
+ROUNDS = 25
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+LABELS = ("method", "status")
+
+# What is measured, ours and who it is held against.
+PAIRS = (
+    ("counter.add(1, {...})", "counter, sluiceway", "counter, prometheus_client"),
+    ("counter.add(1, {...})", "counter, sluiceway", "counter, SDK"),
+    (
+        "kept counter.add()",
+        "kept counter, sluiceway",
+        "kept counter, prometheus_client",
+    ),
+    (
+        "histogram.record(v, {...})",
+        "histogram, sluiceway",
+        "histogram, prometheus_client",
+    ),
+    ("histogram.record(v, {...})", "histogram, sluiceway", "histogram, SDK"),
+    (
+        "kept histogram.record(v)",
+        "kept histogram, sluiceway",
+        "kept histogram, prometheus_client",
+    ),
+    ("counter.add in a sampled span", "in a span, sluiceway", "in a span, SDK"),
+)
+
+
+ATTRIBUTES = '{"method": "GET", "status": "200"}'
+CALLS = {
+    "counter, sluiceway": f"counter.add(1, {ATTRIBUTES})",
+    "counter, prometheus_client": "peer.labels('GET', '200').inc()",
+    "counter, SDK": f"sdk_counter.add(1, {ATTRIBUTES})",
+    "kept counter, sluiceway": "kept.add()",
+    "kept counter, prometheus_client": "child.inc()",
+    "histogram, sluiceway": f"histogram.record(0.3, {ATTRIBUTES})",
+    "histogram, prometheus_client": "peer_histogram.labels('GET', '200').observe(0.3)",
+    "histogram, SDK": f"sdk_histogram.record(0.3, {ATTRIBUTES})",
+    "kept histogram, sluiceway": "kept_histogram.record(0.3)",
+    "kept histogram, prometheus_client": "child_histogram.observe(0.3)",
+}
+SPANS = {
+    "in a span, sluiceway": CALLS["counter, sluiceway"],
+    "in a span, SDK": CALLS["counter, SDK"],
+}
+
+
+def instruments():
+    """What the calls are made of."""
+    registry = CollectorRegistry()
+    peer = Counter("c", "x", LABELS, registry=registry)
+    peer_histogram = Histogram("h", "x", LABELS, registry=registry, buckets=BUCKETS)
+    provider = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
+    sdk = provider.get_meter("bench")
+    meter = Telemetry("bench").meter("bench")
+    counter, histogram = meter.counter("c"), meter.histogram("h", buckets=BUCKETS)
+    attributes = {"method": "GET", "status": "200"}
+    return {
+        "peer": peer,
+        "child": peer.labels("GET", "200"),
+        "peer_histogram": peer_histogram,
+        "child_histogram": peer_histogram.labels("GET", "200"),
+        "sdk_counter": sdk.create_counter("c"),
+        "sdk_histogram": sdk.create_histogram(
+            "h", explicit_bucket_boundaries_advisory=BUCKETS
+        ),
+        "counter": counter,
+        "histogram": histogram,
+        "kept": counter.bind(attributes),
+        "kept_histogram": histogram.bind(attributes),
+    }
+
+
+def medians_of(rounds):
+    """The median of each, in nanoseconds."""
+    known = instruments()
+    calls = {name: Timer(call, globals=known) for name, call in CALLS.items()}
+    spans = {name: Timer(call, globals=known) for name, call in SPANS.items()}
+    tracer = Telemetry("bench").tracer("bench")
+    found = {name: [] for name in (*calls, *spans)}
+    for _ in range(rounds):
+        for name, timer in calls.items():
+            found[name].append(timer.timeit(MEASUREMENTS))
+        with tracer.span("request"):
+            for name, timer in spans.items():
+                found[name].append(timer.timeit(MEASUREMENTS))
+    return {
+        name: statistics.median(each) / MEASUREMENTS * 1e9
+        for name, each in found.items()
+    }
+
+
+def figures(*, short: bool = False) -> list[Figure]:
+    medians = medians_of(7 if short else ROUNDS)
+    return [
+        cost(
+            f"{name} vs {peer.rpartition(', ')[2]}",
+            medians[ours],
+            medians[peer],
+            unit="ns",
+            times=2,
+        )
+        for name, ours, peer in PAIRS
+    ]
+
+
+def main():
+    medians = medians_of(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)
+    print(f"{'ns per measurement':48}{'ours':>8}{'peer':>8}")
+    for name, ours, peer in PAIRS:
+        against = peer.rpartition(", ")[2]
+        mine, theirs = medians[ours], medians[peer]
+        print(
+            f"{name + ' vs ' + against:48}{mine:8.0f}{theirs:8.0f}"
+            f"{f'1/{theirs / mine:.1f}':>8}"
+        )
+
+
+if __name__ == "__main__":
+    main()
