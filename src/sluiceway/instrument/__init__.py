@@ -3,6 +3,12 @@
 Loads OpenTelemetry's API, whose Tracer, Span and Meter these are; never its SDK.
 """
 
+from .aggregations import (
+    HistogramAggregation,
+    LastValueAggregation,
+    SumAggregation,
+)
+from .exponential import ExponentialAggregation
 from .head import HeadSampler
 from .limits import SpanLimits
 from .log_handler import LogHandler, stamp_trace
@@ -13,9 +19,14 @@ from .span import LiveSpan
 from .structlog import StructlogProcessor
 from .telemetry import Telemetry
 from .tracer import Tracer
+from .views import DropAggregation, View
 
 __all__ = [
+    "DropAggregation",
+    "ExponentialAggregation",
     "HeadSampler",
+    "HistogramAggregation",
+    "LastValueAggregation",
     "LiveSpan",
     "LogHandler",
     "LogLimits",
@@ -24,7 +35,9 @@ __all__ = [
     "Meter",
     "SpanLimits",
     "StructlogProcessor",
+    "SumAggregation",
     "Telemetry",
     "Tracer",
+    "View",
     "stamp_trace",
 ]

@@ -22,7 +22,7 @@ from .observables import (
     ObservableUpDownCounter,
 )
 from .observed import ObservedStream
-from .streams import Moment, Stream
+from .streams import Moment, Shape, Stream
 from .views import Wishes
 
 if TYPE_CHECKING:
@@ -48,26 +48,22 @@ class Meter(ApiSpelling):
         scope: the library or module that the instruments are of.
         clock: tells when an instrument begins.
         wishes: what the application wants of the metrics.
-        exemplars: which measurements may become exemplars.
     """
 
     def __init__(
-        self,
-        scope: Scope,
-        clock: Clock,
-        wishes: Wishes | None = None,
-        exemplars: ExemplarFilter = ExemplarFilter.TRACE_BASED,
+        self, scope: Scope, clock: Clock, wishes: Wishes | None = None
     ) -> None:
         super().__init__(scope.name, scope.version or None, scope.schema_url or None)
         self.scope = scope
         self._clock = clock
         self._wishes = wishes or Wishes()
         self._sampler: ExemplarSampler | None = None
-        if exemplars is not ExemplarFilter.ALWAYS_OFF:
-            always = exemplars is ExemplarFilter.ALWAYS_ON
+        if self._wishes.exemplars is not ExemplarFilter.ALWAYS_OFF:
+            always = self._wishes.exemplars is ExemplarFilter.ALWAYS_ON
             self._sampler = ExemplarSampler(clock, always=always)
         self._lock = threading.RLock()
         self._instruments: dict[tuple[str, InstrumentKind, str], Instrument] = {}
+        self._metrics: dict[str, tuple[Description, Shape]] = {}  # who has a name
         self._warned: set[str] = set()
         self._time = 0  # of the last collection
 
@@ -166,7 +162,6 @@ class Meter(ApiSpelling):
         with self._lock:
             known = self._instruments.get(key)
             if known is None:
-                self._warn_of_namesakes(told)
                 known = self._instruments[key] = self._new(told)
             elif known.description != told:
                 self._warn_of_difference(known.description, told)
@@ -175,6 +170,7 @@ class Meter(ApiSpelling):
 
     def _new(self, told: Description) -> Instrument:
         shapes = self._wishes.shapes(told, self.scope)
+        self._warn_of_namesakes(told, shapes)
         if told.kind in OBSERVABLES:
             observed = [ObservedStream(shape, self._clock) for shape in shapes]
             kind = cast("Callable[..., Instrument]", CLASSES[told.kind])
@@ -182,15 +178,19 @@ class Meter(ApiSpelling):
         streams = [Stream(shape, self._clock, self._sampler) for shape in shapes]
         return CLASSES[told.kind](told, streams, self._sampler)
 
-    def _warn_of_namesakes(self, told: Description) -> None:
-        for other in self._instruments.values():
-            known = other.description
-            if known.name.lower() == told.name.lower():
+    def _warn_of_namesakes(self, told: Description, shapes: Sequence[Shape]) -> None:
+        """Warn where a metric's name is used a second time, in whatever case."""
+        for shape in shapes:
+            key, own = shape.name.lower(), (told, shape)
+            known = self._metrics.setdefault(key, own)
+            if known is not own:
+                first = known[0]
                 self._warn_once(
-                    known.name,
-                    f"two instruments {known.name!r}, a {known.kind.value} in "
-                    f"{known.unit!r} and a {told.kind.value} in {told.unit!r}; a View "
-                    "with kind= and name= can rename one",
+                    shape.name,
+                    f"two metrics {shape.name!r}, of a {first.kind.value} in "
+                    f"{first.unit!r} and of a {told.kind.value} in {told.unit!r}; "
+                    f"View({told.name!r}, kind={told.kind.value!r}, name=...) can "
+                    "rename one",
                 )
 
     def _warn_of_difference(self, known: Description, told: Description) -> None:

@@ -26,11 +26,15 @@ from .log_handler import LogHandler
 from .log_limits import LogLimits
 from .logger import LoggerProvider
 from .meter import Meter
+from .metric_settings import wishes_of
 from .propagators import propagator_of
 from .providers import MeterProvider, ScopeKey, TracerProvider, key_of, scope_of
 from .resource import make_resource, resource_of
+from .series import LIMIT
 from .span_source import SpanSource
+from .temporality import TemporalityPreference
 from .tracer import Tracer
+from .views import View
 
 CAPACITY = 100_000  # spans or log records that wait for a pipeline
 INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
@@ -58,6 +62,16 @@ class Telemetry:
             ``OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT`` and the general ones.
         export_interval: seconds between two collections of the metrics; by default
             ``OTEL_METRIC_EXPORT_INTERVAL`` (milliseconds), or 60.
+        views: change the metrics of instruments that others have made.
+        temporality: ``"cumulative"``, ``"delta"`` (sums since the last collection) or
+            ``"lowmemory"`` (delta where that needs no state); by default
+            ``OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE``, or cumulative.
+        exponential_histograms: whether histograms find their own buckets; by default
+            ``OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION``, or False.
+        exemplars: ``"trace_based"``, ``"always_on"`` or ``"always_off"``; by default
+            ``OTEL_METRICS_EXEMPLAR_FILTER``, or those in a sampled span.
+        series_limit: series of one metric before they are counted together; default
+            2000.
         clock: the time of spans, points and records.
 
     Attributes:
@@ -70,8 +84,8 @@ class Telemetry:
             and traces pass through.
 
     Raises:
-        ConfigurationError: a sampler, limits or a propagator that is none, or no
-            positive interval.
+        ConfigurationError: a sampler, limits or a propagator that is none, no
+            positive interval, or another setting that cannot be meant.
     """
 
     def __init__(
@@ -84,6 +98,11 @@ class Telemetry:
         propagators: Iterable[str | TextMapPropagator] | None = None,
         log_limits: LogLimits | None = None,
         export_interval: float | None = None,
+        views: Iterable[View] = (),
+        temporality: TemporalityPreference | None = None,
+        exponential_histograms: bool | None = None,
+        exemplars: str | None = None,
+        series_limit: int = LIMIT,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         warn_of_configuration_file()
@@ -100,15 +119,13 @@ class Telemetry:
         self.log_limits = log_limits or LogLimits.from_environment()
         self.random = Random()  # noqa: S311 - identifiers are no secrets
         self._tracers: WeakValueDictionary[ScopeKey, Tracer] = WeakValueDictionary()
+        self._wishes = wishes_of(
+            views, temporality, exponential_histograms, exemplars, series_limit
+        )
         self._meters: dict[ScopeKey, Meter] = {}
         self.spans = SpanSource("spans", capacity=CAPACITY)
         self.logs: Inlet[LogRecord] = Inlet("logs", capacity=CAPACITY)
-        self.metrics = MetricsSource(
-            self.collect,
-            interval=interval_of(export_interval),
-            clock=clock,
-            start_afresh=self._forget_measurements,
-        )
+        self.metrics = self._metrics_source(interval_of(export_interval))
         self._installed = False
         follow_forks(self)
 
@@ -158,7 +175,7 @@ class Telemetry:
         scope = scope_of(name, version, schema_url, attributes)
         key = key_of(scope)
         return self._meters.get(key) or self._meters.setdefault(
-            key, Meter(scope, self.clock)
+            key, Meter(scope, self.clock, self._wishes)
         )
 
     @cached_property
@@ -198,6 +215,14 @@ class Telemetry:
     def logger_provider(self) -> LoggerProvider:
         """``log_handler`` for those who know OpenTelemetry's API only."""
         return LoggerProvider(self)
+
+    def _metrics_source(self, interval: float) -> MetricsSource:
+        return MetricsSource(
+            self.collect,
+            interval=interval,
+            clock=self.clock,
+            start_afresh=self._forget_measurements,
+        )
 
     def collect(self) -> list[MetricPoint]:
         """A point for every series of every instrument, as of now."""

@@ -25,6 +25,7 @@ from .aggregations import (
     LastValueAggregation,
     SumAggregation,
 )
+from .exemplars import ExemplarFilter
 from .exponential import ExponentialAggregation
 from .kinds import GAUGES, GROWING, OBSERVABLES, Description, InstrumentKind
 from .series import LIMIT
@@ -158,12 +159,14 @@ class Wishes:
         views: for some instruments.
         temporality: ``"cumulative"``, ``"delta"`` or ``"lowmemory"``.
         exponential: whether histograms are exponential where no view says otherwise.
+        exemplars: which measurements may become exemplars.
         limit: series of a metric before the overflow series.
     """
 
     views: tuple[View, ...] = ()
     temporality: TemporalityPreference = "cumulative"
     exponential: bool = False
+    exemplars: ExemplarFilter = ExemplarFilter.TRACE_BASED
     limit: int = LIMIT
 
     def shapes(self, told: Description, scope: Scope) -> list[Shape]:
