@@ -24,10 +24,17 @@ Observed = tuple[float, dict[str, Any]]
 
 @frozen
 class Known:
-    """What is known of a series from the last collection."""
+    """What is known of a series from the last collection that had it.
+
+    Attributes:
+        start: when it began.
+        number: what it was.
+        time: when that was.
+    """
 
     start: int
     number: float
+    time: int
 
 
 class ObservedStream(Stream):
@@ -66,10 +73,10 @@ class ObservedStream(Stream):
         before, self._known = self._known, {} if complete else {**self._known}
         for series in self._gather(observed):
             key, number = canonical_key(series.attributes), event_number(series.number)
-            known = before.get(key, Known(start, 0))
-            self._known[key] = Known(known.start, number)
+            known = before.get(key, Known(start, 0, start))
+            self._known[key] = Known(known.start, number, self._last)
             if self.shape.temporality is Temporality.DELTA:
-                number, begin = difference(number, known.number), start
+                number, begin = difference(number, known.number), known.time
             else:
                 begin = known.start
             yield self.point(series.attributes, number, begin, moment, [])
