@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
+from opentelemetry.metrics import Observation
+from waiting import until
 
 from sluiceway import Pipeline
 from sluiceway.instrument import Telemetry
@@ -116,3 +119,76 @@ def test_all_three_signals_reach_one_sink(telemetry, clock):
     ledger = asyncio.run(main())
     assert ledger.lost == 0
     assert {type(event).__name__ for event in sink.events} == {"Span", "MetricPoint"}
+
+
+def test_a_callback_that_does_not_return_costs_only_its_own_values(caplog):
+    telemetry = Telemetry("shop", export_interval=1)
+    meter = telemetry.meter("m")
+    released, calls = threading.Event(), []
+
+    def slow(options):
+        calls.append(options.timeout_millis)
+        released.wait(20)
+        return [Observation(1)]
+
+    meter.observable_gauge("slow", slow)
+    meter.observable_gauge("quick", lambda _: [Observation(2)])
+    meter.counter("c").add(3)
+    sink = CollectingSink()
+
+    async def main():
+        async with Pipeline(telemetry.metrics >> sink) as pipeline:
+            await pipeline.flush()
+            await pipeline.flush()
+            before = [point.name for point in sink.events]
+            released.set()
+            await until(lambda: not threads_named("sluiceway-observe slow"))
+            await pipeline.flush()
+        return before
+
+    before = asyncio.run(main())
+    assert before.count("quick") == before.count("c") >= 2
+    assert "slow" not in before
+    assert calls[0] == 500
+    assert "slow" in {point.name for point in sink.events}
+    assert len(caplog.records) == 1
+    assert "slow" in caplog.text
+
+
+def test_a_collection_of_many_series_lets_others_have_their_turn(clock):
+    """The clock moves each time it is read, so that every look at it is late."""
+
+    class Hasty(ManualClock):
+        def now(self):
+            self.move(0.001)
+            return super().now()
+
+    hasty = Hasty()
+    telemetry = Telemetry("shop", clock=hasty)
+    counter = telemetry.meter("m").counter("c")
+    for number in range(2000):
+        counter.add(1, {"n": number})
+    turns, sent = [], []
+
+    async def other():
+        while not sent:
+            turns.append(1)
+            await asyncio.sleep(0)
+
+    async def send(points):
+        sent.append(len(points))
+
+    async def main():
+        running = asyncio.create_task(telemetry.metrics.run(send))
+        watching = asyncio.create_task(other())
+        telemetry.metrics.stop()
+        await running
+        await watching
+
+    asyncio.run(main())
+    assert sent == [2000]
+    assert len(turns) >= 5
+
+
+def threads_named(name):
+    return [thread for thread in threading.enumerate() if thread.name == name]

@@ -1,26 +1,33 @@
 """MetricsSource: collects every instrument, at an interval and a last time at the end.
 
 Law: what was measured before a flush or a stop is in a collection that was handed over
-before it returns.
+before it returns. Neither callbacks nor many series keep the event loop waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ..clock import Clock
 from ..events import MetricPoint
 from ..stages import Send, Source, StageContext
+from .asking import Asker
+from .observables import Answers, Observable
 
-Collect = Callable[[], list[MetricPoint]]
+Collect = Callable[[Mapping[Observable, Answers]], Iterator[MetricPoint]]
+
+LONGEST_TURN = 0.005  # seconds of collecting before others on the loop get a turn
+LOOK = 64  # points between two looks at the clock
+LONGEST_ANSWER = 5.0  # seconds for the callbacks of one instrument
 
 
 class MetricsSource(Source[MetricPoint]):
     """The source of a ``Telemetry``'s metrics.
 
     Args:
-        collect: all points, as of now.
+        observables: the instruments to be asked.
+        collect: all points as of now, with what the instruments have answered.
         interval: seconds between two collections.
         clock: tells the interval; a pipeline that opens the source brings its own.
         start_afresh: what a forked child must forget.
@@ -28,6 +35,7 @@ class MetricsSource(Source[MetricPoint]):
 
     def __init__(
         self,
+        observables: Callable[[], Iterable[Observable]],
         collect: Collect,
         *,
         interval: float,
@@ -36,7 +44,9 @@ class MetricsSource(Source[MetricPoint]):
     ) -> None:
         self.name = "metrics"
         self.interval = interval
+        self._observables = observables
         self._collect = collect
+        self._asker = Asker(min(LONGEST_ANSWER, interval / 2))
         self._clock = clock
         self._start_afresh = start_afresh
         self._reset()
@@ -69,10 +79,22 @@ class MetricsSource(Source[MetricPoint]):
     async def _hand_over(self, send: Send[MetricPoint]) -> None:
         self._begun += 1
         number = self._begun
-        points = self._collect()
+        points = await self._gather()
         if points:
             await send(points)
         self._wake(number)
+
+    async def _gather(self) -> list[MetricPoint]:
+        """All points as of now, with a turn for others every few milliseconds."""
+        answers = await self._asker.ask(self._observables())
+        points: list[MetricPoint] = []
+        end = self._clock.now() + LONGEST_TURN
+        for point in self._collect(answers):
+            points.append(point)
+            if len(points) % LOOK == 0 and self._clock.now() >= end:
+                await asyncio.sleep(0)
+                end = self._clock.now() + LONGEST_TURN
+        return points
 
     async def _wait(self) -> None:
         """Wait for the interval to pass, a flush or a stop."""

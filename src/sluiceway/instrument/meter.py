@@ -127,7 +127,8 @@ class Meter(ApiSpelling):
         Args:
             name: as for ``counter``.
             callbacks: functions that take ``CallbackOptions`` and return or yield
-                ``Observation``; or generators that are sent the options.
+                ``Observation``; or generators that are sent the options. A pipeline
+                has them called on a thread, so that they may be slow.
             unit: as for ``counter``.
             description: for a person.
 
@@ -204,8 +205,8 @@ class Meter(ApiSpelling):
                 )
 
     def _warn_once(self, name: str, what: str) -> None:
-        if name not in self._warned:
-            self._warned.add(name)
+        if name.lower() not in self._warned:
+            self._warned.add(name.lower())
             getLogger(__name__).warning("meter %s has %s", self.scope.name, what)
 
     def observables(self) -> list[Observable]:

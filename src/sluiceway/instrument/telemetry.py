@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from logging import getLogger
 from random import Random
@@ -27,6 +27,7 @@ from .log_limits import LogLimits
 from .logger import LoggerProvider
 from .meter import Meter
 from .metric_settings import wishes_of
+from .observables import Answers, Observable
 from .propagators import propagator_of
 from .providers import MeterProvider, ScopeKey, TracerProvider, key_of, scope_of
 from .resource import make_resource, resource_of
@@ -218,18 +219,29 @@ class Telemetry:
 
     def _metrics_source(self, interval: float) -> MetricsSource:
         return MetricsSource(
-            self.collect,
+            self._observables,
+            self._points,
             interval=interval,
             clock=self.clock,
             start_afresh=self._forget_measurements,
         )
 
     def collect(self) -> list[MetricPoint]:
-        """A point for every series of every instrument, as of now."""
-        if self.disabled:
-            return []
-        meters = [*self._meters.values()]
-        return [point for meter in meters for point in meter.collect(self.resource)]
+        """A point for every series of every instrument, as of now.
+
+        Callbacks are asked here and now. With delta temporality the sums begin anew.
+        """
+        return [*self._points(None)]
+
+    def _points(
+        self, answers: Mapping[Observable, Answers] | None
+    ) -> Iterator[MetricPoint]:
+        for meter in [] if self.disabled else [*self._meters.values()]:
+            yield from meter.collect(self.resource, answers)
+
+    def _observables(self) -> list[Observable]:
+        meters = [] if self.disabled else [*self._meters.values()]
+        return [asked for meter in meters for asked in meter.observables()]
 
     def after_fork(self) -> None:
         """In a forked child: another instance of the service, with nothing seen."""
