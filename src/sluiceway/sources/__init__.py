@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from .iterable import IterableSource
     from .json_lines import JsonLinesSource
     from .otlp import OtlpSource
+    from .registry import RegistrySource
 
 __all__ = [
     "Inlet",
     "IterableSource",
     "JsonLinesSource",
     "OtlpSource",
+    "RegistrySource",
 ]
 
 MODULES: Final = {
@@ -24,6 +26,7 @@ MODULES: Final = {
     "IterableSource": ".iterable",
     "JsonLinesSource": ".json_lines",
     "OtlpSource": ".otlp",
+    "RegistrySource": ".registry",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, MODULES)
