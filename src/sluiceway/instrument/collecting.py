@@ -1,16 +1,20 @@
 """MetricsSource: collects every instrument, at an interval and a last time at the end.
 
-Law: neither callbacks nor many series keep the event loop waiting.
+Law: neither callbacks nor many series keep the event loop waiting. Whoever watches the
+loop does so while the source runs.
 """
 
 from __future__ import annotations
 
 import asyncio
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Protocol
 
 from ..clock import Clock
 from ..events import MetricPoint
 from ..sources.interval import IntervalSource
+from ..stages import Send
 from .asking import Asker
 from .observables import Answers, Observable
 
@@ -19,6 +23,19 @@ Collect = Callable[[Mapping[Observable, Answers]], Iterator[MetricPoint]]
 LONGEST_TURN = 0.005  # seconds of collecting before others on the loop get a turn
 LOOK = 64  # points between two looks at the clock
 LONGEST_ANSWER = 5.0  # seconds for the callbacks of one instrument
+
+
+class Watcher(Protocol):
+    """Watches an event loop."""
+
+    def begin(self, loop: AbstractEventLoop) -> None:
+        """Watch the loop, which calls this, from now on."""
+
+    def end(self) -> None:
+        """Watch it no more."""
+
+    def after_fork(self) -> None:
+        """Forget the loop: it is the parent's."""
 
 
 class MetricsSource(IntervalSource[MetricPoint]):
@@ -46,6 +63,28 @@ class MetricsSource(IntervalSource[MetricPoint]):
         self._collect = collect
         self._asker = Asker(min(LONGEST_ANSWER, interval / 2))
         self._start_afresh = start_afresh
+        self._loop: AbstractEventLoop | None = None
+        self._watchers: list[Watcher] = []
+
+    def watch(self, watcher: Watcher) -> None:
+        """Let this, too, watch the event loop while the source runs."""
+        if watcher in self._watchers:
+            return
+        self._watchers.append(watcher)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(watcher.begin, self._loop)
+
+    async def run(self, send: Send[MetricPoint]) -> None:
+        """Collect at the interval, with the event loop watched."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            for watcher in self._watchers:
+                watcher.begin(self._loop)
+            await super().run(send)
+        finally:
+            self._loop = None
+            for watcher in self._watchers:
+                watcher.end()
 
     async def gather(self) -> list[MetricPoint]:
         """All points as of now, with a turn for others every few milliseconds."""
@@ -62,4 +101,7 @@ class MetricsSource(IntervalSource[MetricPoint]):
     def after_fork(self) -> None:
         """Start afresh: the parent sends what it has measured."""
         super().after_fork()
+        self._loop = None
+        for watcher in self._watchers:
+            watcher.after_fork()
         self._start_afresh()

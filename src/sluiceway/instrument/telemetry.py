@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from opentelemetry.propagators.textmap import TextMapPropagator
 
+from .. import __version__
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import ConfigurationError
 from ..events import LogRecord, MetricPoint, Resource
@@ -31,6 +32,7 @@ from .observables import Answers, Observable
 from .propagators import propagator_of
 from .providers import MeterProvider, ScopeKey, TracerProvider, key_of, scope_of
 from .resource import make_resource, resource_of
+from .runtime import Runtime
 from .series import LIMIT
 from .span_source import SpanSource
 from .temporality import TemporalityPreference
@@ -206,6 +208,18 @@ class Telemetry:
 
             self._installed = install(self)
         return self._installed
+
+    def observe_runtime(self) -> None:
+        """Measure the process, the garbage collector and the event loop, too.
+
+        The loop is the pipeline's, and is measured while the pipeline runs. The names
+        are those of OpenTelemetry's conventions; calling it again changes nothing.
+        """
+        self.metrics.watch(self._runtime)
+
+    @cached_property
+    def _runtime(self) -> Runtime:
+        return Runtime(self.meter("sluiceway.runtime", __version__))
 
     @cached_property
     def log_handler(self) -> LogHandler:
