@@ -175,6 +175,28 @@ def test_each_measurement_has_the_same_chance(tracer, clock):
     assert all(100 < count < 300 for count in chosen.values())  # 200 +- 8 sigma
 
 
+def test_each_measurement_of_a_bucket_has_the_same_chance(clock):
+    telemetry = Telemetry("shop", temporality="delta", clock=clock)
+    histogram = telemetry.meter("m").histogram("h", buckets=[10])
+    bound = histogram.bind()
+    chosen = Counter()
+    with telemetry.tracer("t").span("request"):
+        for _ in range(1000):
+            for amount in range(5):
+                histogram.record(amount)
+                bound.record(amount + 20)
+            chosen.update(found.value for found in exemplars(telemetry))
+    assert len(chosen) == 10
+    assert all(100 < count < 300 for count in chosen.values())  # 200 +- 8 sigma
+
+
+def test_an_exemplars_number_is_one_that_the_protocol_can_say(clock):
+    telemetry = Telemetry("shop", exemplars="always_on", clock=clock)
+    telemetry.meter("m").counter("c").add(2**70)
+    assert exemplars(telemetry)[0].value == 2.0**70
+    assert encode_metrics(telemetry.collect())
+
+
 def test_an_exemplar_stays_until_a_later_interval_has_another(telemetry, meter, tracer):
     counter = meter.counter("c")
     with tracer.span("request"):

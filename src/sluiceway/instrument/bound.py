@@ -67,7 +67,7 @@ class BoundCounter(Bound):
                 pass
             else:
                 if self._exemplars and SPAN_KEY in get_context():
-                    self._instrument.offer(self._key, amount, self._attributes, None)
+                    self._instrument.offer(self._key, amount, self._attributes)
                 return
         self._instrument.measure(amount, self._attributes, None)
 
@@ -116,6 +116,8 @@ class BoundHistogram(Bound):
                 if amount > series.high:  # noqa: PLR1730
                     series.high = amount
                 if self._exemplars and SPAN_KEY in get_context():
-                    self._instrument.offer(self._key, amount, self._attributes, None)
+                    self._instrument.offer(
+                        self._key, amount, self._attributes, None, bucket
+                    )
                 return
         self._instrument.measure(amount, self._attributes, None)

@@ -14,13 +14,12 @@ from random import random
 from typing import Any, Protocol
 
 from msgspec.structs import replace
-from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from ..clock import Clock
 from ..events import Exemplar, copy_value
-from .context import SPAN_KEY
 from .identity import SAMPLED, identity_of
+from .numbers import event_number
 from .values import plain_attributes
 
 Ids = tuple[bytes, bytes]
@@ -38,22 +37,39 @@ class ExemplarFilter(enum.Enum):
 class Reservoir:
     """Keeps as many exemplars as it has places, each by chance.
 
+    With one place, the next measurement to keep is known once one has been kept: after
+    ``n``, it is beyond the ``t``-th with the chance ``n / t``. So the many that are not
+    kept cost no random number.
+
     Args:
         size: places that all measurements share.
+
+    Attributes:
+        seen: measurements of this interval.
+        due: the number of the next one that may be kept.
     """
 
-    __slots__ = ("_places", "_seen", "_size")
+    __slots__ = ("_places", "_size", "due", "seen")
 
     def __init__(self, size: int = 1) -> None:
         self._size = size
-        self._seen: dict[int, int] = {}
         self._places: dict[int, Exemplar] = {}
+        self._begin()
 
-    def place_for(self, amount: float) -> int | None:  # noqa: ARG002 - see AlignedReservoir
+    def _begin(self) -> None:
+        self.seen = 0
+        self.due = 1
+
+    def place_for(self, amount: float) -> int | None:
         """Where to keep this measurement; None if chance is against it."""
-        seen = self._seen.get(0, 0)
-        self._seen[0] = seen + 1
-        place = seen if seen < self._size else int(random() * (seen + 1))  # noqa: S311
+        del amount
+        seen = self.seen = self.seen + 1
+        if seen < self.due:
+            return None
+        if self._size == 1:
+            self.due = next_due(seen)
+            return 0
+        place = seen - 1 if seen <= self._size else int(random() * seen)  # noqa: S311
         return place if place < self._size else None
 
     def keep(self, place: int, exemplar: Exemplar) -> None:
@@ -62,7 +78,7 @@ class Reservoir:
 
     def collect(self) -> list[Exemplar]:
         """Copies of what is kept; all that comes from now on has a chance again."""
-        self._seen.clear()
+        self._begin()
         return [
             replace(kept, filtered_attributes=copy_value(kept.filtered_attributes))
             for kept in self._places.copy().values()
@@ -74,20 +90,36 @@ class AlignedReservoir(Reservoir):
 
     Args:
         bounds: the buckets' upper bounds.
+
+    Attributes:
+        seen_in: measurements of this interval by bucket.
+        due_in: the number of the next one that is kept, by bucket.
     """
 
-    __slots__ = ("_bounds",)
+    __slots__ = ("_bounds", "due_in", "seen_in")
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        super().__init__()
         self._bounds = bounds
+        super().__init__()
+
+    def _begin(self) -> None:
+        super()._begin()
+        self.seen_in = [0] * (len(self._bounds) + 1)
+        self.due_in = [1] * (len(self._bounds) + 1)
 
     def place_for(self, amount: float) -> int | None:
         """The measurement's bucket, unless chance is against it."""
         bucket = bisect_left(self._bounds, amount)
-        seen = self._seen.get(bucket, 0) + 1
-        self._seen[bucket] = seen
-        return bucket if random() * seen < 1 else None  # noqa: S311
+        seen = self.seen_in[bucket] = self.seen_in[bucket] + 1
+        if seen < self.due_in[bucket]:
+            return None
+        self.due_in[bucket] = next_due(seen)
+        return bucket
+
+
+def next_due(seen: int) -> int:
+    """The number of the next measurement to keep, after so many."""
+    return int(seen / (1 - random())) + 1  # noqa: S311 - no secret
 
 
 class Exemplified(Protocol):
@@ -115,10 +147,10 @@ class ExemplarSampler:
         make_reservoir: Callable[[], Reservoir],
         amount: float,
         attributes: Any,
-        context: Context,
+        span: object,
     ) -> None:
         """Make an exemplar of a measurement, if it may be one and chance is for it."""
-        ids = sampled_ids(context.get(SPAN_KEY))
+        ids = sampled_ids(span)
         if ids is None and not self.always:
             return
         reservoir = series.reservoir
@@ -133,7 +165,7 @@ class ExemplarSampler:
         self, amount: float, ids: Ids, attributes: Any, known: Mapping[str, Any]
     ) -> Exemplar:
         return Exemplar(
-            value=amount,
+            value=event_number(amount),
             time_unix_nano=self._clock.time_ns(),
             trace_id=ids[0],
             span_id=ids[1],
@@ -145,7 +177,7 @@ class ExemplarSampler:
         )
 
 
-def sampled_ids(span: Any) -> Ids | None:
+def sampled_ids(span: object) -> Ids | None:
     """The trace's and the span's id, if there is a span and it is sampled."""
     identity = getattr(span, "identity", None)  # ours has it at hand
     if identity is None:

@@ -23,6 +23,7 @@ from .aggregations import BucketSeries, LastSeries, SumSeries
 from .bound import BoundCounter, BoundHistogram
 from .context import SPAN_KEY, get_context
 from .exemplars import ExemplarSampler
+from .identity import SAMPLED
 from .kinds import Description
 from .numbers import LARGEST, MOST, measured
 from .series import FORMAT, NO_KEY, Attributes, Series, bytes_of
@@ -88,9 +89,9 @@ class Instrument:
             self.refuse(amount, f"a finite number{low}")
             return
         try:
-            where = get_context() if context is None else context
+            span = span_in(context)
             for stream in self._streams:
-                stream.measure(number, attributes, where)
+                stream.measure(number, attributes, span)
         except Exception:  # noqa: BLE001 - a user's mapping may do anything
             self.refuse(attributes, "attributes that can be read")
 
@@ -99,16 +100,42 @@ class Instrument:
         key: bytes,
         amount: float,
         attributes: Attributes,
-        context: Context | None,
+        context: Context | None = None,
+        bucket: int | None = None,
     ) -> None:
-        """Take what was just measured the quick way as an exemplar, perhaps."""
+        """Take what was just measured the quick way as an exemplar, perhaps.
+
+        It mostly is none: then this is all it costs.
+        """
         series = self._memo.get(key)
-        if series is not None:
-            where = context if isinstance(context, Context) else get_context()
-            try:
-                self._streams[0].offer(series, amount, attributes, where)
-            except Exception:  # noqa: BLE001 - the measurement itself is counted
-                self.refuse(attributes, "attributes that can be read")
+        span = span_in(context)
+        if series is None or span is None:
+            return
+        try:
+            if not span.identity[2] & SAMPLED:
+                return
+            reservoir = series.reservoir
+            if bucket is None:
+                seen = reservoir.seen + 1
+                if seen < reservoir.due:
+                    reservoir.seen = seen
+                    return
+            else:
+                seen = reservoir.seen_in[bucket] + 1
+                if seen < reservoir.due_in[bucket]:
+                    reservoir.seen_in[bucket] = seen
+                    return
+        except AttributeError:  # somebody else's span, or the first of a series
+            pass
+        self._offer(series, amount, attributes, span)
+
+    def _offer(
+        self, series: Series, amount: float, attributes: Attributes, span: object
+    ) -> None:
+        try:
+            self._streams[0].offer(series, amount, attributes, span)
+        except Exception:  # noqa: BLE001 - the measurement itself is counted
+            self.refuse(attributes, "attributes that can be read")
 
     def refuse(self, amount: object, expected: str) -> None:
         """Say once that such measurements are not counted."""
@@ -245,7 +272,7 @@ class Histogram(Instrument, api.Histogram):
                 pass
             else:
                 if self._exemplars and (context or SPAN_KEY in get_context()):
-                    self.offer(key, amount, attributes, context)
+                    self.offer(key, amount, attributes, context, bucket)
                 return
         self.measure(amount, attributes, context)
 
@@ -254,3 +281,9 @@ class Histogram(Instrument, api.Histogram):
         return BoundHistogram(
             self, self._memo, attributes, self._bounds, exemplars=self._exemplars
         )
+
+
+def span_in(context: Context | None) -> Any:
+    """The span of a context; of the current one if there is no other."""
+    where = context if isinstance(context, Context) else get_context()
+    return where.get(SPAN_KEY)

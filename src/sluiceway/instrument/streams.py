@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import frozen
-from opentelemetry.context import Context
 
 from ..clock import Clock
 from ..events import (
@@ -103,22 +102,22 @@ class Stream:
         self._last = start_time
         self.table.reset()
 
-    def measure(self, amount: float, attributes: Attributes, context: Context) -> None:
+    def measure(self, amount: float, attributes: Attributes, span: object) -> None:
         """Take one measurement."""
         table = self.table
         with table.lock:
             series = table.find(attributes)
             series.record(amount)
         if self._sampler is not None:
-            self.offer(series, amount, attributes, context)
+            self.offer(series, amount, attributes, span)
 
     def offer(
-        self, series: Series, amount: float, attributes: Attributes, context: Context
+        self, series: Series, amount: float, attributes: Attributes, span: object
     ) -> None:
         """Take a measurement as an exemplar, perhaps."""
         if self._sampler is not None:
             make = self.shape.aggregation.reservoir
-            self._sampler.offer(series, make, amount, attributes, context)
+            self._sampler.offer(series, make, amount, attributes, span)
 
     def points(self, moment: Moment) -> Iterator[MetricPoint]:
         """A point for each series, as of now."""
