@@ -18,6 +18,7 @@ from opentelemetry import metrics as api
 from opentelemetry.context import Context
 from opentelemetry.metrics import _Gauge as ApiGauge
 
+from ..clock import SYSTEM_CLOCK, Clock
 from ..events import MetricPoint
 from .aggregations import BucketSeries, LastSeries, SumSeries
 from .bound import BoundCounter, BoundHistogram
@@ -28,6 +29,7 @@ from .kinds import Description
 from .numbers import LARGEST, MOST, measured
 from .series import FORMAT, NO_KEY, Attributes, Series, bytes_of
 from .streams import Moment, Stream
+from .timing import Timing
 
 # Without the interpreter's lock, threads switch everywhere: then only ours is exact.
 SWITCHES_AT_CALLS = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -40,6 +42,7 @@ class Instrument:
         description: name, unit and the like.
         streams: what its measurements become.
         sampler: takes exemplars; None for none.
+        clock: tells how long something takes.
         quick: whether the streams may be measured into without a lock.
     """
 
@@ -52,9 +55,11 @@ class Instrument:
         streams: Sequence[Stream],
         sampler: ExemplarSampler | None = None,
         *,
+        clock: Clock = SYSTEM_CLOCK,
         quick: bool = SWITCHES_AT_CALLS,
     ) -> None:
         self.description = description
+        self._clock = clock
         self._streams = streams
         self._exemplars = sampler is not None
         self._refused: set[str] = set()
@@ -275,6 +280,18 @@ class Histogram(Instrument, api.Histogram):
                     self.offer(key, amount, attributes, context, bucket)
                 return
         self.measure(amount, attributes, context)
+
+    def time(self, attributes: Attributes = None) -> Timing:
+        """Record how long a ``with`` block takes, or each call of a decorated function.
+
+        A coroutine function is timed until it has been awaited, a generator until it is
+        exhausted. The time is in the histogram's unit if that is one of time, else in
+        seconds.
+
+        Args:
+            attributes: of the measurements.
+        """
+        return Timing(self, attributes, self._clock)
 
     def bind(self, attributes: Attributes = None) -> BoundHistogram:
         """The histogram for these attributes, which measures in half the time."""

@@ -174,10 +174,11 @@ class Meter(ApiSpelling):
         self._warn_of_namesakes(told, shapes)
         if told.kind in OBSERVABLES:
             observed = [ObservedStream(shape, self._clock) for shape in shapes]
-            kind = cast("Callable[..., Instrument]", CLASSES[told.kind])
-            return kind(told, observed)
+            make = cast("Callable[..., Instrument]", CLASSES[told.kind])
+            return make(told, observed)
         streams = [Stream(shape, self._clock, self._sampler) for shape in shapes]
-        return CLASSES[told.kind](told, streams, self._sampler)
+        kind = CLASSES[told.kind]
+        return kind(told, streams, self._sampler, clock=self._clock)
 
     def _warn_of_namesakes(self, told: Description, shapes: Sequence[Shape]) -> None:
         """Warn where a metric's name is used a second time, in whatever case."""
