@@ -9,6 +9,7 @@ from waiting import until
 
 from sluiceway import Pipeline
 from sluiceway.instrument import Telemetry
+from sluiceway.sources.beside import beside
 from sluiceway.testing import CollectingSink, ManualClock
 
 
@@ -153,6 +154,73 @@ def test_a_callback_that_does_not_return_costs_only_its_own_values(caplog):
     assert "slow" in {point.name for point in sink.events}
     assert len(caplog.records) == 1
     assert "slow" in caplog.text
+
+
+def test_where_no_thread_can_be_started_callbacks_are_asked_all_the_same():
+    telemetry = Telemetry("shop")
+    telemetry.meter("m").observable_gauge("g", lambda _: [Observation(1)])
+    sink = CollectingSink()
+
+    async def main():
+        async with Pipeline(telemetry.metrics >> sink):
+            pass
+
+    usual = threading.stack_size(1 << 46)  # more than there is
+    try:
+        with pytest.raises(RuntimeError, match="thread"):
+            threading.Thread(target=print).start()
+        asyncio.run(main())
+    finally:
+        threading.stack_size(usual)
+    assert [point.value for point in sink.events] == [1]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), StopIteration("no"), KeyError(1)])
+def test_what_is_raised_beside_the_loop_is_raised_where_it_is_awaited(error):
+    def fail():
+        raise error
+
+    kind = RuntimeError if isinstance(error, StopIteration) else type(error)
+    with pytest.raises(kind):
+        asyncio.run(beside(fail, "test"))
+
+
+def test_a_call_whose_loop_has_ended_ends_without_a_word():
+    released = threading.Event()
+
+    async def main():
+        calling = asyncio.create_task(beside(lambda: released.wait(20), "test"))
+        await asyncio.sleep(0)
+        calling.cancel()
+
+    asyncio.run(main())
+    released.set()
+    for thread in threads_named("test"):
+        thread.join()
+
+
+def test_deltas_of_a_running_pipeline_add_up_to_what_was_measured():
+    telemetry = Telemetry("shop", temporality="delta")
+    counter = telemetry.meter("m").counter("c")
+    sink = CollectingSink()
+
+    def work():
+        for index in range(20_000):
+            counter.add(1, {"n": index % 3})
+
+    async def main():
+        async with Pipeline(telemetry.metrics >> sink) as pipeline:
+            threads = [threading.Thread(target=work) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            while any(thread.is_alive() for thread in threads):
+                await pipeline.flush()
+            counter.add(5)
+        return pipeline.ledger()
+
+    ledger = asyncio.run(main())
+    assert ledger.lost == 0
+    assert sum(point.value for point in sink.events) == 80_005
 
 
 def test_a_collection_of_many_series_lets_others_have_their_turn(clock):

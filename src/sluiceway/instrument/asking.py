@@ -1,21 +1,19 @@
 """Asking observable instruments without making the event loop wait.
 
-Law: a callback that is slow costs its own instrument's values and nobody else's. Each
-instrument is asked on a daemon thread; one whose callbacks take too long is left out,
-and is not asked again before they have returned.
+Law: a callback that is slow costs its own instrument's values and nobody else's. One
+whose callbacks take too long is left out, and is not asked again before they have
+returned.
 """
 
 from __future__ import annotations
 
 import asyncio
-from asyncio import AbstractEventLoop, Future
 from collections.abc import Iterable
-from contextlib import suppress
 from logging import getLogger
-from threading import Thread
 
 from opentelemetry.metrics import CallbackOptions
 
+from ..sources.beside import beside
 from .observables import Answers, Observable
 
 
@@ -28,36 +26,36 @@ class Asker:
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._late: dict[Observable, Thread] = {}
         self._warned: set[Observable] = set()
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Nobody is asked any more: the threads are the parent's."""
+        self._asked: set[Observable] = set()
 
     async def ask(self, observables: Iterable[Observable]) -> dict[Observable, Answers]:
         """The answers of each; of a late one none, and not complete."""
         return {each: await self._answers(each) for each in observables}
 
     async def _answers(self, observable: Observable) -> Answers:
-        late = self._late.get(observable)
-        if late is not None and late.is_alive():
+        asked = self._asked
+        if observable in asked:
             return Answers(complete=False)
-        loop = asyncio.get_running_loop()
-        answered: Future[Answers] = loop.create_future()
-        options = CallbackOptions(timeout_millis=self._timeout * 1000)
-        thread = Thread(
-            target=answer,
-            args=(observable, options, loop, answered),
-            name=f"sluiceway-observe {observable.description.name}",
-            daemon=True,  # a callback that never returns must not keep the process
-        )
-        self._late[observable] = thread
-        thread.start()
+        asked.add(observable)
+
+        def answers() -> Answers:
+            try:
+                return observable.answers(CallbackOptions(self._timeout * 1000))
+            finally:
+                asked.discard(observable)
+
         try:
             async with asyncio.timeout(self._timeout):
-                answers = await answered
+                name = observable.description.name
+                return await beside(answers, f"sluiceway-observe {name}")
         except TimeoutError:
             self._warn(observable)
             return Answers(complete=False)
-        del self._late[observable]
-        return answers
 
     def _warn(self, observable: Observable) -> None:
         if observable not in self._warned:
@@ -68,20 +66,3 @@ class Asker:
                 observable.description.name,
                 self._timeout,
             )
-
-
-def answer(
-    observable: Observable,
-    options: CallbackOptions,
-    loop: AbstractEventLoop,
-    answered: Future[Answers],
-) -> None:
-    """What the thread does."""
-    answers = observable.answers(options)
-
-    def tell() -> None:
-        if not answered.done():
-            answered.set_result(answers)
-
-    with suppress(RuntimeError):  # the loop has been closed meanwhile
-        loop.call_soon_threadsafe(tell)

@@ -101,6 +101,7 @@ class MetricsSource(IntervalSource[MetricPoint]):
     def after_fork(self) -> None:
         """Start afresh: the parent sends what it has measured."""
         super().after_fork()
+        self._asker.after_fork()
         self._loop = None
         for watcher in self._watchers:
             watcher.after_fork()

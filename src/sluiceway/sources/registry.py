@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from logging import getLogger
 from typing import TYPE_CHECKING, Any
 
-from anyio import to_thread
-
 from ..errors import ConfigurationError
 from ..events import NO_RESOURCE, MetricPoint, Resource, Scope
 from ..formats.prometheus_families import Origin, points_of
 from ..stages import StageContext
+from .beside import beside
 from .interval import IntervalSource
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class RegistrySource(IntervalSource[MetricPoint]):
 
     async def gather(self) -> list[MetricPoint]:
         """All points of the registry, as of now."""
-        return await to_thread.run_sync(self._read, abandon_on_cancel=True)
+        return await beside(self._read, f"sluiceway-registry {self.name or ''}")
 
     def _read(self) -> list[MetricPoint]:
         resource = with_target(self._resource or NO_RESOURCE, self._registry)
