@@ -92,8 +92,9 @@ def test_everything_is_counted_once_within_the_size_and_the_scale_is_ideal(
     positive = [float(amount) for amount in measured if amount]
     assert value.count == len(measured) == value.zero_count + sum(counts)
     assert value.zero_count == len(measured) - len(positive)
-    assert (value.min, value.max) == (min(measured), max(measured))
-    assert value.sum == pytest.approx(sum(map(float, measured)))
+    floats = [*map(float, measured)]
+    assert (value.min, value.max) == (min(floats), max(floats))
+    assert value.sum == pytest.approx(sum(floats))
     assert value.negative.bucket_counts == []
     assert value.scale <= 20
     assert len(counts) <= size
