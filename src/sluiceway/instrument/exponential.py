@@ -87,25 +87,26 @@ class ExponentialSeries(Series):
 
     def value(self) -> ExponentialHistogram:
         """The counts as they are now; the caller holds the table's lock, or owns it."""
-        counts = dict(sorted(self._counts.items()))
-        zeros = self._zeros
+        # the call comes last: a signal handler that measures waits for it
+        low, high, total, zeros = self._low, self._high, self._total, self._zeros
+        scale, counts = self._scale, self._counts.copy()
         return ExponentialHistogram(
             count=zeros + sum(counts.values()),
-            sum=self._total,
-            scale=self._scale,
+            sum=total,
+            scale=scale,
             zero_count=zeros,
             positive=buckets_of(counts),
-            min=as_float(self._low) if self._low < INFINITY else None,
-            max=as_float(self._high) if self._high > -INFINITY else None,
+            min=as_float(low) if low < INFINITY else None,
+            max=as_float(high) if high > -INFINITY else None,
         )
 
 
 def buckets_of(counts: dict[int, int]) -> ExponentialBuckets:
     """The buckets from the first to the last that counts anything."""
-    used = [index for index, count in counts.items() if count]
+    used = sorted(index for index, count in counts.items() if count)
     if not used:
         return ExponentialBuckets()
-    indices = range(min(used), max(used) + 1)
+    indices = range(used[0], used[-1] + 1)
     return ExponentialBuckets(used[0], [counts.get(index, 0) for index in indices])
 
 

@@ -158,8 +158,9 @@ class SeriesTable(Generic[AnySeries]):
 
 def overflow_last(series: Mapping[bytes, AnySeries]) -> list[AnySeries]:
     """The series in order."""
-    others = [one for key, one in series.items() if key]
-    return [*others, *(one for key, one in series.items() if not key)]
+    every = [*series.values()]  # in one go: a finalizer may measure at any other time
+    last = series.get(NO_KEY)
+    return every if last is None else [*(s for s in every if s is not last), last]
 
 
 def quick_key(attributes: Attributes) -> bytes | None:
