@@ -1,6 +1,6 @@
 """What one measurement costs, against prometheus_client and the OpenTelemetry SDK.
 
-A counter and a histogram, each with two attributes: looked up at each measurement
+Each instrument with two attributes: looked up at each measurement
 (`counter.add(1, {...})`, `.labels(...).inc()`), and kept (`counter.bind({...})`, a kept
 child). One row is measured inside a sampled span, where both ours and the SDK's take
 exemplars. Rounds are interleaved, so that a busy machine slows everybody; the ratios of
@@ -16,10 +16,12 @@ from timeit import Timer
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
+from opentelemetry.sdk.metrics.view import View as SdkView
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from benchmarks.report import Figure, cost
-from sluiceway.instrument import Telemetry
+from sluiceway.instrument import ExponentialAggregation, Telemetry, View
 
 MEASUREMENTS = 5000
 ROUNDS = 25
@@ -46,6 +48,9 @@ PAIRS = (
         "kept histogram, sluiceway",
         "kept histogram, prometheus_client",
     ),
+    ("exponential record(v, {...})", "exponential, sluiceway", "exponential, SDK"),
+    ("gauge.set(v, {...})", "gauge, sluiceway", "gauge, prometheus_client"),
+    ("gauge.set(v, {...})", "gauge, sluiceway", "gauge, SDK"),
     ("counter.add in a sampled span", "in a span, sluiceway", "in a span, SDK"),
 )
 
@@ -60,6 +65,11 @@ CALLS = {
     "histogram, sluiceway": f"histogram.record(0.3, {ATTRIBUTES})",
     "histogram, prometheus_client": "peer_histogram.labels('GET', '200').observe(0.3)",
     "histogram, SDK": f"sdk_histogram.record(0.3, {ATTRIBUTES})",
+    "exponential, sluiceway": f"exponential.record(0.3, {ATTRIBUTES})",
+    "exponential, SDK": f"sdk_exponential.record(0.3, {ATTRIBUTES})",
+    "gauge, sluiceway": f"gauge.set(0.3, {ATTRIBUTES})",
+    "gauge, prometheus_client": "peer_gauge.labels('GET', '200').set(0.3)",
+    "gauge, SDK": f"sdk_gauge.set(0.3, {ATTRIBUTES})",
     "kept histogram, sluiceway": "kept_histogram.record(0.3)",
     "kept histogram, prometheus_client": "child_histogram.observe(0.3)",
 }
@@ -74,9 +84,15 @@ def instruments():
     registry = CollectorRegistry()
     peer = Counter("c", "x", LABELS, registry=registry)
     peer_histogram = Histogram("h", "x", LABELS, registry=registry, buckets=BUCKETS)
-    provider = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
+    fine = SdkView(
+        instrument_name="e", aggregation=ExponentialBucketHistogramAggregation()
+    )
+    provider = MeterProvider(
+        [InMemoryMetricReader()], views=[fine], shutdown_on_exit=False
+    )
     sdk = provider.get_meter("bench")
-    meter = Telemetry("bench").meter("bench")
+    views = [View("e", aggregation=ExponentialAggregation())]
+    meter = Telemetry("bench", views=views).meter("bench")
     counter, histogram = meter.counter("c"), meter.histogram("h", buckets=BUCKETS)
     attributes = {"method": "GET", "status": "200"}
     return {
@@ -88,6 +104,11 @@ def instruments():
         "sdk_histogram": sdk.create_histogram(
             "h", explicit_bucket_boundaries_advisory=BUCKETS
         ),
+        "sdk_exponential": sdk.create_histogram("e"),
+        "exponential": meter.histogram("e"),
+        "peer_gauge": Gauge("g", "x", LABELS, registry=registry),
+        "sdk_gauge": sdk.create_gauge("g"),
+        "gauge": meter.gauge("g"),
         "counter": counter,
         "histogram": histogram,
         "kept": counter.bind(attributes),
