@@ -30,17 +30,26 @@ class ExponentialSeries(Series):
         start: as of every series.
         max_size: buckets at most, the one for zero not counted.
         scale: the scale to begin with.
+
+    Attributes:
+        count: measurements that are not zero.
+        counts: how many of them are in each bucket that was used.
+        high: the largest.
+        low: the smallest.
+        scale: how fine the buckets are.
+        total: the sum of all.
+        zeros: measurements of zero.
     """
 
     __slots__ = (
-        "_count",
-        "_counts",
-        "_high",
-        "_low",
-        "_scale",
         "_size",
-        "_total",
-        "_zeros",
+        "count",
+        "counts",
+        "high",
+        "low",
+        "scale",
+        "total",
+        "zeros",
     )
 
     def __init__(
@@ -48,48 +57,56 @@ class ExponentialSeries(Series):
     ) -> None:
         super().__init__(attributes, start)
         self._size = max_size
-        self._scale = scale
-        self._counts: dict[int, int] = {}
-        self._count = 0
-        self._zeros = 0
-        self._total = 0.0
-        self._low = INFINITY
-        self._high = -INFINITY
+        self.scale = scale
+        self.counts: dict[int, int] = {}
+        self.count = 0
+        self.zeros = 0
+        self.total = 0.0
+        self.low = INFINITY
+        self.high = -INFINITY
 
     def record(self, amount: float) -> None:
         """Count one; the caller has seen to it that it is not negative."""
         if amount:
-            index = bucket_index(amount, self._scale)
+            scale, index = self._find(amount)
             # A signal handler may lower the scale while the index is made.
-            while index not in self._counts:
+            while self.scale != scale or index not in self.counts:
                 self._make_room(index)
-                index = bucket_index(amount, self._scale)
-            self._counts[index] += 1
-            self._count += 1
+                scale, index = self._find(amount)
+            self.counts[index] += 1
+            self.count += 1
         else:
-            self._zeros += 1
-        self._total += amount
-        if amount < self._low:  # noqa: PLR1730 - as in BucketSeries.record
-            self._low = amount
-        if amount > self._high:  # noqa: PLR1730
-            self._high = amount
+            self.zeros += 1
+        self.total += amount
+        if amount < self.low:  # noqa: PLR1730 - as in BucketSeries.record
+            self.low = amount
+        if amount > self.high:  # noqa: PLR1730
+            self.high = amount
+
+    def _find(self, amount: float) -> tuple[int, int]:
+        """The scale, and the index that the amount has at this scale."""
+        scale = self.scale
+        return scale, bucket_index(amount, scale)
 
     def _make_room(self, index: int) -> None:
         """Make a bucket for the index, at a lower scale if need be."""
-        counts, count_before = self._counts, self._count
-        ends = min(index, *counts, index), max(index, *counts, index)
-        steps = steps_to_fit([ends], self._size)
+        counts, count_before = self.counts, self.count
+        used = [index, *counts]
+        steps = steps_to_fit([(min(used), max(used))], self._size)
+        if not steps:
+            counts.setdefault(index, 0)
+            return
         joined: dict[int, int] = {index >> steps: 0}
         for at, count in counts.copy().items():
             joined[at >> steps] = joined.get(at >> steps, 0) + count
-        if counts is self._counts and count_before == self._count:
-            self._counts, self._scale = joined, self._scale - steps
+        if counts is self.counts and count_before == self.count:
+            self.counts, self.scale = joined, self.scale - steps
 
     def value(self) -> ExponentialHistogram:
         """The counts as they are now; the caller holds the table's lock, or owns it."""
         # the call comes last: a signal handler that measures waits for it
-        low, high, total, zeros = self._low, self._high, self._total, self._zeros
-        scale, counts = self._scale, self._counts.copy()
+        low, high, total, zeros = self.low, self.high, self.total, self.zeros
+        scale, counts = self.scale, self.counts.copy()
         return ExponentialHistogram(
             count=zeros + sum(counts.values()),
             sum=total,

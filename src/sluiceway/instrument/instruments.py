@@ -250,7 +250,7 @@ class Gauge(Instrument, ApiGauge):
 class Histogram(Instrument, api.Histogram):
     """Counts measurements in buckets, such as durations."""
 
-    series = BucketSeries
+    series: ClassVar[type[Series] | None] = BucketSeries
 
     def record(
         self,

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from logging import getLogger
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from ..events import MetricPoint, Resource, Scope
+from ..events import MetricKind, MetricPoint, Resource, Scope
 from .aggregations import HistogramAggregation
 from .api_meter import ApiSpelling
 from .exemplars import ExemplarFilter, ExemplarSampler
+from .exponential_histogram import ExponentialHistogram
 from .instruments import Counter, Gauge, Histogram, Instrument, UpDownCounter
 from .kinds import OBSERVABLES, Description, InstrumentKind, check_name
 from .observables import (
@@ -178,6 +179,9 @@ class Meter(ApiSpelling):
             return make(told, observed)
         streams = [Stream(shape, self._clock, self._sampler) for shape in shapes]
         kind = CLASSES[told.kind]
+        exponential = MetricKind.EXPONENTIAL_HISTOGRAM
+        if kind is Histogram and any(s.aggregation.kind is exponential for s in shapes):
+            kind = ExponentialHistogram
         return kind(told, streams, self._sampler, clock=self._clock)
 
     def _warn_of_namesakes(self, told: Description, shapes: Sequence[Shape]) -> None:
