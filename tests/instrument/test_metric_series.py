@@ -66,6 +66,24 @@ def test_a_bound_histogram_records_into_the_series_of_its_attributes(telemetry, 
     assert (point.value.min, point.value.max, point.value.sum) == (1, 9, 13.5)
 
 
+def test_levels_gauges_and_exponential_histograms_can_be_bound_too(caplog):
+    telemetry = Telemetry("shop", exponential_histograms=True)
+    meter = telemetry.meter("m")
+    level = meter.up_down_counter("level").bind({"a": 1})
+    heat = meter.gauge("heat").bind({"a": 1})
+    wait = meter.histogram("wait").bind({"a": 1})
+    for amount in (5, -2, 0.5, math.nan, "x"):
+        level.add(amount)
+        heat.set(amount)
+    for amount in (0, 1, 2.5, -1):
+        wait.record(amount)
+    points = telemetry.collect()
+    assert [point.value for point in points[:2]] == [3.5, 0.5]
+    assert (points[2].value.count, points[2].value.zero_count) == (3, 1)
+    assert {str(point.attributes) for point in points} == {"{'a': 1}"}
+    assert len(caplog.records) == 3  # each instrument once
+
+
 @pytest.mark.parametrize("amount", [-1, math.nan, math.inf, "1", None])
 def test_a_bound_instrument_refuses_what_the_instrument_refuses(
     telemetry, meter, caplog, amount

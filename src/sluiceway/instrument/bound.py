@@ -72,6 +72,50 @@ class BoundCounter(Bound):
         self._instrument.measure(amount, self._attributes, None)
 
 
+class BoundUpDownCounter(Bound):
+    """An up-down counter for given attributes."""
+
+    __slots__ = ()
+
+    def add(self, amount: float) -> None:
+        """Add ``amount``, which may be negative; NaN and infinity are refused."""
+        kind = type(amount)
+        if (kind is int and -MOST <= amount <= MOST) or (
+            kind is float and -LARGEST <= amount <= LARGEST
+        ):
+            try:
+                self._memo[self._key].number += amount
+            except (KeyError, OverflowError):  # the long way knows the series
+                pass
+            else:
+                if self._exemplars and SPAN_KEY in get_context():
+                    self._instrument.offer(self._key, amount, self._attributes)
+                return
+        self._instrument.measure(amount, self._attributes, None)
+
+
+class BoundGauge(Bound):
+    """A gauge for given attributes."""
+
+    __slots__ = ()
+
+    def set(self, amount: float) -> None:
+        """The value from now on; NaN and infinity are refused."""
+        kind = type(amount)
+        if (kind is int and -MOST <= amount <= MOST) or (
+            kind is float and -LARGEST <= amount <= LARGEST
+        ):
+            try:
+                self._memo[self._key].number = amount
+            except (KeyError, OverflowError):  # the long way knows the series
+                pass
+            else:
+                if self._exemplars and SPAN_KEY in get_context():
+                    self._instrument.offer(self._key, amount, self._attributes)
+                return
+        self._instrument.measure(amount, self._attributes, None)
+
+
 class BoundHistogram(Bound):
     """A histogram for given attributes.
 

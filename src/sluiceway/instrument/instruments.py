@@ -21,7 +21,7 @@ from opentelemetry.metrics import _Gauge as ApiGauge
 from ..clock import SYSTEM_CLOCK, Clock
 from ..events import MetricPoint
 from .aggregations import BucketSeries, LastSeries, SumSeries
-from .bound import BoundCounter, BoundHistogram
+from .bound import BoundCounter, BoundGauge, BoundHistogram, BoundUpDownCounter
 from .context import SPAN_KEY, get_context
 from .exemplars import ExemplarSampler
 from .identity import SAMPLED
@@ -218,6 +218,12 @@ class UpDownCounter(Instrument, api.UpDownCounter):
                 return
         self.measure(amount, attributes, context)
 
+    def bind(self, attributes: Attributes = None) -> BoundUpDownCounter:
+        """The counter for these attributes, which measures in a third of the time."""
+        return BoundUpDownCounter(
+            self, self._memo, attributes, exemplars=self._exemplars
+        )
+
 
 class Gauge(Instrument, ApiGauge):
     """Keeps the last value, such as a temperature."""
@@ -245,6 +251,10 @@ class Gauge(Instrument, ApiGauge):
                     self.offer(key, amount, attributes, context)
                 return
         self.measure(amount, attributes, context)
+
+    def bind(self, attributes: Attributes = None) -> BoundGauge:
+        """The gauge for these attributes, which measures in a third of the time."""
+        return BoundGauge(self, self._memo, attributes, exemplars=self._exemplars)
 
 
 class Histogram(Instrument, api.Histogram):
