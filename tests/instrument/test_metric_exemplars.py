@@ -69,6 +69,8 @@ def test_a_measurement_in_a_sampled_span_leads_to_its_trace(
         lambda meter: meter.counter("x").bind({"a": 1}).add(1),
         lambda meter: meter.up_down_counter("x").add(-1),
         lambda meter: meter.gauge("x").set(1),
+        lambda meter: meter.up_down_counter("x").bind({"a": 1}).add(-1),
+        lambda meter: meter.gauge("x").bind({"a": 1}).set(1),
         lambda meter: meter.histogram("x").record(1),
         lambda meter: meter.histogram("x").bind({"a": 1}).record(1),
         lambda meter: meter.counter("x").add(1, {"a": [1]}),

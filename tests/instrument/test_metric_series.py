@@ -159,6 +159,17 @@ def test_attributes_that_cannot_be_read_are_said_once(telemetry, meter, caplog):
     assert len(caplog.records) == 1
 
 
+def test_keys_that_are_no_texts_become_texts(telemetry, meter):
+    class Key:
+        def __str__(self):
+            return "key"
+
+    counter = meter.counter("c")
+    for key in (Key(), "key", 1, "1"):
+        counter.add(1, {key: "a"})
+    assert values(telemetry) == {(("key", "a"),): 2, (("1", "a"),): 2}
+
+
 def test_values_in_lists_count_as_they_are_when_they_are_measured(telemetry, meter):
     counter = meter.counter("c")
     path = ["a"]

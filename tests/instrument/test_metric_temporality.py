@@ -180,6 +180,27 @@ def test_the_limit_counts_anew_after_each_delta(caplog):
     assert len(caplog.records) == 1
 
 
+@pytest.mark.parametrize("temporality", ["cumulative", "delta"])
+def test_beyond_the_limit_the_first_observed_keep_their_series(temporality, caplog):
+    telemetry = Telemetry("shop", temporality=temporality, series_limit=2)
+    told = [10, 20, 30, 40]
+    telemetry.meter("m").observable_counter(
+        "c",
+        lambda _: [api.Observation(value, {"n": n}) for n, value in enumerate(told)],
+    )
+
+    def collected():
+        return {p.attributes.get("n", "rest"): p.value for p in telemetry.collect()}
+
+    assert collected() == {0: 10, 1: 20, "rest": 70}
+    told[:] = [11, 22, 33, 44]
+    delta = temporality == "delta"
+    assert collected() == (
+        {0: 1, 1: 2, "rest": 7} if delta else {0: 11, 1: 22, "rest": 77}
+    )
+    assert len(caplog.records) == 1
+
+
 def test_threads_and_collections_at_once_lose_and_double_nothing(telemetry, meter):
     counter = meter.counter("c")
     bound = counter.bind({"n": 3})

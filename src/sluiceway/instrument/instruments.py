@@ -132,15 +132,7 @@ class Instrument:
                     return
         except AttributeError:  # somebody else's span, or the first of a series
             pass
-        self._offer(series, amount, attributes, span)
-
-    def _offer(
-        self, series: Series, amount: float, attributes: Attributes, span: object
-    ) -> None:
-        try:
-            self._streams[0].offer(series, amount, attributes, span)
-        except Exception:  # noqa: BLE001 - the measurement itself is counted
-            self.refuse(attributes, "attributes that can be read")
+        self._streams[0].offer(series, amount, attributes, span)
 
     def refuse(self, amount: object, expected: str) -> None:
         """Say once that such measurements are not counted."""
