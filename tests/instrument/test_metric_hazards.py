@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 import threading
@@ -10,7 +11,7 @@ import threading
 import pytest
 from opentelemetry import metrics as api
 
-from sluiceway.instrument import Telemetry
+from sluiceway.instrument import Telemetry, View
 
 
 @pytest.fixture(params=["quick", "exponential", "always_on"])
@@ -80,6 +81,50 @@ def test_a_signal_handler_may_measure_whatever_is_being_measured(telemetry):
     signal.signal(signal.SIGALRM, before)
     wanted = count + len(seen)
     assert count_of(telemetry, "c") == count_of(telemetry, "h") == wanted
+
+
+class Asking(logging.Handler):
+    """Waits, for each line, for another thread that measures."""
+
+    def __init__(self, meter):
+        super().__init__()
+        self.meter, self.lines, self.hung = meter, [], 0
+
+    def createLock(self):  # noqa: N802 - the library's
+        self.lock = None  # the other thread may log, too
+
+    def emit(self, record):
+        self.lines.append(record.getMessage())
+        thread = threading.Thread(target=self.measure, args=(len(self.lines),))
+        thread.start()
+        thread.join(20)
+        self.hung += thread.is_alive()
+
+    def measure(self, number):
+        self.meter.counter("c").add(1, {"line": number})
+        self.meter.histogram("h").record(1, {"line": number})
+        self.meter.counter(f"another{number}").add(1)
+
+
+def test_a_log_handler_may_wait_for_a_thread_that_measures():
+    telemetry = Telemetry("shop", series_limit=1, views=[View("bad", name="worse")])
+    meter = telemetry.meter("m")
+    handler = Asking(meter)
+    logger = logging.getLogger("sluiceway")
+    logger.addHandler(handler)
+    try:
+        for number in range(3):
+            meter.counter("c").add(1, {"n": number})
+            meter.histogram("h").record(1, {"n": number})
+        meter.counter("c", description="another")
+        meter.gauge("c")
+        meter.counter("c").add(-1)
+        meter.create_counter("1st")
+        telemetry.collect()
+    finally:
+        logger.removeHandler(handler)
+    assert len(handler.lines) >= 5
+    assert handler.hung == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

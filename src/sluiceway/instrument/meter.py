@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from logging import getLogger
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -62,7 +61,6 @@ class Meter(ApiSpelling):
         if self._wishes.exemplars is not ExemplarFilter.ALWAYS_OFF:
             always = self._wishes.exemplars is ExemplarFilter.ALWAYS_ON
             self._sampler = ExemplarSampler(clock, always=always)
-        self._lock = threading.RLock()
         self._instruments: dict[tuple[str, InstrumentKind, str], Instrument] = {}
         self._metrics: dict[str, tuple[Description, Shape]] = {}  # who has a name
         self._warned: set[str] = set()
@@ -160,19 +158,20 @@ class Meter(ApiSpelling):
 
     def make(self, told: Description, kind: type[InstrumentType]) -> InstrumentType:
         """The instrument, the known one if there is one like it."""
-        key = (told.name.lower(), told.kind, told.unit)
-        with self._lock:
-            known = self._instruments.get(key)
-            if known is None:
-                known = self._instruments[key] = self._new(told)
-            elif known.description != told:
-                self._warn_of_difference(known.description, told)
         del kind  # the description says it, to all but the type checker
+        key = (told.name.lower(), told.kind, told.unit)
+        known = self._instruments.get(key)
+        if known is None:
+            shapes = self._wishes.shapes(told, self.scope)
+            own = self._new(told, shapes)
+            known = self._instruments.setdefault(key, own)
+            if known is own:
+                self._warn_of_namesakes(told, shapes)
+        if known.description != told:
+            self._warn_of_difference(known.description, told)
         return cast("InstrumentType", known)
 
-    def _new(self, told: Description) -> Instrument:
-        shapes = self._wishes.shapes(told, self.scope)
-        self._warn_of_namesakes(told, shapes)
+    def _new(self, told: Description, shapes: Sequence[Shape]) -> Instrument:
         if told.kind in OBSERVABLES:
             observed = [ObservedStream(shape, self._clock) for shape in shapes]
             make = cast("Callable[..., Instrument]", CLASSES[told.kind])
@@ -241,14 +240,12 @@ class Meter(ApiSpelling):
 
     def after_fork(self) -> None:
         """Count from zero in a forked child: what was counted is the parent's."""
-        self._lock = threading.RLock()
         now = self._clock.time_ns()
         for instrument in self._every():
             instrument.start_afresh(now)
 
     def _every(self) -> list[Instrument]:
-        with self._lock:
-            return [*self._instruments.values()]
+        return [*self._instruments.values()]
 
     def __repr__(self) -> str:
         return f"<Meter {self.scope.name} with {len(self._instruments)} instruments>"

@@ -88,6 +88,7 @@ class ObservedStream(Stream):
         self.table.reset()
         for number, attributes in last.values():
             self.table.find(attributes).record(number)
+        self.table.tell()
         found = self.table.snapshot()
         return [series for series in found if isinstance(series, NumberSeries)]
 

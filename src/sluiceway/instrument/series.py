@@ -94,7 +94,7 @@ class SeriesTable(Generic[AnySeries]):
         self._own = own
         self._clock = clock
         self._limit = limit
-        self._warned = False
+        self._overflows = self._warned = False
         self.memo: dict[bytes, AnySeries] = {}
         self.reset()
 
@@ -107,7 +107,7 @@ class SeriesTable(Generic[AnySeries]):
     def find(self, attributes: Attributes) -> AnySeries:
         """The series, made if need be; the next time ``memo`` knows it.
 
-        The caller holds ``lock`` until it has measured.
+        The caller holds ``lock`` until it has measured, and then calls ``tell``.
         """
         key = quick_key(attributes)
         found = None if key is None else self.memo.get(key)
@@ -128,13 +128,17 @@ class SeriesTable(Generic[AnySeries]):
             return series
         if len(self._series) >= self._limit:
             key, attributes = NO_KEY, dict(OVERFLOW)
-            self._warn()
+            self._overflows = True
         # setdefault, since a signal handler may have made it just now
         made = self._make(attributes, self._clock.time_ns())
         return self._series.setdefault(key, made)
 
-    def _warn(self) -> None:
-        if not self._warned:
+    def tell(self) -> None:
+        """Warn once if there is an overflow series.
+
+        The caller does not hold ``lock``: a log handler may wait for somebody who does.
+        """
+        if self._overflows and not self._warned:
             self._warned = True
             getLogger(__name__).warning(
                 "metric %r has more than %d series; further ones are counted "

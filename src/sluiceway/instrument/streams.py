@@ -108,6 +108,7 @@ class Stream:
         with table.lock:
             series = table.find(attributes)
             series.record(amount)
+        table.tell()
         if self._sampler is not None:
             self.offer(series, amount, attributes, span)
 
