@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from servers.http_peers import answering, status
 
-from sluiceway import Pipeline
+from sluiceway import LogRecord, Pipeline
 from sluiceway.instrument import Telemetry
 from sluiceway.sinks import OtlpSink
 
@@ -22,8 +22,9 @@ AioHttpClientInstrumentor().instrument()
 
 async def main():
     async with answering(status(200)) as server:
-        sink = OtlpSink(server.url)
-        chains = [telemetry.spans >> sink, telemetry.metrics >> sink]
+        telemetry.logs.emit_nowait(LogRecord(body="an order"))
+        sources = [telemetry.spans, telemetry.metrics, telemetry.logs]
+        chains = [each >> OtlpSink(server.url) for each in sources]
         async with Pipeline(*chains) as pipeline, aiohttp.ClientSession() as session:
             async with session.get(f"{server.url}/shop"):
                 pass

@@ -16,6 +16,7 @@ from ..events import MetricPoint
 from ..sources.interval import IntervalSource
 from ..stages import Send
 from .asking import Asker
+from .context import suppress_instrumentation
 from .observables import Answers, Observable
 
 Collect = Callable[[Mapping[Observable, Answers]], Iterator[MetricPoint]]
@@ -73,6 +74,10 @@ class MetricsSource(IntervalSource[MetricPoint]):
         self._watchers.append(watcher)
         if self._loop is not None:
             self._loop.call_soon_threadsafe(watcher.begin, self._loop)
+
+    def mark_work(self) -> None:
+        """An instrumented client measures no request that delivers metrics."""
+        suppress_instrumentation()
 
     async def run(self, send: Send[MetricPoint]) -> None:
         """Collect at the interval, with the event loop watched."""

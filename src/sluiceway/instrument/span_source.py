@@ -11,13 +11,12 @@ from typing import Any
 
 from ..delivery import Delivery
 from ..events import Span
-from ..inlet import Inlet
 from ..notes import are_notes, event_of
 from ..stages import Send, StageContext
-from .context import suppress_instrumentation
+from .quiet import QuietInlet
 
 
-class SpanSource(Inlet[Span]):
+class SpanSource(QuietInlet[Span]):
     """An inlet that takes the notes of finished spans, and ready ``Span`` events."""
 
     _sends_notes = False
@@ -26,10 +25,6 @@ class SpanSource(Inlet[Span]):
         """Take spans in; learn whether those who get them can do with the notes."""
         self._sends_notes = context.takes_notes
         await super().open(context)
-
-    def mark_work(self) -> None:
-        """Nothing that delivers spans makes further ones."""
-        suppress_instrumentation()
 
     async def run(self, send: Send[Span]) -> None:
         """Hand over what is emitted, as events, until the pipeline stops."""

@@ -31,6 +31,7 @@ from .metric_settings import wishes_of
 from .observables import Answers, Observable
 from .propagators import propagator_of
 from .providers import MeterProvider, ScopeKey, TracerProvider, key_of, scope_of
+from .quiet import QuietInlet
 from .resource import make_resource, resource_of
 from .runtime import Runtime
 from .series import LIMIT
@@ -127,7 +128,7 @@ class Telemetry:
         )
         self._meters: dict[ScopeKey, Meter] = {}
         self.spans = SpanSource("spans", capacity=CAPACITY)
-        self.logs: Inlet[LogRecord] = Inlet("logs", capacity=CAPACITY)
+        self.logs: Inlet[LogRecord] = QuietInlet("logs", capacity=CAPACITY)
         self.metrics = self._metrics_source(interval_of(export_interval))
         self._installed = False
         follow_forks(self)

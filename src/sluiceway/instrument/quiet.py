@@ -1,0 +1,18 @@
+"""QuietInlet: an inlet of telemetry whose delivery makes no further telemetry."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from ..inlet import Inlet
+from .context import suppress_instrumentation
+
+T = TypeVar("T")
+
+
+class QuietInlet(Inlet[T]):
+    """Tells instrumentations not to see the work on its events."""
+
+    def mark_work(self) -> None:
+        """An instrumented client makes no span of a request that delivers spans."""
+        suppress_instrumentation()
