@@ -23,6 +23,7 @@ from sluiceway.events import StatusCode as OwnStatusCode
 from sluiceway.instrument import Telemetry
 from sluiceway.instrument.identity import complain_of_kind
 from sluiceway.instrument.span_source import event_of
+from sluiceway.instrument.trace_state import TraceState
 
 SAMPLED = SpanContext(5, 9, is_remote=True, trace_flags=TraceFlags(1))
 UNSAMPLED = SpanContext(5, 9, is_remote=True, trace_flags=TraceFlags(0))
@@ -341,7 +342,74 @@ def test_an_identity_out_of_range_is_nobodys(telemetry, tracer, ids):
     event = only(telemetry)
     assert event.parent_span_id == b""
     (link,) = event.links
-    assert (link.trace_id, link.span_id) == (bytes(16), bytes(8))
+    assert (link.trace_id, link.span_id) == (b"", b"")
     sent = {}
     telemetry.propagator.inject(sent, under(wrong))
     assert sent == {}
+
+
+def test_a_link_without_an_identity_stays_if_it_tells_something(telemetry, tracer):
+    with tracer.start_span(
+        "s", links=[Link(trace.INVALID_SPAN_CONTEXT, {"a": 1})]
+    ) as span:
+        span.add_link(trace.INVALID_SPAN_CONTEXT, {"b": 2})
+        span.add_link(trace.INVALID_SPAN_CONTEXT)
+    links = only(telemetry).links
+    assert [(link.trace_id, link.attributes) for link in links] == [
+        (b"", {"a": 1}),
+        (b"", {"b": 2}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda span: span.add_link(None),
+        lambda span: span.add_link("other"),
+        lambda span: span.set_status("ERROR"),
+        lambda span: span.set_status(7),
+        lambda span: span.set_status(None),
+        lambda span: span.set_attributes([1, 2]),
+        lambda span: span.set_attributes(None),
+        lambda span: span.end("now"),
+    ],
+)
+def test_what_cannot_be_meant_changes_nothing_and_raises_nothing(
+    telemetry, tracer, work
+):
+    with tracer.start_span("s", attributes={"a": 1}, links=[None, 7]) as span:
+        work(span)
+    event = only(telemetry)
+    assert (event.links, event.status_code.name) == ([], "UNSET")
+    assert event.attributes == {"a": 1}
+    assert 0 < event.start_time_unix_nano <= event.end_time_unix_nano
+
+
+def test_names_keys_and_times_of_wrong_types_are_made_right(telemetry, tracer):
+    with tracer.start_span(None, attributes={1: "a"}, start_time=1.5e9) as span:
+        span.set_attribute(2, "b")
+        span.set_attributes({3: "c"})
+        span.add_event(None, {4: "d"}, timestamp=2.5e9)
+    event = only(telemetry)
+    assert event.name == "None"
+    assert event.attributes == {"1": "a", "2": "b", "3": "c"}
+    assert event.start_time_unix_nano == 1_500_000_000
+    (happened,) = event.events
+    assert (happened.name, happened.attributes) == ("None", {"4": "d"})
+    assert happened.time_unix_nano == 2_500_000_000
+
+
+@pytest.mark.parametrize("attributes", [[("a", 1)], "text", 7])
+def test_attributes_that_are_no_mapping_are_left_out(telemetry, tracer, attributes):
+    with tracer.start_span("s", attributes=attributes) as span:
+        span.add_event("e", attributes)
+    event = only(telemetry)
+    assert event.attributes == event.events[0].attributes == {}
+
+
+def test_what_came_in_a_tracestate_is_what_the_spans_context_tells(tracer):
+    parent = SpanContext(
+        7, 7, is_remote=True, trace_state=TraceState({"0vendor@a@b": "x"})
+    )
+    with tracer.start_span("s", under(parent)) as span:
+        assert span.get_span_context().trace_state.to_header() == "0vendor@a@b=x"

@@ -86,6 +86,6 @@ def event_of(event: SdkEvent) -> SpanEvent:
 
 def link_with_losses(given: ApiLink) -> Link:
     """The API's link as ours, with the attributes that the SDK has left out counted."""
-    link = link_of(given)
+    link = link_of(given) or Link(b"", b"")
     link.dropped_attributes_count = given.dropped_attributes
     return link

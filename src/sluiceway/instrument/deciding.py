@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..notes import KINDS
 from ..samplers.start import SpanStart
 from .identity import REMOTE, SAMPLED, AnyKind, AnyLink, Parent
-from .readable import ReadableCurrent, ReadableOpen, ReadableSpan
-from .span import INTERNAL, CurrentSpan, LiveSpan
+from .span import INTERNAL, CurrentSpan, LiveSpan, OpenSpan
 from .tracer import Tracer
 
 if TYPE_CHECKING:
@@ -62,19 +61,13 @@ class Decided(LiveSpan):
         self.identity = (trace_id, span_id, flags, trace_state)
 
 
-class DecidedSpan(Decided, ReadableSpan):
-    """One that is not made current."""
-
-    __slots__ = ()
-
-
-class DecidedCurrent(Decided, ReadableCurrent):
+class DecidedCurrent(Decided, CurrentSpan):
     """One that is current in its block, and decides anew on each call it decorates."""
 
     __slots__ = ()
 
 
-class DecidedOpen(Decided, ReadableOpen):
+class DecidedOpen(Decided, OpenSpan):
     """One that goes on after its block."""
 
     __slots__ = ()
@@ -85,7 +78,7 @@ class DecidingTracer(Tracer):
 
     __slots__ = ()
 
-    live = DecidedSpan
+    live = Decided
     current = DecidedCurrent
     open = DecidedOpen
 

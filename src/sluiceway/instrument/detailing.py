@@ -5,12 +5,15 @@ Law: the first ones stay, what is beyond a limit is counted as dropped.
 
 from __future__ import annotations
 
+from logging import getLogger
 from typing import Any
 
 from attrs import frozen
+from opentelemetry.trace import StatusCode as ApiStatusCode
 
-from ..events import Link, SpanEvent
+from ..events import SpanEvent, StatusCode
 from ..notes import Details
+from .identity import AnyLink, link_of
 from .limits import SpanLimits, cut
 
 
@@ -20,6 +23,30 @@ class OnError:
 
     record_exception: bool = True
     set_status: bool = True
+
+
+def status_of(status: Any) -> StatusCode:
+    """A status code in our words; UNSET, with a warning, for what is none."""
+    number = status.value if isinstance(status, ApiStatusCode) else status
+    try:
+        return StatusCode(number)
+    except ValueError:
+        getLogger(__name__).warning(
+            "the status of a span is %.100r; expected a StatusCode, such as "
+            "StatusCode.ERROR; nothing is changed",
+            status,
+        )
+        return StatusCode.UNSET
+
+
+def whole(timestamp: Any) -> int:
+    """Nanoseconds as a whole number; 0 for none, and for what is no time."""
+    if type(timestamp) is int:
+        return timestamp
+    try:
+        return int(timestamp or 0)
+    except Exception:  # noqa: BLE001 - a user's object may do anything
+        return 0
 
 
 def note_event(details: Details, event: SpanEvent, limits: SpanLimits) -> None:
@@ -34,8 +61,11 @@ def note_event(details: Details, event: SpanEvent, limits: SpanLimits) -> None:
     details.events.append(event)
 
 
-def note_link(details: Details, link: Link, limits: SpanLimits) -> None:
-    """Add a link."""
+def note_link(details: Details, given: AnyLink, limits: SpanLimits) -> None:
+    """Add a link; one without a valid identity only if it tells something else."""
+    link = link_of(given)
+    if link is None:
+        return
     if len(details.links) >= limits.links:
         details.dropped_links += 1
         return

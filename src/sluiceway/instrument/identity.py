@@ -115,11 +115,18 @@ def complain_of_kind(told: str) -> None:
     )
 
 
-def link_of(link: AnyLink) -> Link:
-    """A link as an event holds it."""
+def link_of(link: AnyLink) -> Link | None:
+    """A link as an event holds it; None if it tells nothing, or is no link."""
     if isinstance(link, Link):
         own: Link = replace_attributes(link)
         return own
-    trace_id, span_id, flags, trace_state = identity_of(link.context)
+    context = getattr(link, "context", None)
+    if not isinstance(context, SpanContext):
+        return None
     attributes = own_attributes(link.attributes or {})
+    trace_id, span_id, flags, trace_state = identity_of(context)
+    if not context.is_valid:
+        trace_id, span_id, trace_state = b"", b"", context.trace_state.to_header()
+        if not attributes and not trace_state:
+            return None
     return Link(trace_id, span_id, trace_state, attributes, flags=flags)

@@ -14,8 +14,7 @@ from opentelemetry.trace import Span as ApiSpan
 
 from .context import SPAN_KEY, get_context
 from .identity import NOBODY, AnyKind, AnyLink, Identity, Parent, identity_of, span_of
-from .readable import ReadableCurrent, ReadableSpan
-from .span import INTERNAL, CurrentSpan, LiveSpan
+from .span import INTERNAL, INTERNAL_NUMBER, CurrentSpan, LiveSpan
 from .tracer import Tracer
 
 
@@ -36,19 +35,13 @@ class Silent(LiveSpan):
         """As ``LiveSpan.prepare``, of nothing but the identity."""
         above = get_context().get(SPAN_KEY) if parent is None else span_of(parent)
         self.identity = passed_on(above)
-        self._tracer, self._name, self._kind = tracer, name, INTERNAL
+        self._tracer, self._name, self._kind = tracer, name, INTERNAL_NUMBER
         self._parent_id, self._flags, self._start = b"", 0, 0
         self._attributes, self._details, self._recording = {}, None, 0
         return self
 
 
-class SilentSpan(Silent, ReadableSpan):
-    """One that is not made current."""
-
-    __slots__ = ()
-
-
-class SilentCurrent(Silent, ReadableCurrent):
+class SilentCurrent(Silent, CurrentSpan):
     """One that is current in its block."""
 
     __slots__ = ()
@@ -59,7 +52,7 @@ class SilentTracer(Tracer):
 
     __slots__ = ()
 
-    live = SilentSpan
+    live = Silent
     current = SilentCurrent
     open = SilentCurrent
 

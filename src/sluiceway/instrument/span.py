@@ -12,8 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, SpanContext, Status, TraceFlags, TraceState
-from opentelemetry.trace import Span as ApiSpan
+from opentelemetry.trace import Link, SpanContext, Status, TraceFlags
 from opentelemetry.trace import StatusCode as ApiStatusCode
 
 from ..events import SpanEvent, SpanKind, StatusCode
@@ -27,7 +26,14 @@ from .context import (
     reset_context,
     set_context,
 )
-from .detailing import OnError, limit_attributes, note_event, note_link
+from .detailing import (
+    OnError,
+    limit_attributes,
+    note_event,
+    note_link,
+    status_of,
+    whole,
+)
 from .identity import (
     FRESH_TRACE,
     LOCAL_FLAGS,
@@ -38,14 +44,14 @@ from .identity import (
     Identity,
     Parent,
     kind_of,
-    link_of,
     span_of,
 )
+from .readable import Readable
+from .trace_state import TraceState
 from .values import (
     PLAIN,
     exception_attributes,
     own_attributes,
-    plain_attributes,
     plain_value,
     text_of,
 )
@@ -60,7 +66,7 @@ INTERNAL = SpanKind.INTERNAL
 INTERNAL_NUMBER = int(INTERNAL)
 
 
-class LiveSpan(ApiSpan):
+class LiveSpan(Readable):
     """A span from its start to its end; as a context manager it ends with the block.
 
     Made by a ``Tracer``. It is no error to use it after its end, and does nothing.
@@ -71,11 +77,8 @@ class LiveSpan(ApiSpan):
     """
 
     __slots__ = (
-        "_attributes",
         "_details",
         "_flags",
-        "_kind",
-        "_name",
         "_parent_id",
         "_recording",
         "_start",
@@ -116,15 +119,12 @@ class LiveSpan(ApiSpan):
         self._flags = flags
         flags &= LOCAL_FLAGS
         self.identity: Identity = (trace_id, new_span_id(), flags, trace_state)
-        self._tracer, self._name = tracer, name
+        self._tracer = tracer
+        self._name = name if type(name) is str else text_of(name)
         self._kind = INTERNAL_NUMBER if kind is INTERNAL else int(kind_of(kind))
         self._start, self._details = 0, None
         self._recording = flags & SAMPLED
-        own = {**attributes} if attributes else {}
-        for value in own.values():
-            if type(value) not in PLAIN:
-                own = plain_attributes(own)
-                break
+        own = {} if attributes is None else own_attributes(attributes)
         self._attributes = own
         if len(own) > tracer.unseen:
             self._limit(own)
@@ -139,7 +139,7 @@ class LiveSpan(ApiSpan):
         if links is not None:
             links = tuple(links)
             for link in links:
-                note_link(self._more(), link_of(link), self._tracer.limits)
+                note_link(self._more(), link, self._tracer.limits)
         self._given = (links, parent)
 
     def _more(self) -> Details:
@@ -149,7 +149,7 @@ class LiveSpan(ApiSpan):
 
     def start(self, time_ns: int | None = None) -> None:
         """Let the time of the span begin, now or at ``time_ns``."""
-        self._start = time_ns or self._tracer.time_ns()
+        self._start = whole(time_ns) or self._tracer.time_ns()
 
     def end(self, end_time: int | None = None) -> None:
         """Finish the span and hand it over; only the first call does anything.
@@ -158,7 +158,7 @@ class LiveSpan(ApiSpan):
             end_time: nanoseconds since the epoch; now by default.
         """
         if self._recording:
-            self._finish(end_time or self._tracer.time_ns())
+            self._finish(whole(end_time) or self._tracer.time_ns())
 
     def _finish(self, end: int) -> None:
         """Hand over the notes; ``SpanSource`` makes an event of them."""
@@ -234,13 +234,14 @@ class LiveSpan(ApiSpan):
         """Set one attribute; what is no plain value is kept as its text."""
         if self._recording:
             attributes = self._attributes
-            attributes[key] = value if type(value) in PLAIN else plain_value(value)
+            plain = value if type(value) in PLAIN else plain_value(value)
+            attributes[key if type(key) is str else text_of(key)] = plain
             if len(attributes) > self._tracer.unseen:
                 self._limit(attributes)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
-        if self._recording and attributes:
+        if self._recording:
             self._attributes.update(own_attributes(attributes))
             if len(self._attributes) > self._tracer.unseen:
                 self._limit(self._attributes)
@@ -257,23 +258,22 @@ class LiveSpan(ApiSpan):
     ) -> None:
         """Note that something happened, now or at ``timestamp``, in nanoseconds."""
         if self._recording:
-            own = own_attributes(attributes) if attributes else {}
-            time_ns = timestamp or self._tracer.time_ns()
-            event = SpanEvent(name, time_ns, own)
+            own = {} if attributes is None else own_attributes(attributes)
+            time_ns = whole(timestamp) or self._tracer.time_ns()
+            event = SpanEvent(text_of(name), time_ns, own)
             note_event(self._more(), event, self._tracer.limits)
 
     def add_link(
         self, context: SpanContext, attributes: Mapping[str, Any] | None = None
     ) -> None:
-        """Refer to another span; an identity that is not valid is left out."""
-        if self._recording and context.is_valid:
-            link = link_of(Link(context, attributes))
-            note_link(self._more(), link, self._tracer.limits)
+        """Refer to another span; what tells nothing is left out."""
+        if self._recording:
+            note_link(self._more(), Link(context, attributes), self._tracer.limits)
 
     def update_name(self, name: str) -> None:
         """Give the span another name."""
         if self._recording:
-            self._name = name
+            self._name = text_of(name)
 
     def set_status(
         self,
@@ -289,7 +289,7 @@ class LiveSpan(ApiSpan):
         if isinstance(status, Status):
             description = status.description
             status = status.status_code
-        code = StatusCode(int(status.value))
+        code = status_of(status)
         if not self._recording or code is StatusCode.UNSET:
             return
         details = self._more()
@@ -366,7 +366,8 @@ class CurrentSpan(LiveSpan):
 
     def another(self, kind: type[LiveSpanType]) -> LiveSpanType:
         """A new span of the class ``kind``, made with the same arguments."""
-        span = kind().prepare(
+        make: type[LiveSpanType] = self._tracer.span_type(kind)
+        span = make().prepare(
             self._tracer, self._name, self._attributes, self._kind, *self._given
         )
         if self.on_error is not LiveSpan.on_error:

@@ -27,8 +27,7 @@ from .identity import (
     Parent,
     identity_of,
 )
-from .readable import ReadableCurrent, ReadableOpen, ReadableSpan
-from .span import INTERNAL, CurrentSpan, LiveSpan
+from .span import INTERNAL, CurrentSpan, LiveSpan, OpenSpan
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -55,9 +54,9 @@ class Tracer(ApiTracer):
     )
 
     # What the API's methods make, and a decorated function for each call.
-    live: ClassVar[type[LiveSpan]] = ReadableSpan
-    current: ClassVar[type[CurrentSpan]] = ReadableCurrent
-    open: ClassVar[type[CurrentSpan]] = ReadableOpen
+    live: ClassVar[type[LiveSpan]] = LiveSpan
+    current: ClassVar[type[CurrentSpan]] = CurrentSpan
+    open: ClassVar[type[CurrentSpan]] = OpenSpan
 
     def __init__(self, telemetry: Telemetry, scope: Scope) -> None:
         self.telemetry = telemetry

@@ -14,7 +14,6 @@ from types import NoneType
 from typing import Any
 
 PLAIN = frozenset({str, bool, int, float, bytes, NoneType})
-TEXT = frozenset({str})
 LISTS = (Sequence, AbstractSet)
 DEEPEST = 16  # levels of lists in lists that are kept as such
 MOST_NESTED = 10_000  # lists, dicts and others in one attribute or body
@@ -32,11 +31,13 @@ def plain_attributes(attributes: Any) -> dict[str, Any]:
 
 def own_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The same, faster for a dict of plain values."""
-    if type(attributes) is dict and PLAIN.issuperset(map(type, attributes.values())):
-        own = {**attributes}
-        if TEXT.issuperset(map(type, own)):
-            return own
-    return plain_attributes(attributes)
+    if type(attributes) is not dict:
+        return plain_attributes(attributes)
+    own = {**attributes}
+    for key, value in own.items():
+        if type(value) not in PLAIN or type(key) is not str:
+            return plain_attributes(own)
+    return own
 
 
 def name_of(key: Any) -> str:
