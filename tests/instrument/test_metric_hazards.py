@@ -128,6 +128,7 @@ def test_a_log_handler_may_wait_for_a_thread_that_measures():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # 3.12 warns
 def test_a_child_that_is_forked_while_another_thread_measures_does_not_hang(telemetry):
     meter = telemetry.meter("m")
     counter, histogram = meter.counter("c"), meter.histogram("h")

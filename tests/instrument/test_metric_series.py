@@ -286,6 +286,7 @@ def test_no_point_begins_after_its_time_when_the_clock_is_set_back(clock):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # 3.12 warns
 def test_a_forked_child_counts_from_zero_and_the_parent_goes_on(telemetry, meter):
     counter = meter.counter("c")
     bound = counter.bind({"a": 1})

@@ -61,19 +61,23 @@ def test_the_process_is_measured_by_the_conventions_names(telemetry):
 
 @needs_proc
 def test_open_files_and_threads_are_counted(telemetry):
+    gc.collect()
     before = collected(telemetry)
     first, second = os.pipe()
     released = threading.Event()
-    thread = threading.Thread(target=released.wait)
-    thread.start()
+    started = [threading.Thread(target=released.wait) for _ in range(5)]
+    for thread in started:
+        thread.start()
     after = collected(telemetry)
     released.set()
-    thread.join()
+    for thread in started:
+        thread.join()
     os.close(first)
     os.close(second)
     files, threads = ("process.unix.file_descriptor.count",), ("process.thread.count",)
     assert after[files].value == before[files].value + 2
-    assert after[threads].value == before[threads].value + 1
+    # threads of earlier tests may have ended meanwhile
+    assert before[threads].value < after[threads].value <= before[threads].value + 5
 
 
 def test_the_garbage_collector_is_counted_by_generation(telemetry):
@@ -139,6 +143,7 @@ def test_a_pipeline_that_runs_already_is_watched_from_the_call_on():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # 3.12 warns
 def test_a_forked_child_does_not_watch_its_parents_loop(telemetry):
     async def main():
         async with Pipeline(telemetry.metrics >> CollectingSink()):
