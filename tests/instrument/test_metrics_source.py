@@ -10,7 +10,7 @@ from waiting import until
 from sluiceway import Pipeline
 from sluiceway.instrument import Telemetry
 from sluiceway.sources.beside import beside
-from sluiceway.testing import CollectingSink, ManualClock
+from sluiceway.testing import CollectingSink, ManualClock, check_source
 
 
 @pytest.fixture
@@ -154,6 +154,12 @@ def test_a_callback_that_does_not_return_costs_only_its_own_values(caplog):
     assert "slow" in {point.name for point in sink.events}
     assert len(caplog.records) == 1
     assert "slow" in caplog.text
+
+
+def test_it_does_what_the_engine_relies_on():
+    telemetry = Telemetry("shop")
+    telemetry.observe_runtime()
+    check_source(lambda: telemetry.metrics)
 
 
 def test_where_no_thread_can_be_started_callbacks_are_asked_all_the_same():

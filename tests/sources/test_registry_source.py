@@ -32,7 +32,7 @@ from sluiceway.events import MetricKind, Resource
 from sluiceway.events import Summary as SummaryValue
 from sluiceway.formats.prometheus_text import exposition
 from sluiceway.sources import RegistrySource
-from sluiceway.testing import CollectingSink, ManualClock
+from sluiceway.testing import CollectingSink, ManualClock, check_source
 
 BEGIN = 1_700_000_000_000_000_000
 
@@ -261,6 +261,11 @@ def test_a_collector_that_waits_does_not_make_the_loop_wait(registry):
 
     asyncio.run(main())
     assert [p.name for p in sink.events] == ["g", "g"]
+
+
+def test_it_does_what_the_engine_relies_on(registry):
+    Counter("c", "x", registry=registry).inc()
+    check_source(lambda: RegistrySource(registry))
 
 
 def test_the_default_registry_is_the_librarys():
