@@ -82,6 +82,20 @@ def test_a_dropped_instrument_costs_no_series_and_its_callbacks_are_not_asked():
     assert telemetry.collect() == []
 
 
+def test_where_the_environment_switches_all_off_nothing_is_measured(monkeypatch):
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    telemetry, meter = made()
+    telemetry.observe_runtime()
+    counter = meter.counter("c")
+    counter.add(1, {"a": 1})
+    counter.bind().add(1)
+    meter.create_histogram("h").record(1)
+    meter.observable_gauge("g", lambda _: [api.Observation(1)])
+    assert telemetry.collect() == []
+    assert meter.observables() == []
+    assert counter._streams == []
+
+
 def test_only_the_instruments_that_another_view_names_survive_a_drop_of_all():
     telemetry, meter = made(View("x"), View("*", aggregation=DropAggregation()))
     meter.counter("x").add(1)

@@ -88,6 +88,8 @@ class Instrument:
         self, amount: Any, attributes: Attributes, context: Context | None
     ) -> None:
         """Take a measurement the long way, or refuse it."""
+        if not self._streams:  # dropped by a view
+            return
         number = measured(amount, self._lowest)
         if number is None:
             low = " from 0" if self._lowest == 0 else ""

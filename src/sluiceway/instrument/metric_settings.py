@@ -18,7 +18,7 @@ from ..settings import is_count
 from .exemplars import ExemplarFilter
 from .series import LIMIT
 from .temporality import TemporalityPreference
-from .views import View, Wishes
+from .views import DropAggregation, View, Wishes
 
 Value = TypeVar("Value")
 
@@ -35,6 +35,8 @@ HISTOGRAMS: Final = {
     "explicit_bucket_histogram": False,
     "base2_exponential_bucket_histogram": True,
 }
+SILENT: Final = Wishes((View(aggregation=DropAggregation()),))  # measures nothing
+
 FILTERS: Final = {each.value: each for each in ExemplarFilter}
 
 

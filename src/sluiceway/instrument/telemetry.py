@@ -27,7 +27,7 @@ from .log_handler import LogHandler
 from .log_limits import LogLimits
 from .logger import LoggerProvider
 from .meter import Meter
-from .metric_settings import wishes_of
+from .metric_settings import SILENT, wishes_of
 from .observables import Answers, Observable
 from .propagators import propagator_of
 from .providers import MeterProvider, ScopeKey, TracerProvider, key_of, scope_of
@@ -178,8 +178,9 @@ class Telemetry:
         """A meter for a library or module; see ``tracer`` for the arguments."""
         scope = scope_of(name, version, schema_url, attributes)
         key = key_of(scope)
+        wishes = SILENT if self.disabled else self._wishes
         return self._meters.get(key) or self._meters.setdefault(
-            key, Meter(scope, self.clock, self._wishes)
+            key, Meter(scope, self.clock, wishes)
         )
 
     @cached_property
@@ -251,11 +252,11 @@ class Telemetry:
     def _points(
         self, answers: Mapping[Observable, Answers] | None
     ) -> Iterator[MetricPoint]:
-        for meter in [] if self.disabled else [*self._meters.values()]:
+        for meter in [*self._meters.values()]:
             yield from meter.collect(self.resource, answers)
 
     def _observables(self) -> list[Observable]:
-        meters = [] if self.disabled else [*self._meters.values()]
+        meters = [*self._meters.values()]
         return [asked for meter in meters for asked in meter.observables()]
 
     def after_fork(self) -> None:
