@@ -387,7 +387,7 @@ def size_of_value(value: Any) -> int:
         return len(value) + 4
     if isinstance(value, dict):
         return 4 + sum(
-            len(key) + 6 + size_of_value(item) for key, item in value.items()
+            size_of_value(key) + 2 + size_of_value(item) for key, item in value.items()
         )
     if isinstance(value, list | tuple):
         return 4 + sum(map(size_of_value, value))

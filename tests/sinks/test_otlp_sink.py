@@ -16,8 +16,12 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces
 from servers.http_peers import answering, status
 
 from sluiceway.errors import PartialError, PermanentError, TransientError
-from sluiceway.events import LogRecord, MetricPoint, Resource, Scope, Span
-from sluiceway.formats.otlp_protobuf import encode_response, encode_status
+from sluiceway.events import LogRecord, MetricPoint, Resource, Scope, Span, SpanEvent
+from sluiceway.formats.otlp_protobuf import (
+    decode_traces,
+    encode_response,
+    encode_status,
+)
 from sluiceway.sinks.otlp import OtlpSink
 from sluiceway.testing import ManualClock, stage_context
 
@@ -257,6 +261,25 @@ def test_a_signal_that_stalls_times_out_alone():
     assert isinstance(error, PartialError)
     assert {i: e.reason for i, e in error.failed.items()} == {1: "timeout"}
     assert isinstance(error.failed[1], TransientError)
+
+
+ENDLESS = []
+ENDLESS.append(ENDLESS)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"attributes": {1: "order"}},
+        {"attributes": {"k": ENDLESS}},
+        {"events": [SpanEvent("event", attributes={1: "order"}), None]},
+        {"trace_state": None},
+    ],
+)
+def test_a_span_whose_size_cannot_be_told_costs_its_neighbours_nothing(fields):
+    error, server = failure_of(status(200), [*spans(1, **fields), *spans(9)])
+    assert error is None
+    assert len(decode_traces(server.bodies[0])) == 10
 
 
 def test_nothing_to_send_sends_nothing():
