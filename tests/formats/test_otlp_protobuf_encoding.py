@@ -227,6 +227,30 @@ class Spiteful:
         raise RuntimeError
 
     __str__ = __int__ = __float__ = __bool__ = __len__ = __iter__ = __index__ = __hash__
+    __getitem__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__
+    encode = items = to_bytes = __format__ = __eq__
+
+
+class SpitefulText(Spiteful, str):
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+
+class SpitefulNumber(Spiteful, int):
+    __slots__ = ()
+    __hash__ = int.__hash__
+
+
+class SpitefulBytes(Spiteful, bytes):
+    __slots__ = ()
+
+
+class SpitefulList(Spiteful, list):
+    __slots__ = ()
+
+
+class SpitefulDict(Spiteful, dict):
+    __slots__ = ()
 
 
 JUNK = [
@@ -243,6 +267,14 @@ JUNK = [
     Spiteful(),
     {"a": Spiteful()},
     [Spiteful()],
+    SpitefulText("good"),
+    SpitefulNumber(1),
+    SpitefulBytes(b"12345678"),
+    SpitefulList([1]),
+    SpitefulDict({"a": 1}),
+    {SpitefulText("a"): 1, SpitefulNumber(1): "b"},
+    {"a": SpitefulText("good"), "b": SpitefulNumber(7), "c": SpitefulList([1])},
+    {"a": [SpitefulBytes(b"x"), {"d": SpitefulDict({"a": 1})}]},
 ]
 junk = st.integers(0, len(JUNK) - 1).map(JUNK.__getitem__)
 

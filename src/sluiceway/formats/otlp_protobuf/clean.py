@@ -27,7 +27,7 @@ from ...events import (
     Summary,
     Temporality,
 )
-from .values import text_of
+from .values import INT64, text_of
 
 KIND_OF_VALUE: Mapping[Any, MetricKind] = {
     Histogram: MetricKind.HISTOGRAM,
@@ -69,25 +69,32 @@ def text(value: Any) -> str:
 
 def identifier(value: Any, length: int) -> bytes:
     """An id of just that length, or none."""
-    fits = isinstance(value, bytes | bytearray) and len(value) == length
-    return bytes(value) if fits else b""
+    given = isinstance(value, bytes | bytearray)
+    plain = memoryview(value).tobytes() if given else b""
+    return plain if len(plain) == length else b""
 
 
 def attributes(value: Any) -> dict[str, Any]:
-    """Attributes, or none."""
-    return value if isinstance(value, dict) else {}
+    """Attributes whose keys are plain texts, or none."""
+    if not isinstance(value, dict):
+        return {}
+    try:
+        return {text_of(key): item for key, item in value.items()}
+    except Exception:  # noqa: BLE001 - a user's object may raise anything
+        return {}
 
 
 def parts(values: Any, kind: type[Any]) -> list[Any]:
     """Those elements of a list that are of ``kind``."""
-    if not isinstance(values, list | tuple):
-        return []
-    return [value for value in values if isinstance(value, kind)]
+    return [value for value in elements(values) if isinstance(value, kind)]
 
 
-def numbers(values: Any) -> list[Any]:
+def elements(values: Any) -> list[Any]:
     """A list; empty if it is none."""
-    return list(values) if isinstance(values, list | tuple) else []
+    try:
+        return list(values) if isinstance(values, list | tuple) else []
+    except Exception:  # noqa: BLE001 - a user's object may raise anything
+        return []
 
 
 def clean_resource(resource: Any) -> Resource:
@@ -216,8 +223,9 @@ def clean_value(value: Any) -> Any:
         return clean_exponential(value)
     if isinstance(value, Summary):
         return clean_summary(value)
-    if isinstance(value, int) and -(2**63) <= value < 2**63:
-        return int(value)
+    if isinstance(value, int):
+        exact = whole(value, INT64.start - 1, INT64.stop)
+        return exact if exact in INT64 else real(value)
     return real(value)
 
 
@@ -226,9 +234,9 @@ def clean_histogram(value: Histogram) -> Histogram:
     return Histogram(
         count=whole(value.count),
         sum=real(value.sum),
-        bucket_counts=[whole(count) for count in numbers(value.bucket_counts)],
+        bucket_counts=[whole(count) for count in elements(value.bucket_counts)],
         explicit_bounds=[
-            real(bound) or 0.0 for bound in numbers(value.explicit_bounds)
+            real(bound) or 0.0 for bound in elements(value.explicit_bounds)
         ],
         min=real(value.min),
         max=real(value.max),
@@ -254,7 +262,7 @@ def clean_buckets(buckets: Any) -> ExponentialBuckets:
     """Buckets that can be encoded; empty ones for something else."""
     if not isinstance(buckets, ExponentialBuckets):
         return ExponentialBuckets()
-    counts = [whole(count) for count in numbers(buckets.bucket_counts)]
+    counts = [whole(count) for count in elements(buckets.bucket_counts)]
     return ExponentialBuckets(int32(buckets.offset), counts)
 
 
@@ -262,7 +270,7 @@ def clean_summary(value: Summary) -> Summary:
     """A summary that can be encoded; only pairs are quantiles."""
     pairs = [
         (real(pair[0]) or 0.0, real(pair[1]) or 0.0)
-        for pair in parts(value.quantiles, tuple)
+        for pair in map(elements, parts(value.quantiles, tuple))
         if len(pair) == 2
     ]
     return Summary(whole(value.count), real(value.sum) or 0.0, pairs)

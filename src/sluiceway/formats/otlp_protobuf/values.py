@@ -20,9 +20,9 @@ INT64 = range(-(2**63), 2**63)
 
 
 def text_of(value: object) -> str:
-    """The text of an object that has no form of its own on the wire."""
+    """The plain text of an object that has no form of its own on the wire."""
     try:
-        return str(value)
+        return str.__str__(str(value))
     except Exception:  # noqa: BLE001 - a user's __str__ may raise anything
         return f"(unprintable {type(value).__name__})"
 
@@ -101,6 +101,14 @@ def dict_value(values: Any, depth: int = 0) -> bytes:
 
 def any_value(value: Any, depth: int = 0) -> bytes:
     """The AnyValue of any object, as this module's law says."""
+    try:
+        return value_by_type(value, depth)
+    except Exception:  # noqa: BLE001 - a class derived from ours may raise anything
+        return text_value(text_of(value))
+
+
+def value_by_type(value: Any, depth: int) -> bytes:
+    """The AnyValue in the form of the first type that ``value`` is of."""
     if isinstance(value, list | tuple):
         return list_value(value, depth)
     if isinstance(value, dict):

@@ -7,13 +7,16 @@ Source: OpenTelemetry protocol 1.11, ``opentelemetry/proto/metrics/v1/metrics.pr
 
 from __future__ import annotations
 
-from ...events import MetricKind, MetricPoint
+from typing import Final
+
+from ...events import MetricKind, MetricPoint, Temporality
 from .clean import clean_point
 from .envelope import attributes
 from .memo import Memo
 from .write_points import ENCODERS
 from .writing import UNENCODABLE, embedded, enum, text
 
+PLAIN: Final = frozenset({str, int, bool, bytes, MetricKind, Temporality})
 Key = tuple[str, str, str, int, int, bool, bytes]
 Metrics = dict[Key, tuple[bytes, list[bytes], bytes]]
 
@@ -43,6 +46,8 @@ def add_point(memo: Memo, point: MetricPoint, metrics: Metrics) -> None:
     body = embedded(b"\n", ENCODERS[point.kind](memo, point))
     found = metrics.get(key)
     if found is None:
+        if not PLAIN.issuperset(map(type, key)):
+            raise TypeError("a user's type may compare as it likes")
         metrics[key] = encode_head(point), [body], encode_end(point)
     else:
         found[1].append(body)

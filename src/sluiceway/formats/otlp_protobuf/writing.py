@@ -59,9 +59,9 @@ def embedded(tag: bytes, body: bytes) -> bytes:
 def utf8(text: str) -> bytes:
     """The text's bytes; lone surrogates, which UTF-8 has no form for, become ``?``."""
     try:
-        return text.encode()
+        return str.encode(text)  # not a method of a user's class derived from str
     except UnicodeEncodeError:
-        return text.encode("utf-8", "replace")
+        return str.encode(text, "utf-8", "replace")
 
 
 def text(tag: bytes, value: str) -> bytes:
