@@ -70,7 +70,8 @@ def test_an_overloaded_gateway_is_worth_another_try(status):
     error = outcome_of(answering(status, "busy", **{"Retry-After": "7"}))
     assert isinstance(error, TransientError)
     assert (error.reason, error.retry_after) == (f"http_{status}", 7.0)
-    assert f"answered {status}: busy" in str(error)
+    assert str(error).startswith("http://127.0.0.1:")
+    assert str(error).endswith(f"answered {status}: busy")
 
 
 @pytest.mark.parametrize("status", [301, 307, 400, 401, 404, 413])
@@ -111,9 +112,12 @@ def test_a_gateway_that_is_not_there_is_worth_another_try():
         async with opened(PushgatewaySink(url)) as sink:
             with pytest.raises(TransientError) as caught:
                 await sink.write([POINT])
-        return caught.value
+        return url, caught.value
 
-    assert asyncio.run(scenario()).reason == "connection"
+    url, error = asyncio.run(scenario())
+    assert error.reason == "connection"
+    assert str(error).startswith(f"no answer from {url}/metrics/job/sluiceway/")
+    assert str(error).endswith("the connection failed (Connection refused)")
 
 
 def test_a_delta_that_is_pushed_again_after_an_error_is_added_once():
@@ -158,6 +162,12 @@ def test_the_password_is_sent_and_shown_nowhere():
     assert not any(secret in texts for secret in ("hunter2", token, "abc123"))
 
 
+def test_a_bearer_token_that_the_gateway_repeats_is_shown_nowhere():
+    headers = {"Authorization": "Bearer hunter2secret"}
+    error = outcome_of(answering(401, "no token hunter2secret"), headers=headers)
+    assert str(error).endswith("answered 401: no token ***")
+
+
 def test_groups_that_cannot_be_deleted_are_logged_and_close_goes_on(caplog):
     async def answer(request):
         return web.Response(status=200 if request.method == "PUT" else 500)
@@ -165,7 +175,8 @@ def test_groups_that_cannot_be_deleted_are_logged_and_close_goes_on(caplog):
     with caplog.at_level(logging.WARNING):
         error = outcome_of(answer, delete_on_close=True)
     assert error is None
-    assert "groups were not deleted: the pushgateway answered 500" in caplog.text
+    assert "groups were not deleted: http://127.0.0.1:" in caplog.text
+    assert "answered 500" in caplog.text
 
 
 def test_a_closed_sink_says_so_and_can_open_again():

@@ -1,4 +1,4 @@
-"""The delivery core of the sinks that POST: one attempt, and what its answer means.
+"""The delivery core of the HTTP sinks: one attempt, and what its answer means.
 
 Law: an attempt ends as an ``Answer`` or as a ``TransientError``; redirects are not
 followed, no answer is read without a bound, and what is secret about a destination is
@@ -47,12 +47,14 @@ class Destination:
         shown: what of the address errors may show.
         headers: sent with each request.
         tls: what certificates to trust and to show; True for the system's defaults.
+        secrets: further words that no error may show.
     """
 
     url: str = field(repr=False)
     shown: str
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     tls: ssl.SSLContext | bool = field(default=True, repr=False)
+    secrets: Collection[str] = field(default=(), repr=False)
 
     def redact(self, words: str) -> str:
         """The words without any secret of this destination that they repeat."""
@@ -65,6 +67,7 @@ class Destination:
         user, password = url.user or "", url.password or ""
         pair = b64encode(f"{user}:{password}".encode()).decode()
         known = {pair, password, url.raw_password or "", url.raw_query_string}
+        known.update(self.secrets)
         if url.raw_path not in self.shown:
             known.add(url.raw_path)
         for value in self.headers.values():
@@ -106,9 +109,9 @@ class Answer:
 
 
 class HttpClient:
-    """Sends POST requests over connections that it keeps.
+    """Sends requests over connections that it keeps.
 
-    No request has a time-out of its own: whoever calls ``post`` bounds it.
+    No request has a time-out of its own: whoever calls ``send`` bounds it.
     """
 
     def __init__(self) -> None:
@@ -138,8 +141,14 @@ class HttpClient:
         if session is not None:
             await session.close()
 
-    async def post(
-        self, to: Destination, body: bytes, headers: Mapping[str, str], keep: int
+    async def send(
+        self,
+        to: Destination,
+        body: bytes,
+        headers: Mapping[str, str],
+        keep: int,
+        *,
+        method: str = "POST",
     ) -> Answer:
         """One request and its answer.
 
@@ -148,6 +157,7 @@ class HttpClient:
             body: what to send.
             headers: what describes the body.
             keep: bytes to read at most of a success's body; 0 does not wait for it.
+            method: ``"POST"`` by default.
 
         Raises:
             TransientError: no answer came: ``connection``, ``timeout``, ``tls`` or
@@ -161,7 +171,8 @@ class HttpClient:
         merged = CIMultiDict(to.headers)
         merged.update(headers)
         try:
-            async with self._session.post(
+            async with self._session.request(
+                method,
                 URL(to.url, encoded=True),
                 data=io.BytesIO(body) if len(body) > LARGE else body,
                 headers=merged,

@@ -246,7 +246,7 @@ class OtlpSink(Sink[Telemetry]):
         if compression == "gzip":
             body = await packed(body)
             headers["Content-Encoding"] = "gzip"
-        answer = await self._client.post(to, body, headers, MAX_ANSWER)
+        answer = await self._client.send(to, body, headers, MAX_ANSWER)
         self._requests += 1
         self._bytes_sent += len(body)
         words = judge(answer, to, len(events), self._clock.time_ns())

@@ -11,38 +11,29 @@ import os
 import socket
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from io import BytesIO
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
-import aiohttp
 from attrs import field, frozen
-from yarl import URL
 
 from ..batching import BatchBy
-from ..errors import (
-    ConfigurationError,
-    DeliveryError,
-    PermanentError,
-    TransientError,
-    nearest,
-)
+from ..clock import SYSTEM_CLOCK
+from ..errors import ConfigurationError, DeliveryError, PermanentError, nearest
 from ..events import NO_RESOURCE, MetricPoint, Resource
 from ..formats.prometheus_names import job_and_instance
 from ..formats.prometheus_text import Page, exposition
 from ..formats.pushgateway import check_grouping, gateway_address, grouping_path
-from ..formats.retry_after import seconds_asked
 from ..layers.retry import raise_failures
 from ..settings import Queue, Retry
 from ..stages import Sink, StageContext
+from .addresses import checked_headers
+from .http import Destination, HttpClient, failure_of
 from .latest import LatestState
 from .rendering import rendered
 
 DEFAULT_URL = "http://localhost:9091"
 DEFAULT_JOB = "sluiceway"
-LONGEST_ANSWER = 4096  # bytes of an answer that are read
-LONGEST_WORDS = 200  # characters of an answer that an error repeats
 CLOSE_SECONDS = 5.0
-USER_AGENT = "sluiceway"
+RETRYABLE: Final = frozenset({429, *range(500, 600)})
 QUEUE = Queue()
 BATCH = BatchBy(max_events=5000, flush_interval=1.0)
 RETRY = Retry()
@@ -119,21 +110,22 @@ class PushgatewaySink(Sink[MetricPoint]):
         self.retry = retry
         self.timeout = timeout
         self.url, found = gateway_address(url or DEFAULT_URL)
-        self._headers = request_headers(headers, basic_auth or found)
-        self._secrets = secrets_of(headers, basic_auth or found)
+        self._headers = checked_headers(headers or {}, "PushgatewaySink.headers")
+        self._basic_auth = basic_auth or found
         self._method = checked_method(method)
         self._job = job
         self._grouping = None if grouping is None else dict(grouping)
         self._delete_on_close = delete_on_close
         self._context: StageContext | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._clock = SYSTEM_CLOCK
+        self._client = HttpClient()
         self._groups: dict[str, LatestState] = {}
         self._pushes = 0
         self._superseded = 0
         check_labels(job, self._grouping)
 
     def __repr__(self) -> str:
-        state = "closed" if self._session is None else "open"
+        state = "open" if self._client.is_open else "closed"
         return f"<PushgatewaySink {self.url} {state} groups={len(self._groups)}>"
 
     def statistics(self) -> PushStatistics:
@@ -144,22 +136,16 @@ class PushgatewaySink(Sink[MetricPoint]):
     async def open(self, context: StageContext) -> None:
         """Get a connection pool; the gateway is not asked yet."""
         self._context = context
-        self._session = aiohttp.ClientSession(
-            headers=self._headers,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None),
-        )
+        self._clock = context.clock
+        await self._client.open()
 
     async def close(self) -> None:
         """Delete the groups if that was asked for, and let the connections go."""
-        session, self._session = self._session, None
-        if session is None:
-            return
         try:
-            if self._delete_on_close:
-                await self._delete_groups(session)
+            if self._delete_on_close and self._client.is_open:
+                await self._delete_groups()
         finally:
-            await session.close()
+            await self._client.close()
 
     async def write(self, events: list[MetricPoint]) -> None:
         """Push the groups that the points belong to.
@@ -220,58 +206,43 @@ class PushgatewaySink(Sink[MetricPoint]):
             return refused
         points = state.points()
         page = await rendered(points, lambda: exposition(points, taken=grouping))
-        await self._request(self._session, self._method, path, page)
+        await self._request(self._method, path, page)
         self._groups[path] = state
         self._pushes += 1
         self._superseded += update.superseded
         reasons = {id(points[at]): words for at, words in page.left_out.items()}
         return refused | left_out(reasons, state, events)
 
-    async def _delete_groups(self, session: aiohttp.ClientSession) -> None:
+    async def _delete_groups(self) -> None:
         """Delete what was pushed; a failure is logged, since nobody can mend it."""
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 for path in list(self._groups):
-                    await self._request(session, "DELETE", path)
+                    await self._request("DELETE", path)
                     del self._groups[path]
         except (DeliveryError, TimeoutError) as error:
             if self._context is not None:
                 words = str(error) or f"no answer within {CLOSE_SECONDS} s"
                 self._context.logger.warning("groups were not deleted: %s", words)
 
-    async def _request(
-        self,
-        session: aiohttp.ClientSession | None,
-        method: str,
-        path: str,
-        page: Page | None = None,
-    ) -> None:
+    async def _request(self, method: str, path: str, page: Page | None = None) -> None:
         """Ask the gateway once, and raise what its answer means."""
-        if session is None or self._context is None:
-            raise PermanentError(f"{self!r} is not open", reason="closed")
-        try:
-            async with session.request(
-                method,
-                URL(self.url + path, encoded=True),
-                data=BytesIO(page.body) if page else None,  # written piece by piece
-                headers={"Content-Type": page.content_type} if page else None,
-                allow_redirects=False,
-            ) as answer:
-                status, asked = answer.status, answer.headers.get("Retry-After")
-                words = await beginning_of(answer)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            trouble = f"the pushgateway at {self.url} could not be asked: {error!r}"
-            raise TransientError(self._hide(trouble), reason="connection") from None
-        wait = seconds_asked(asked, self._context.clock.time_ns())
-        refusal = refusal_of(status, self._hide(words), wait)
-        if refusal is not None:
-            raise refusal
-
-    def _hide(self, words: str) -> str:
-        """The words without any secret that an answer may repeat."""
-        for secret in self._secrets:
-            words = words.replace(secret, "***")
-        return words
+        to = destination(self.url + path, self._headers, self._basic_auth)
+        answer = await self._client.send(
+            to,
+            page.body if page else b"",
+            {"Content-Type": page.content_type} if page else {},
+            keep=0,
+            method=method,
+        )
+        if not answer.is_success:
+            raise failure_of(
+                answer,
+                to,
+                retryable=RETRYABLE,
+                words=answer.text() if answer.is_text else "",
+                now_ns=self._clock.time_ns(),
+            )
 
 
 def left_out(
@@ -295,55 +266,15 @@ def left_out(
     }
 
 
-def refusal_of(status: int, words: str, wait: float | None) -> DeliveryError | None:
-    """What an answer means: nothing for success, else the error to raise.
-
-    Args:
-        status: the answer's HTTP status.
-        words: the beginning of its body.
-        wait: seconds that it asks to wait, or None.
-    """
-    if status in (200, 202):
-        return None
-    short = " ".join(words.split())[:LONGEST_WORDS]
-    message = f"the pushgateway answered {status}: {short or 'without a word'}"
-    reason = f"http_{status}"
-    if status == 429 or status >= 500:
-        return TransientError(message, reason=reason, retry_after=wait)
-    return PermanentError(message, reason=reason)
-
-
-async def beginning_of(answer: aiohttp.ClientResponse) -> str:
-    """The first bytes of an answer's body as text."""
-    body = b""
-    while len(body) < LONGEST_ANSWER:
-        part = await answer.content.read(LONGEST_ANSWER - len(body))
-        if not part:
-            break
-        body += part
-    return body.decode("utf-8", "replace")
-
-
-def request_headers(
-    headers: Mapping[str, str] | None, basic_auth: tuple[str, str] | None
-) -> dict[str, str]:
-    """The headers of each request."""
-    known = {"User-Agent": USER_AGENT, **(headers or {})}
-    if basic_auth is not None:
-        known["Authorization"] = "Basic " + b64encode(
-            ":".join(basic_auth).encode()
-        ).decode("ascii")
-    return known
-
-
-def secrets_of(
-    headers: Mapping[str, str] | None, basic_auth: tuple[str, str] | None
-) -> list[str]:
-    """What must never be repeated, the longest first."""
-    known = {*(headers or {}).values()}
-    if basic_auth is not None:
-        known |= {basic_auth[1], b64encode(":".join(basic_auth).encode()).decode()}
-    return sorted((secret for secret in known if secret), key=len, reverse=True)
+def destination(
+    url: str, headers: Mapping[str, str], basic_auth: tuple[str, str] | None
+) -> Destination:
+    """The address of a group, and how to be let in there."""
+    if basic_auth is None:
+        return Destination(url=url, shown=url, headers=headers)
+    token = b64encode(":".join(basic_auth).encode()).decode("ascii")
+    known = {**headers, "Authorization": f"Basic {token}"}
+    return Destination(url=url, shown=url, headers=known, secrets=basic_auth[1:])
 
 
 def check_labels(job: str | None, grouping: Mapping[str, str] | None) -> None:

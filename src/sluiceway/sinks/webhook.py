@@ -126,7 +126,7 @@ class WebhookSink(Sink[Any]):
             "Content-Type": "application/json",
             **self._signed(message, now, body),
         }
-        answer = await self._client.post(self._to, body, headers, keep=0)
+        answer = await self._client.send(self._to, body, headers, keep=0)
         failure = None if answer.is_success else self._failure(answer)
         if not isinstance(failure, TransientError):
             self._messages.end(events)
