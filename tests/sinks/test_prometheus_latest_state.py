@@ -18,6 +18,7 @@ from sluiceway.events import (
 )
 from sluiceway.formats.histograms import added, explicit
 from sluiceway.formats.identity import identity_of
+from sluiceway.formats.prometheus_text import exposition
 from sluiceway.sinks.latest import LatestState
 
 SIZES = st.floats(1e-3, 1e3)
@@ -220,3 +221,71 @@ def single(value):
     return ExponentialHistogram(
         count=1, sum=value, scale=0, positive=ExponentialBuckets(index, [1])
     )
+
+
+class Spiteful:
+    """Raises from whatever is asked of it."""
+
+    def __hash__(self):
+        raise RuntimeError("spite")
+
+    __eq__ = __repr__ = __str__ = __bool__ = __int__ = __iter__ = __and__ = __hash__
+
+
+JUNK = [None, 5, -1.5, ["x"], {"a": 1}, b"\xff", object(), Spiteful()]
+FIELDS = MetricPoint.__struct_fields__
+
+
+def spoilt(field, junk):
+    good = MetricPoint(name="bad", value=1)
+    setattr(good, field, junk)
+    return good
+
+
+SPOILT = [spoilt(field, junk) for field in FIELDS for junk in JUNK]
+SPOILT += [MetricPoint(name="bad", value=1, resource=Resource(junk)) for junk in JUNK]
+SPOILT += [
+    MetricPoint(name="bad", value=1, resource=Resource({"service.name": junk}))
+    for junk in JUNK
+]
+SPOILT += [MetricPoint(name="bad", value=1, attributes={"k": junk}) for junk in JUNK]
+SPOILT += [delta(Histogram(bucket_counts=junk), 0, 1) for junk in JUNK]
+
+
+@pytest.mark.parametrize("openmetrics", [False, True])
+@pytest.mark.parametrize("bad", SPOILT, ids=range(len(SPOILT)))
+def test_a_point_of_wrong_types_costs_its_neighbours_nothing_now_and_later(
+    bad, openmetrics
+):
+    state, update = state_after(
+        MetricPoint(name="one", value=1), bad, MetricPoint(name="two", value=2)
+    )
+    assert set(update.refused) <= {1}
+    page = exposition(state.points(), openmetrics=openmetrics).body.decode()
+    assert "one 1.0\n" in page
+    assert "two 2.0\n" in page
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [("resource", None, "Resource"), ("name", ["x"], "str"), ("flags", "1", "int")],
+)
+def test_a_refused_point_is_told_which_field_is_wrong(field, value, expected):
+    _, update = state_after(spoilt(field, value))
+    words = f"a MetricPoint's {field} is {value!r}; expected {expected}"
+    assert str(update.refused[0]) == words
+    assert update.refused[0].reason == "malformed_point"
+
+
+def test_a_series_goes_on_after_a_point_that_cannot_be_added():
+    kind = MetricKind.HISTOGRAM
+    good = [
+        delta(Histogram(1, 1.0, [1, 0], [1.0]), at, at + 1, kind) for at in range(4)
+    ]
+    spoilt = Histogram(1, 1.0, [None, 0], [1.0])
+    state, update = state_after(*good[:2], delta(spoilt, 2, 3, kind), *good[2:])
+    assert list(update.refused) == [2]
+    assert state.points()[0].value.count == 4
+    state, update = state_after(delta(spoilt, 0, 1, kind), *good[1:])
+    assert update.refused == {}
+    assert state.points()[0].value.count == 3

@@ -204,6 +204,11 @@ def test_a_series_that_cannot_be_shown_is_logged_once_and_told(caplog):
     assert caplog.text.count("'shop.orders' is left out") == 1
 
 
+def test_a_description_that_is_no_text_does_not_spoil_the_page():
+    status, _, body = scraped([MetricPoint(name="a", value=1, description=5)])
+    assert (status, body) == (200, b"# HELP a 5\n# TYPE a gauge\na 1.0\n")
+
+
 def test_scopes_are_told_in_labels_if_asked_for():
     point = MetricPoint(name="a", value=1, scope=Scope("lib", "2"))
     _, _, body = scraped(

@@ -18,7 +18,7 @@ from sluiceway.errors import (
     PermanentError,
     TransientError,
 )
-from sluiceway.events import MetricKind, MetricPoint, Temporality
+from sluiceway.events import MetricKind, MetricPoint, Resource, Temporality
 from sluiceway.formats.retry_after import seconds_asked
 from sluiceway.sinks.pushgateway import PushgatewaySink
 
@@ -118,6 +118,25 @@ def test_a_gateway_that_is_not_there_is_worth_another_try():
     assert error.reason == "connection"
     assert str(error).startswith(f"no answer from {url}/metrics/job/sluiceway/")
     assert str(error).endswith("the connection failed (Connection refused)")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"resource": None},
+        {"scope": None},
+        {"name": ["x"]},
+        {"resource": Resource(10**99)},
+    ],
+)
+def test_a_point_of_wrong_types_is_rejected_alone(fields):
+    bad = MetricPoint(**{"name": "bad", "value": 1, **fields})
+    negative = MetricPoint(name="n", value=-1, kind=MetricKind.SUM, is_monotonic=True)
+    error = outcome_of(answering(200), events=[POINT, bad, negative, POINT])
+    assert {at: each.reason for at, each in error.failed.items()} == {
+        1: "malformed_point",
+        2: "not_exportable",
+    }
 
 
 def test_a_delta_that_is_pushed_again_after_an_error_is_added_once():

@@ -158,7 +158,7 @@ def job_and_instance(resource: Mapping[str, Any]) -> dict[str, str]:
 def label_value(value: Any) -> str:
     """The text of an attribute's value: itself, or JSON for all that is no text."""
     if isinstance(value, str):
-        return value if value.isascii() else encodable(value)
+        return value if type(value) is str and value.isascii() else encodable(value)
     if value is None:
         return ""
     try:
@@ -169,4 +169,4 @@ def label_value(value: Any) -> str:
 
 def encodable(text: str) -> str:
     """The text without what UTF-8 cannot say (lone surrogates), so that a page can."""
-    return text.encode("utf-8", "replace").decode()
+    return str.encode(text, "utf-8", "replace").decode()

@@ -8,6 +8,7 @@ OpenMetrics 1.0, OpenTelemetry specification ``metrics/sdk_exporters/prometheus`
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import cast
 
 from attrs import field, frozen
@@ -19,7 +20,7 @@ from prometheus_client.samples import Sample as LibrarySample
 
 from ..events import MetricPoint, Resource, Scope
 from .identity import identity_of
-from .prometheus_names import encodable, job_and_instance, labels_of
+from .prometheus_names import encodable, job_and_instance, label_value, labels_of
 from .prometheus_samples import Family, Sample, family_of, sample, samples_of
 
 OF_THE_FORMAT = frozenset({"le", "quantile"})
@@ -72,11 +73,10 @@ def exposition(
     )
     left_out: dict[int, str] = {}
     for index, point in enumerate(points):
-        if point.value is None or point.flags & NO_RECORDED_VALUE:
-            continue
         try:
-            builder.add(point)
-        except (ValueError, OverflowError, TypeError, AttributeError) as error:
+            if point.value is not None and not point.flags & NO_RECORDED_VALUE:
+                builder.add(point)
+        except Exception as error:  # noqa: BLE001 - whatever a user's object does
             left_out[index] = f"{point.name!r} is left out: {error}"
     return render(builder, left_out, openmetrics=openmetrics)
 
@@ -97,7 +97,11 @@ def render(
 def resources_of(points: Iterable[MetricPoint]) -> dict[bytes, Resource]:
     """The distinct resources; most points share the very object."""
     objects = {id(point.resource): point.resource for point in points}
-    return {identity_of(found.attributes): found for found in objects.values()}
+    resources: dict[bytes, Resource] = {}
+    for resource in objects.values():
+        with suppress(Exception):  # its points say why they are left out
+            resources[identity_of(resource.attributes)] = resource
+    return resources
 
 
 class PageBuilder(Collector):
@@ -133,14 +137,17 @@ class PageBuilder(Collector):
         samples = samples_of(point, family, strict=self._strict)
         self._check_names(family)
         labels = self._labels_of(point)
+        description = label_value(point.description) or encodable(point.name)
         self._claim_series(family, labels)
-        book = self._book_of(family, point.description or point.name)
+        book = self._book_of(family, description)
         book.series.append((labels, samples))
 
     def _add_targets(self, resources: Iterable[Resource]) -> None:
         family = Family("target", "", "info")
         for resource in resources:
-            labels = labels_of(resource.attributes, self._taken)
+            labels: dict[str, str] = {}
+            with suppress(Exception):  # the metrics are more than what they are about
+                labels = labels_of(resource.attributes, self._taken)
             if labels:
                 labels |= self._resource_labels(resource)
                 book = self._book_of(family, "What the metrics are about.")
@@ -195,7 +202,7 @@ class FamilyBook:
     def metric(self) -> Metric:
         """The family as the library writes it."""
         name, unit, kind = self.family.name, self.family.unit, self.family.type
-        metric = Metric(name, encodable(self.description), kind, unit)
+        metric = Metric(name, self.description, kind, unit)
         # One at a time: a list of all would cost long pauses for garbage collection.
         metric.samples = cast("list[LibrarySample]", self.samples())
         return metric

@@ -8,18 +8,28 @@ OpenTelemetry specification, ``metrics/data-model``, "Delta-to-Cumulative".
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 import msgspec
 from attrs import frozen
 
 from ..errors import PermanentError
-from ..events import MetricKind, MetricPoint, Temporality
+from ..events import MetricKind, MetricPoint, Resource, Scope, Temporality
 from ..formats.histograms import added
 from ..formats.identity import identity_of
 
 SeriesKey = tuple[str, bytes, str, bytes]
 NO_RECORDED_VALUE = 1
+FIELDS: Final[Mapping[str, type]] = {
+    "name": str,
+    "time_unix_nano": int,
+    "start_time_unix_nano": int,
+    "flags": int,
+    "resource": Resource,
+    "scope": Scope,
+}
+fields_of = attrgetter(*FIELDS)
 
 
 @frozen
@@ -65,8 +75,9 @@ class LatestState:
     def update(self, events: Iterable[Any]) -> Update:
         """Take points in.
 
-        A point without a recorded value ends its series. What is not a MetricPoint,
-        and a delta that came too late to be added, is refused.
+        A point without a recorded value ends its series. What is not a MetricPoint or
+        has fields of wrong types, and a delta that came too late to be added, is
+        refused.
         """
         superseded = 0
         refused: dict[int, Exception] = {}
@@ -76,6 +87,8 @@ class LatestState:
                 superseded += self._take(event, identities)
             except PermanentError as error:
                 refused[index] = error
+            except Exception as error:  # noqa: BLE001 - whatever a user's object does
+                refused[index] = malformed(f"fields cannot be read: {error!r}")
         return Update(superseded, refused)
 
     def _take(self, event: Any, identities: dict[int, bytes]) -> bool:
@@ -84,6 +97,7 @@ class LatestState:
             raise PermanentError(
                 f"expected a MetricPoint, got a {kind}", reason="not_a_metric"
             )
+        check_fields(event)
         key = key_of(event, identities)
         older = self._series.get(key)
         if event.value is None or event.flags & NO_RECORDED_VALUE:
@@ -93,13 +107,30 @@ class LatestState:
         return older is not None and older is not event and not is_delta(event)
 
 
+def check_fields(point: MetricPoint) -> None:
+    """Refuse a point whose series, or whose place in it, cannot be told."""
+    values = fields_of(point)
+    if all(map(isinstance, values, FIELDS.values())):
+        return
+    for (name, kind), value in zip(FIELDS.items(), values, strict=True):
+        if not isinstance(value, kind):
+            raise malformed(f"{name} is {value!r}; expected {kind.__name__}")
+
+
+def malformed(words: str) -> PermanentError:
+    """The error for a point that nothing can be made of."""
+    return PermanentError(f"a MetricPoint's {words}", reason="malformed_point")
+
+
 def key_of(point: MetricPoint, identities: dict[int, bytes]) -> SeriesKey:
     """The point's series; ``identities`` remembers resources, which points share."""
     resource = point.resource
     identity = identities.get(id(resource))
     if identity is None:
         identity = identities[id(resource)] = identity_of(resource.attributes)
-    return point.name, identity_of(point.attributes), point.scope.name, identity
+    # Plain texts: a user's class derived from str may compare as it likes.
+    name, scope = str(point.name), str(point.scope.name)
+    return name, identity_of(point.attributes), scope, identity
 
 
 def is_delta(point: MetricPoint) -> bool:
@@ -127,7 +158,7 @@ def successor(point: MetricPoint, older: MetricPoint | None) -> MetricPoint:
                 reason="out_of_order",
             )
         if start == last or not start or not last:
-            value = added(older.value, point.value)
+            value = sum_of(older.value, point.value)
             start = start if value is None else older.start_time_unix_nano
     # A gap, or buckets that cannot be added, start the series again.
     return msgspec.structs.replace(
@@ -136,3 +167,16 @@ def successor(point: MetricPoint, older: MetricPoint | None) -> MetricPoint:
         start_time_unix_nano=start,
         temporality=Temporality.CUMULATIVE,
     )
+
+
+def sum_of(older: Any, newer: Any) -> Any:
+    """Both values added up; None where they cannot be.
+
+    What cannot be added to itself is refused; else it is the older value that is bad,
+    and the series starts again.
+    """
+    try:
+        return added(older, newer)
+    except Exception:  # noqa: BLE001 - values of wrong types raise what they like
+        added(newer, newer)
+        return None

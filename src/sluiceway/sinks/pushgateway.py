@@ -11,6 +11,7 @@ import os
 import socket
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, Literal, get_args
 
 from attrs import field, frozen
@@ -185,9 +186,14 @@ class PushgatewaySink(Sink[MetricPoint]):
         return groups
 
     def _grouping_of(self, resource: Resource) -> dict[str, str]:
-        """The labels of the group for a resource's points."""
+        """The labels of the group for a resource's points.
+
+        A resource that cannot be read groups like none: the state refuses its points.
+        """
         own = self._context.resource if self._context is not None else None
-        known = job_and_instance(resource.attributes)
+        known: dict[str, str] = {}
+        with suppress(Exception):
+            known = job_and_instance(resource.attributes)
         known = known or job_and_instance((own or NO_RESOURCE).attributes)
         job = self._job if self._job is not None else known.get("job", DEFAULT_JOB)
         if self._grouping is not None:
@@ -211,7 +217,8 @@ class PushgatewaySink(Sink[MetricPoint]):
         self._pushes += 1
         self._superseded += update.superseded
         reasons = {id(points[at]): words for at, words in page.left_out.items()}
-        return refused | left_out(reasons, state, events)
+        taken = {at: point for at, point in enumerate(events) if at not in refused}
+        return refused | left_out(reasons, state, taken)
 
     async def _delete_groups(self) -> None:
         """Delete what was pushed; a failure is logged, since nobody can mend it."""
@@ -246,19 +253,18 @@ class PushgatewaySink(Sink[MetricPoint]):
 
 
 def left_out(
-    reasons: Mapping[int, str], state: LatestState, events: Sequence[Any]
+    reasons: Mapping[int, str], state: LatestState, taken: Mapping[int, MetricPoint]
 ) -> dict[int, Exception]:
     """The events whose series could not stand on the page, by index.
 
     Args:
         reasons: why, by the identity of the point in the state.
         state: what the page was made of.
-        events: what was written.
+        taken: what was written and taken into the state, by index.
     """
     if not reasons:
         return {}
-    points = {i: e for i, e in enumerate(events) if isinstance(e, MetricPoint)}
-    found = {index: id(state.latest_of(point)) for index, point in points.items()}
+    found = {index: id(state.latest_of(point)) for index, point in taken.items()}
     return {
         index: PermanentError(reasons[latest], reason="not_exportable")
         for index, latest in found.items()
