@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -203,7 +204,20 @@ def test_a_delay_beyond_the_deadline_is_not_waited_for(asked):
     assert patience.waited == []
 
 
-@pytest.mark.parametrize("asked", [-1.0, float("nan"), None, 0])
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [("17", 17.0), ("Tue, 14 Nov 2023 22:13:50 GMT", 30.0), (Decimal("1.5"), 1.5)],
+)
+def test_a_delay_is_understood_as_the_header_had_it(asked, seconds):
+    receiver = Receiver(TransientError(retry_after=asked))
+    layer, patience = retrying(receiver, chance=lambda: 0.0)
+    assert written(layer, [1]) is None
+    assert patience.waited == [seconds]
+
+
+@pytest.mark.parametrize(
+    "asked", [-1.0, float("nan"), None, 0, "soon", "-1", "", [], [5], object(), 1j]
+)
 def test_a_delay_that_means_nothing_is_ignored(asked):
     layer, patience = retrying(
         Receiver(TransientError(retry_after=asked)), chance=lambda: 0.5

@@ -87,7 +87,8 @@ class RetryLayer:
         self, attempt: int, failed: dict[int, Exception], last_start: float
     ) -> bool:
         """Wait before the next attempt; False if there is to be none."""
-        asked = max((retry_after_of(error) for error in failed.values()), default=0.0)
+        now_ns = self._clock.time_ns()
+        asked = max(retry_after_of(error, now_ns) for error in failed.values())
         wait = self._settings.wait_before(attempt, asked, self._chance())
         if self._clock.now() + wait > last_start:
             return False
@@ -114,10 +115,27 @@ def names_events(error: PartialError, count: int) -> bool:
     return all(isinstance(i, int) and 0 <= i < count for i in error.failed)
 
 
-def retry_after_of(error: Exception) -> float:
-    """Seconds that the receiver asked to wait, 0 if it did not."""
+def retry_after_of(error: Exception, now_ns: int) -> float:
+    """Seconds that the receiver asked to wait; 0 if it did not, or said nothing clear.
+
+    Args:
+        error: its ``retry_after`` is a number, or the text of a ``Retry-After`` header.
+        now_ns: nanoseconds since the epoch, for a text that is a date.
+    """
     asked = getattr(error, "retry_after", None)
-    return float(asked) if asked and asked > 0 else 0.0
+    try:
+        if isinstance(asked, str):
+            asked = seconds_in(asked, now_ns)
+        return max(0.0, float(asked or 0.0))
+    except Exception:  # noqa: BLE001 - a sink's own error may carry anything
+        return 0.0
+
+
+def seconds_in(header: str, now_ns: int) -> float | None:
+    """What the text of a header asks for; its reader is loaded for the first one."""
+    from ..formats.retry_after import seconds_asked  # noqa: PLC0415 - costs an import
+
+    return seconds_asked(header, now_ns)
 
 
 def raise_failures(failed: dict[int, Exception], count: int) -> None:
