@@ -7,10 +7,14 @@ import socket
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
+import attrs
 import pytest
+from programs import run_python
 from servers import http_peers as peers
 
+import sluiceway
 from sluiceway.errors import DeliveryError, PermanentError, TransientError
 from sluiceway.events import Span
 from sluiceway.sinks.otlp import OtlpSink
@@ -210,3 +214,28 @@ def test_what_is_left_at_exit_still_finds_its_way_when_threads_are_refused():
             return out.decode(), err.decode(), len(server.bodies)
 
     assert asyncio.run(scenario()) == ("sent\n", "", 1)
+
+
+BARE = """
+    import asyncio, sys
+
+    sys.path += sys.argv[1:]
+    from sluiceway.sinks import OtlpSink
+    from sluiceway.testing import stage_context
+
+    async def scenario():
+        sink = OtlpSink()
+        await sink.open(stage_context())
+        await sink.close()
+
+    asyncio.run(scenario())
+"""
+
+
+def test_a_sink_opens_where_the_package_is_copied_and_not_installed(tmp_path):
+    libraries = Path(attrs.__file__).parents[1]
+    for path in libraries.iterdir():
+        if "sluiceway" not in path.name:
+            (tmp_path / path.name).symlink_to(path)
+    sources = Path(sluiceway.__file__).parents[1]
+    run_python("-I", "-S", "-c", textwrap.dedent(BARE), str(sources), str(tmp_path))

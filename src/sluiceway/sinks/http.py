@@ -14,7 +14,6 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Collection, Mapping
-from importlib.metadata import version
 from typing import Final
 
 import aiohttp
@@ -24,6 +23,7 @@ from attrs import field, frozen
 from multidict import CIMultiDict
 from yarl import URL
 
+from .. import __version__
 from ..errors import ConfigurationError, DeliveryError, PermanentError, TransientError
 from ..formats.compression import compress
 from ..formats.retry_after import seconds_asked
@@ -127,7 +127,7 @@ class HttpClient:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(resolver=Resolver()),
             headers={
-                "User-Agent": f"sluiceway/{version('sluiceway')}",
+                "User-Agent": f"sluiceway/{__version__}",
                 "Accept-Encoding": "identity",
             },
             cookie_jar=aiohttp.DummyCookieJar(),
