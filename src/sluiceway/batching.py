@@ -12,7 +12,7 @@ from typing import Any
 from attrs import field, frozen
 
 from .chains import Composable
-from .settings import number
+from .settings import a_function, number
 from .stages import Accumulator, Batches
 
 
@@ -36,7 +36,7 @@ class BatchBy(Composable):
         default=None, validator=number(1, whole=True, optional=True)
     )
     flush_interval: float = field(default=1.0, validator=number(0))
-    size: Callable[[Any], int] | None = None
+    size: Callable[[Any], int] | None = field(default=None, validator=a_function)
 
 
 class Batcher(Accumulator[Any, Any]):

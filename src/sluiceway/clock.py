@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Final, Protocol
+
+from .errors import ConfigurationError
 
 
 class Timer(Protocol):
@@ -57,3 +59,20 @@ class SystemClock:
 
 
 SYSTEM_CLOCK: Clock = SystemClock()
+METHODS: Final = ("now", "time_ns", "call_at", "sleep")
+
+
+def checked_clock(clock: Any) -> Clock:
+    """``clock``, if it can be asked for the time.
+
+    Raises:
+        ConfigurationError: a method is missing, or it is a class.
+    """
+    able = all(callable(getattr(clock, name, None)) for name in METHODS)
+    if not able or isinstance(clock, type):
+        raise ConfigurationError(
+            f"Pipeline.clock is {clock!r}; expected a clock with now(), time_ns(), "
+            "call_at() and sleep()"
+        )
+    known: Clock = clock
+    return known

@@ -20,7 +20,7 @@ from ._engine.loops import ended, is_current, on_its_loop
 from ._engine.render import as_mermaid, as_text
 from ._engine.supervisor import Runtime
 from .chains import Composable
-from .clock import SYSTEM_CLOCK, Clock
+from .clock import SYSTEM_CLOCK, Clock, checked_clock
 from .errors import ConfigurationError, PipelineFailedError, PipelineStateError
 from .fork import follow_forks, keep_for_ever
 from .ledger import Ledger
@@ -78,7 +78,7 @@ class Pipeline:
         self.name = name
         self.drain_timeout = drain_timeout
         self._graph = build_graph(chains)
-        self._clock = clock
+        self._clock = checked_clock(clock)
         self._resource = resource
         self._drain_on_sigterm = drain_on_sigterm
         self._runtime: Runtime | None = None

@@ -39,6 +39,15 @@ def number(
     return check
 
 
+def a_function(owner: Any, attribute: Attribute[Any], value: Any) -> None:
+    """An attrs validator: a function of one event, or None."""
+    if value is not None and not callable(value):
+        raise ConfigurationError(
+            f"{type(owner).__name__}.{attribute.name} is {value!r}; "
+            "expected a function of one event or None"
+        )
+
+
 def is_number(value: object, low: float, high: float, *, whole: bool) -> bool:
     """Whether ``value`` is a number from ``low`` to ``high``, whole if asked."""
     kind = int if whole else (int, float)
@@ -89,7 +98,7 @@ class Queue:
     max_bytes: int | None = field(
         default=None, validator=number(1, whole=True, optional=True)
     )
-    size: Callable[[Any], int] | None = None
+    size: Callable[[Any], int] | None = field(default=None, validator=a_function)
 
 
 @frozen

@@ -23,7 +23,7 @@ from sluiceway import (
     source,
 )
 from sluiceway.sources import IterableSource
-from sluiceway.testing import CollectingSink
+from sluiceway.testing import CollectingSink, ManualClock
 
 NAN = math.nan
 
@@ -49,6 +49,8 @@ def piped(*stages):
         (lambda: Queue(capacity=True), "Queue.capacity", "True", "whole number"),
         (lambda: Queue(when_full="blok"), "Queue.when_full", "'blok'", "mean 'block'"),
         (lambda: Queue(max_bytes=0), "Queue.max_bytes", "0", "or None"),
+        (lambda: Queue(max_bytes=4, size=5), "Queue.size", "5", "a function of one"),
+        (lambda: BatchBy(size="x"), "BatchBy.size", "'x'", "a function of one event"),
         (lambda: BatchBy(0), "BatchBy.max_events", "0", "from 1"),
         (lambda: BatchBy(max_bytes=-1), "BatchBy.max_bytes", "-1", "from 1"),
         (lambda: BatchBy(flush_interval=-1), "flush_interval", "-1", "from 0"),
@@ -118,6 +120,21 @@ def test_a_pipeline_refuses_a_drain_timeout_that_is_no_time(seconds):
     chain = IterableSource([1]) >> CollectingSink()
     message = refused(lambda: Pipeline(chain, drain_timeout=seconds))
     assert f"Pipeline.drain_timeout is {seconds!r}" in message
+
+
+@pytest.mark.parametrize("clock", [5, None, math, ManualClock])
+def test_a_pipeline_refuses_a_clock_that_tells_no_time(clock):
+    chain = IterableSource([1]) >> CollectingSink()
+    message = refused(lambda: Pipeline(chain, clock=clock))
+    assert f"Pipeline.clock is {clock!r}" in message
+    assert "now(), time_ns(), call_at() and sleep()" in message
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "a\tb", "\x1b[2J", "\ud800", 5, ""])
+def test_a_name_that_no_graph_can_show_is_refused(name):
+    message = refused(lambda: piped(CollectingSink(name=name)))
+    assert f"CollectingSink.name is {name!r}" in message
+    assert "one line of text" in message
 
 
 @pytest.mark.parametrize("decorate", [source, processor, sampler, sink])

@@ -156,6 +156,19 @@ def test_a_route_without_a_stage_in_front_is_refused():
     assert "route" in refusal(route(str, {"a": CollectingSink()}))
 
 
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: best_effort(IterableSource([1]) >> CollectingSink()),
+        lambda: best_effort(IterableSource([1])) >> CollectingSink(),
+        lambda: merge(best_effort(IterableSource([1]))) >> CollectingSink(),
+    ],
+)
+def test_a_best_effort_without_a_stage_in_front_is_refused(build):
+    with pytest.raises(GraphError, match="needs a stage in front of it"):
+        Pipeline(build())
+
+
 def test_a_pipeline_of_nothing_is_refused():
     assert "at least one chain" in refusal()
 

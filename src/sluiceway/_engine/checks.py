@@ -39,7 +39,7 @@ def check_stage(stage: Any) -> None:
             "set it on the stage that follows"
         )
     if stage.name is not None:
-        expect(stage, "name", isinstance(stage.name, str) and stage.name, "a word")
+        expect(stage, "name", is_name(stage.name), "one line of text")
     if isinstance(stage, Worker):
         expect(stage, "workers", is_count(stage.workers), "a whole number from 1")
     if isinstance(stage, Accumulator) and getattr(stage, "workers", 1) != 1:
@@ -189,4 +189,9 @@ def expect(stage: Any, setting: str, right: object, expected: str) -> None:
 
 def label(stage: Any) -> str:
     """How an error calls a stage before the graph has named it."""
-    return stage.name or type(stage).__name__
+    return stage.name if is_name(stage.name) else type(stage).__name__
+
+
+def is_name(name: object) -> bool:
+    """Whether a graph can show a name."""
+    return isinstance(name, str) and name != "" and name.isprintable()

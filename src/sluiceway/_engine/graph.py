@@ -203,6 +203,8 @@ class Builder:
         self, part: FanOut | BestEffort, tails: list[Tail]
     ) -> list[Tail]:
         if isinstance(part, BestEffort):
+            if not tails:
+                raise GraphError("best_effort(...) needs a stage in front of it")
             marked = [Tail(tail.node, tail.arms, best_effort=True) for tail in tails]
             return self.place(part.branch, marked)
         return [end for branch in part.branches for end in self.place(branch, tails)]
