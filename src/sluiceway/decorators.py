@@ -10,7 +10,13 @@ from __future__ import annotations
 import functools
 import inspect
 from asyncio import CancelledError, current_task
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Iterable,
+)
 from contextlib import aclosing
 from operator import countOf, length_hint
 from types import AsyncGeneratorType, CoroutineType, GeneratorType, NoneType
@@ -21,6 +27,7 @@ from .stages import Processed, Processor, Sampler, Send, Sink, Source, Stage
 
 Function = Callable[..., Any]
 StageType = TypeVar("StageType", bound=Stage)
+ONE_EVENT = (dict, str, bytes)  # iterables whose parts are hardly events
 
 
 class StageFunction:
@@ -66,9 +73,14 @@ class FunctionSource(StageFunction, Source[Any]):
                 await send_all(produced, send)
         elif isinstance(produced, AsyncIterable):
             await send_all(produced, send)
-        else:
+        elif isinstance(produced, Iterable) and not isinstance(produced, ONE_EVENT):
             for item in produced:
                 await send(item if isinstance(item, list) else [item])
+        else:
+            raise TypeError(
+                f"source {self.name} returned {produced!r}; "
+                "yield its events, or return an iterable of them"
+            )
 
 
 async def send_all(produced: AsyncIterable[Any], send: Send[Any]) -> None:

@@ -11,15 +11,18 @@ from sluiceway import (
     Inlet,
     PartialError,
     Pipeline,
+    PipelineFailedError,
     PipelineStateError,
     Retry,
     Sampler,
     Sink,
+    Source,
     TransientError,
     processor,
     route,
     sampler,
     sink,
+    source,
 )
 from sluiceway.sources import IterableSource
 from sluiceway.testing import CollectingSink
@@ -146,9 +149,37 @@ def test_a_timeout_that_is_no_time_is_refused(run, ask, seconds):
     assert run(main()) == "running"
 
 
+@pytest.mark.parametrize("given", [None, 5, "abc", {"a": 1}])
+def test_a_source_function_that_does_not_yield_is_told_to(run, given):
+    @source
+    async def forgetful():
+        return given
+
+    with pytest.raises(PipelineFailedError) as caught:
+        run(Pipeline(forgetful >> CollectingSink()).run())
+    assert str(caught.value.__cause__) == (
+        f"source forgetful returned {given!r}; "
+        "yield its events, or return an iterable of them"
+    )
+
+
+@pytest.mark.parametrize("event", [{"a": 1}, "abc", b"abc"])
+def test_a_source_that_sends_one_event_without_a_list_is_told_to(run, event):
+    class Bare(Source):
+        async def run(self, send):
+            await send(event)
+
+    end = CollectingSink()
+    with pytest.raises(PipelineFailedError) as caught:
+        run(Pipeline(Bare() >> end).run())
+    assert isinstance(caught.value.__cause__, TypeError)
+    assert str(caught.value.__cause__).endswith("use send([event])")
+    assert end.events == []
+
+
 def test_a_source_that_yields_nothing_lets_others_run(run):
-    source = IterableSource([[]] * 3_000_000)
-    pipeline = Pipeline(source >> CollectingSink())
+    nothing = IterableSource([[]] * 3_000_000)
+    pipeline = Pipeline(nothing >> CollectingSink())
 
     async def main():
         async with pipeline:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..batch import Batch
-from ..decorators import unasked
+from ..decorators import ONE_EVENT, unasked
 from ..delivery import Delivery, DeliveryStatus
 from ..errors import PipelineStateError
 from .fanout import Outlet
@@ -56,7 +56,7 @@ class SourceWorker(Worker):
 
     async def send(self, events: Iterable[Any]) -> Delivery:
         """Hand events on; this is the ``send`` that a source is given."""
-        given = list(events)
+        given = events_in(events)
         count = len(given)
         if self._wants_delivery:
             delivery = Delivery(count)
@@ -133,6 +133,20 @@ class SourceWorker(Worker):
         """End of input."""
         self._open = False
         self._outlet.close()
+
+
+def events_in(given: Iterable[Any]) -> list[Any]:
+    """What was given to ``send``, in a list of its own.
+
+    Raises:
+        TypeError: it is one event.
+    """
+    if isinstance(given, ONE_EVENT):
+        raise TypeError(
+            f"send takes a list of events, not a {type(given).__name__}; "
+            "use send([event])"
+        )
+    return list(given)
 
 
 class UntrackedDelivery(Delivery):
