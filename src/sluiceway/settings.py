@@ -7,6 +7,7 @@ field, the value and what was expected. Durations are seconds.
 from __future__ import annotations
 
 import math
+import os
 import random
 from collections.abc import Callable
 from typing import Any, Literal, get_args
@@ -37,6 +38,21 @@ def number(
             )
 
     return check
+
+
+def checked_path(setting: str, path: Any) -> Any:
+    """``path``, if it is one.
+
+    Args:
+        setting: whose it is, for the error, such as ``"JsonLinesSink.path"``.
+        path: a text or a path object.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigurationError(f"{setting} is {path!r}; expected the path of a file")
+    return path
 
 
 def a_function(owner: Any, attribute: Attribute[Any], value: Any) -> None:

@@ -202,3 +202,11 @@ def test_it_conforms(tmp_path):
         alerts(5),
         arrived=lambda sink: read(sink.path),
     )
+
+
+@pytest.mark.parametrize("path", [5, None, b"x.jsonl", ["x.jsonl"]])
+def test_what_is_no_path_is_refused_by_name(path):
+    with pytest.raises(ConfigurationError) as caught:
+        JsonLinesSink(path)
+    words = f"JsonLinesSink.path is {path!r}; expected the path of a file"
+    assert str(caught.value) == words

@@ -134,3 +134,11 @@ def test_its_file_is_closed_again(tmp_path):
         return file.closed
 
     assert asyncio.run(main())
+
+
+@pytest.mark.parametrize("path", [5, None, b"x.jsonl", ["x.jsonl"]])
+def test_what_is_no_path_is_refused_by_name(path):
+    with pytest.raises(ConfigurationError) as caught:
+        JsonLinesSource(path)
+    words = f"JsonLinesSource.path is {path!r}; expected the path of a file"
+    assert str(caught.value) == words

@@ -27,7 +27,7 @@ from ..errors import (
     TransientError,
 )
 from ..formats.json_events import encode_event
-from ..settings import Queue, Retry
+from ..settings import Queue, Retry, checked_path
 from ..sources.json_lines import close_on_thread, open_on_thread
 from ..stages import Sink, StageContext
 
@@ -71,7 +71,7 @@ class JsonLinesSink(Sink[Any]):
         batch: BatchBy | None = None,
         retry: Retry | None = Retry(),  # noqa: B008 - frozen
     ) -> None:
-        self.path = Path(path)
+        self.path = Path(checked_path("JsonLinesSink.path", path))
         self.name = name
         self.queue = queue or Queue()
         self.batch = batch

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from attrs import field, frozen
 
 from ..errors import ConfigurationError, nearest
+from ..settings import checked_path
 from .addresses import HEADER_NAME, checked_headers, without_user, wrong_with
 
 Compression = Literal["none", "gzip"]
@@ -245,6 +246,10 @@ def checked(given: Given) -> Given:
             f"'none'{nearest(given.compression, words)}"
         )
     check_timeout(given.timeout)
+    for file in ("certificate", "client_certificate", "client_key"):
+        path = getattr(given, file)
+        if path is not None:
+            checked_path(f"OtlpSink.{file}", path)
     if given.client_key is not None and given.client_certificate is None:
         raise ConfigurationError("OtlpSink.client_key needs a client_certificate")
     return given

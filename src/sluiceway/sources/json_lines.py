@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, TypeVar
@@ -13,7 +14,7 @@ from attrs import define, field
 
 from ..errors import ConfigurationError, PermanentError, PipelineStateError
 from ..formats.json_events import decode_event
-from ..settings import number, one_of
+from ..settings import checked_path, number, one_of
 from ..stages import Send, Source, StageContext
 
 FileType = TypeVar("FileType")
@@ -42,6 +43,11 @@ DECODERS: Final[dict[str, Callable[[bytes], Any]]] = {
 }
 
 
+def path_of(path: str | os.PathLike[str]) -> Path:
+    """The path of the file to read, checked."""
+    return Path(checked_path("JsonLinesSource.path", path))
+
+
 @define(eq=False, slots=False)
 class JsonLinesSource(Source[Any]):
     """Reads a JSON Lines file to its end, off the event loop.
@@ -62,7 +68,7 @@ class JsonLinesSource(Source[Any]):
         ConfigurationError: a wrong setting; at ``open``, a file that cannot be read.
     """
 
-    path: Path = field(converter=Path)
+    path: Path = field(converter=path_of)
     decode: Decode = field(default="event", kw_only=True, validator=one_of(Decode))
     name: str | None = field(default=None, kw_only=True)
     batch_size: int = field(default=512, kw_only=True, validator=number(1, whole=True))
