@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 import socket
 import urllib.parse
 from functools import partial
@@ -233,10 +234,21 @@ def test_a_port_that_is_taken_is_named_and_nothing_is_left_open():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"port": -1}, {"port": 70000}, {"port": True}, {"path": "metrics"}]
+    "settings",
+    [
+        {"port": -1},
+        {"port": 70000},
+        {"port": True},
+        {"path": "metrics"},
+        {"path": "/{metrics}"},
+        {"path": None},
+        {"host": 9464},
+    ],
 )
 def test_an_address_that_cannot_be_served_is_refused(settings):
-    with pytest.raises(ConfigurationError, match="expected"):
+    ((name, value),) = settings.items()
+    words = re.escape(f"PrometheusSink.{name} is {value!r}; expected")
+    with pytest.raises(ConfigurationError, match=words):
         PrometheusSink(**settings)
 
 

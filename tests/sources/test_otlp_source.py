@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 from servers.polling import eventually_async
 
-from sluiceway.delivery import Delivery, DeliveryStatus
-from sluiceway.errors import ConfigurationError
+from sluiceway.delivery import Delivery, DeliveryStatus, Outcome
+from sluiceway.errors import ConfigurationError, TransientError
 from sluiceway.events import LogRecord, MetricPoint, Span
 from sluiceway.formats.otlp_protobuf import (
     decode_response,
@@ -22,7 +22,9 @@ from sluiceway.formats.otlp_protobuf import (
     encode_metrics,
     encode_traces,
 )
+from sluiceway.sinks.prometheus import PrometheusSink
 from sluiceway.sources.otlp import OtlpSource
+from sluiceway.sources.otlp_answers import RefusedError, outcome_answer
 from sluiceway.testing import stage_context
 
 PROTOBUF = "application/x-protobuf"
@@ -242,6 +244,14 @@ def test_with_ack_delivered_the_outcome_decides(endings, expected):
         assert "the sink's words" in decode_status(answer)[1]
 
 
+@pytest.mark.parametrize("error", [None, TransientError()])
+def test_a_loss_without_words_is_told_by_its_counts(error):
+    outcome = Outcome(E, delivered=4, dropped=2, errored=1, error=error)
+    words = "not delivered: 2 dropped, 1 errored, 0 rejected"
+    with pytest.raises(RefusedError, match=words):
+        outcome_answer(outcome)
+
+
 def test_with_ack_delivered_some_rejections_are_a_partial_success():
     options = {"ack": "delivered"}
     status, _, answer, _ = exchange(endings=[(D, 2), (R, 1)], options=options)
@@ -388,6 +398,23 @@ def test_a_port_in_use_is_told_at_open_and_leaves_nothing_behind():
     assert "closed" in asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("no-such-host.invalid", r"\((?!Unknown error).+\)$"),
+        ("a" * 100, r"\(.+\)$"),
+        ("203.0.113.1", r"\(Cannot assign requested address\)$"),
+    ],
+)
+@pytest.mark.parametrize("make", [OtlpSource, PrometheusSink])
+def test_a_host_that_cannot_be_listened_on_is_told_with_the_systems_words(
+    make, host, words
+):
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        asyncio.run(make(host=host, port=0).open(stage_context()))
+    assert str(caught.value).startswith(f"{make.__name__} cannot listen on {host}:0 (")
+
+
 async def converse(port, data, *, more=None):
     """What a raw client reads until the server closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -459,6 +486,7 @@ def test_a_send_that_fails_is_a_500_and_is_logged(caplog):
 @pytest.mark.parametrize(
     ("setting", "value", "words"),
     [
+        ("host", 4318, "OtlpSource.host is 4318; expected an address such as"),
         ("port", 65536, "OtlpSource.port is 65536"),
         ("port", "4318", "OtlpSource.port is '4318'"),
         ("max_body", 0, "OtlpSource.max_body is 0"),

@@ -1,4 +1,4 @@
-"""What a request can be addressed with, and what of that may be shown.
+"""What can be addressed and listened on, and what of that may be shown.
 
 Law: pure. User, password, query and fragment of an address are secret; so are the
 values of headers.
@@ -6,6 +6,8 @@ values of headers.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,6 +19,7 @@ HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 HOST_PART: Final = re.compile(r"([^/]*//)?[^/]*")
 USER_INFO: Final = re.compile(r"[^/\s]*@")
+ANOTHER_PORT_HELPS: Final = frozenset({errno.EADDRINUSE, errno.EACCES})
 
 
 def wrong_with(url: Any) -> str | None:
@@ -77,3 +80,46 @@ def checked_headers(headers: Mapping[str, str], owner: str) -> dict[str, str]:
                 f"{owner}[{name!r}] is no header value; expected one line of text"
             )
     return dict(headers)
+
+
+def checked_host(setting: str, host: Any) -> str:
+    """``host``, if it can be the name of an address to listen on.
+
+    Args:
+        setting: whose it is, for the error, such as ``"OtlpSource.host"``.
+        host: a name or an IP address.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if not isinstance(host, str):
+        raise ConfigurationError(
+            f"{setting} is {host!r}; expected an address such as '127.0.0.1'"
+        )
+    return host
+
+
+def cannot_listen(
+    owner: str, host: str, port: int, error: OSError | ValueError
+) -> ConfigurationError:
+    """The error for an address that cannot be had.
+
+    Args:
+        owner: the stage that wanted it.
+        host: the address.
+        port: the port, 0 for any.
+        error: what the system said.
+    """
+    hint = ""
+    if getattr(error, "errno", None) in ANOTHER_PORT_HELPS:
+        hint = "; port=0 picks a free port"
+    return ConfigurationError(
+        f"{owner} cannot listen on {host}:{port} ({system_words(error)}){hint}"
+    )
+
+
+def system_words(error: Exception) -> str:
+    """What the system says went wrong, or at least the error's class."""
+    number = getattr(error, "errno", None) or 0
+    words = getattr(error, "strerror", None)
+    return os.strerror(number) if number > 0 else words or type(error).__name__

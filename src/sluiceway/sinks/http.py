@@ -27,6 +27,7 @@ from .. import __version__
 from ..errors import ConfigurationError, DeliveryError, PermanentError, TransientError
 from ..formats.compression import compress
 from ..formats.retry_after import seconds_asked
+from .addresses import system_words
 
 FilePath = str | os.PathLike[str]
 
@@ -228,16 +229,9 @@ def no_answer(to: Destination, error: Exception) -> TransientError:
         why, reason = "what it answers is not HTTP/1.1", "not_http"
     else:
         why, reason = "the connection failed", "connection"
-    message = f"no answer from {to.shown}: {why} ({detail_of(error)})"
+    detail = system_words(getattr(error, "os_error", error))
+    message = f"no answer from {to.shown}: {why} ({detail})"
     return TransientError(to.redact(message), reason=reason)
-
-
-def detail_of(error: Exception) -> str:
-    """What the system says went wrong, or at least the error's class."""
-    cause = getattr(error, "os_error", error)
-    number = getattr(cause, "errno", None) or 0
-    words = getattr(cause, "strerror", None)
-    return os.strerror(number) if number > 0 else words or type(cause).__name__
 
 
 def failure_of(

@@ -7,7 +7,6 @@ outlives a close, so that counters go on when the sink opens again.
 from __future__ import annotations
 
 import gzip
-import os
 from collections.abc import Mapping
 from logging import Logger
 
@@ -21,6 +20,7 @@ from ..formats.prometheus_text import Page, exposition
 from ..layers.retry import raise_failures
 from ..settings import Queue
 from ..stages import Sink, StageContext
+from .addresses import cannot_listen, checked_host
 from .latest import LatestState
 from .rendering import rendered
 
@@ -94,7 +94,7 @@ class PrometheusSink(Sink[MetricPoint]):
         check_address(port, path)
         self.name = name
         self.queue = queue
-        self.host = host
+        self.host = checked_host("PrometheusSink.host", host)
         self.path = path
         self._asked_port = port
         self._bound_port: int | None = None
@@ -143,10 +143,9 @@ class PrometheusSink(Sink[MetricPoint]):
             await web.TCPSite(runner, self.host, self._asked_port).start()
         except BaseException as error:
             await runner.cleanup()
-            if isinstance(error, OSError):
-                raise ConfigurationError(
-                    f"PrometheusSink cannot listen on {self.host}:{self._asked_port} "
-                    f"({os.strerror(error.errno or 0)}); port=0 picks a free port"
+            if isinstance(error, OSError | ValueError):
+                raise cannot_listen(
+                    "PrometheusSink", self.host, self._asked_port, error
                 ) from error
             raise
         self._runner = runner
@@ -230,7 +229,10 @@ def check_address(port: int | None, path: str) -> None:
     whole = isinstance(port, int) and not isinstance(port, bool)
     if port is not None and not (whole and 0 <= port <= 65535):
         raise ConfigurationError(
-            f"port is {port!r}; expected a whole number from 0 to 65535 or None"
+            f"PrometheusSink.port is {port!r}; "
+            "expected a whole number from 0 to 65535 or None"
         )
-    if not path.startswith("/") or "{" in path or "}" in path:
-        raise ConfigurationError(f"path is {path!r}; expected one like '/metrics'")
+    if not isinstance(path, str) or not path.startswith("/") or {"{", "}"} & {*path}:
+        raise ConfigurationError(
+            f"PrometheusSink.path is {path!r}; expected one like '/metrics'"
+        )

@@ -8,7 +8,6 @@ Source: OpenTelemetry protocol 1.11, ``docs/specification.md``, "OTLP/HTTP".
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from logging import getLogger
@@ -28,6 +27,7 @@ from ..formats.otlp_protobuf import (
     decode_metrics,
     decode_traces,
 )
+from ..sinks.addresses import cannot_listen, checked_host
 from ..stages import Send, Source, StageContext
 from .otlp_answers import (
     RefusedError,
@@ -106,7 +106,7 @@ class OtlpSource(Source[Telemetry]):
         name: str | None = None,
     ) -> None:
         self.name = name
-        self.host = host
+        self.host = checked_host("OtlpSource.host", host)
         self._wanted_port = checked_number("port", port, 0, 65535)
         self._port = self._wanted_port
         self._max_body = checked_number("max_body", max_body, 1)
@@ -163,10 +163,9 @@ class OtlpSource(Source[Telemetry]):
             await web.TCPSite(runner, self.host, self._wanted_port).start()
         except BaseException as error:
             await runner.cleanup()
-            if isinstance(error, OSError):
-                raise ConfigurationError(
-                    f"OtlpSource cannot listen on {self.host}:{self._wanted_port} "
-                    f"({os.strerror(error.errno or 0)}); port=0 picks a free port"
+            if isinstance(error, OSError | ValueError):
+                raise cannot_listen(
+                    "OtlpSource", self.host, self._wanted_port, error
                 ) from error
             raise
         self._runner = runner

@@ -71,12 +71,21 @@ def outcome_answer(outcome: Outcome) -> web.Response:
         RefusedError: not all were delivered and trying again can help; or all were
             rejected.
     """
-    words = str(outcome.error or "")
+    words = words_of(outcome)
     if outcome.dropped or outcome.errored:
         raise RefusedError(503, f"not delivered: {words}")
     if outcome.rejected and not outcome.delivered:
         raise RefusedError(400, f"rejected: {words}")
     return success(outcome.rejected, words if outcome.rejected else "")
+
+
+def words_of(outcome: Outcome) -> str:
+    """The first error's words; without any, how many events were lost and how."""
+    said = "" if outcome.error is None else str(outcome.error)
+    return said or (
+        f"{outcome.dropped} dropped, {outcome.errored} errored, "
+        f"{outcome.rejected} rejected"
+    )
 
 
 def refusal_answer(request: web.Request, refusal: RefusedError) -> web.Response:
