@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 import aiohttp
 import pytest
 from servers.polling import eventually_async
+from waiting import turns
 
 from sluiceway.delivery import Delivery, DeliveryStatus, Outcome
 from sluiceway.errors import ConfigurationError, TransientError
@@ -445,6 +446,20 @@ def test_a_client_that_drips_its_body_is_a_408():
             return await converse(source.port, HEAD, more=b"x")
 
     assert asyncio.run(scenario()).startswith(b"HTTP/1.1 408")
+
+
+def test_a_client_that_left_after_a_408_is_forgotten_at_close():
+    async def scenario():
+        async with serving(Taker(), read_timeout=0.1) as (source, _):
+            reader, writer = await asyncio.open_connection("127.0.0.1", source.port)
+            writer.write(HEAD + b"only the beginning")
+            status = await reader.readline()
+            writer.close()
+            await writer.wait_closed()
+            await turns(20)
+        return status, asyncio.all_tasks() - {asyncio.current_task()}
+
+    assert asyncio.run(scenario()) == (b"HTTP/1.1 408 Request Timeout\r\n", set())
 
 
 @pytest.mark.parametrize("data", [b"", b"POST /v1/tra", HEAD[:-4]])

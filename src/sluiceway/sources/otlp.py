@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from logging import getLogger
 from types import TracebackType
 from typing import Any, Final, Literal, get_args
+from weakref import WeakSet
 
 from aiohttp import web
 from anyio import CapacityLimiter, to_thread
@@ -150,6 +151,7 @@ class OtlpSource(Source[Telemetry]):
         self._stopped = asyncio.Event()
         self._arriving = Presence()
         self._handing_over = Presence()
+        self._talks: WeakSet[asyncio.Task[None]] = WeakSet()
         self._decoders = CapacityLimiter(1)  # more would only share the interpreter
         runner = web.AppRunner(
             self._application(),
@@ -199,11 +201,23 @@ class OtlpSource(Source[Telemetry]):
         self._port = self._wanted_port
         if runner is not None:
             await runner.cleanup()
+            await self._end_talks()
+
+    async def _end_talks(self) -> None:
+        """End the tasks of connections that the server knows no more.
+
+        One whose client went away before all of its body had come waits for the rest.
+        """
+        talks = [task for task in self._talks if not task.done()]
+        for task in talks:
+            task.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
 
     # What a request goes through.
 
     async def _handle(self, request: web.Request) -> web.Response:
         """Answer one request; whatever goes wrong has an answer too."""
+        self._talks.add(request.task)
         try:
             response = await self._receive(request)
         except RefusedError as refusal:
