@@ -134,3 +134,28 @@ asyncio.run(receive_and_run())
     done = run_example("-c", program)
     assert done.returncode == 0, done.stderr
     assert "0 lost; balanced" in done.stdout
+
+
+def test_the_instruments_of_the_readme_deliver_to_a_receiver():
+    (block,) = [each for each in BLOCKS if "telemetry.install()" in each]
+    program = f"""
+import asyncio, os
+from sluiceway import Pipeline
+from sluiceway.sources import OtlpSource
+from sluiceway.testing import CollectingSink
+
+async def receive_and_run():
+    source, received = OtlpSource(port=0), CollectingSink()
+    async with Pipeline(source >> received):
+        os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{{source.port}}"
+        names = {{"__name__": "readme"}}
+        exec({block!r}, names)
+        await names["main"]()
+    told = {{getattr(e, "name", getattr(e, "body", None)) for e in received.events}}
+    wanted = {{"orders", "checkout.duration", "card declined", "process.cpu.time"}}
+    assert wanted <= told, told
+
+asyncio.run(receive_and_run())
+"""
+    done = run_example("-c", program)
+    assert done.returncode == 0, done.stderr
