@@ -569,6 +569,28 @@ def test_a_lifespan_passes_through(run):
     assert told == [("lifespan", {"type": "lifespan.startup"})]
 
 
+def test_a_server_that_raises_as_it_sends_has_lost_its_client(run):
+    """As ASGI has it since version 2.4."""
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message):
+        raise ConnectionResetError("gone")
+
+    async def main():
+        async with telling() as told:
+            scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+            with pytest.raises(ConnectionResetError, match="gone"):
+                await AsgiMiddleware(app, told.telemetry)(scope, None, send)
+        return told
+
+    span = run(main()).span()
+    assert span.attributes["error.type"] == "client_disconnected"
+    assert "http.response.status_code" not in span.attributes
+    assert span.status_code is StatusCode.UNSET
+
+
 def test_trailers_end_a_response_that_announces_them(run):
     order = []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import aiohttp
 import pytest
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI, Response, WebSocket
 from servers.web_servers import telling, uvicorn_serving
 
 from sluiceway.events import StatusCode
@@ -26,6 +26,10 @@ def application(told):
     @app.websocket("/closed")
     async def refuse(websocket: WebSocket):
         await websocket.close()
+
+    @app.websocket("/denied")
+    async def deny(websocket: WebSocket):
+        await websocket.send_denial_response(Response(status_code=401))
 
     @app.websocket("/listening")
     async def listen(websocket: WebSocket):
@@ -71,7 +75,8 @@ def test_a_session_is_one_span_from_its_handshake_to_its_end(run):
     assert told.points("http.server.active_requests") == {}
 
 
-def test_a_refused_handshake_is_a_403(run):
+@pytest.mark.parametrize(("path", "status"), [("/closed", 403), ("/denied", 401)])
+def test_a_refused_handshake_has_the_status_of_its_refusal(run, path, status):
     async def main():
         async with (
             telling() as told,
@@ -79,11 +84,11 @@ def test_a_refused_handshake_is_a_403(run):
             aiohttp.ClientSession() as client,
         ):
             with pytest.raises(aiohttp.WSServerHandshakeError):
-                await client.ws_connect(f"ws://{at}/closed")
+                await client.ws_connect(f"ws://{at}{path}")
         return told
 
     span = run(main()).span()
-    assert span.attributes["http.response.status_code"] == 403
+    assert span.attributes["http.response.status_code"] == status
     assert span.status_code is StatusCode.UNSET
 
 

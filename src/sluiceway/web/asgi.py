@@ -191,19 +191,20 @@ class Exchange:
 
     def end(self, error: BaseException | None = None) -> None:
         """The response is complete, or the application has returned or raised."""
+        if self._request.ended:
+            return
         if self._closing in CLOSED_NORMALLY and hasattr(error, "code"):
             error = None
         status = self._status
         if status is None and not self._client_left:
             status = assumed_status(error)
-        if not self._request.ended:
-            self._request.end(
-                status,
-                route=self._route(),
-                version=self._scope.get("http_version"),
-                error=error,
-                client_left=self._client_left,
-            )
+        self._request.end(
+            status,
+            route=self._route(),
+            version=self._scope.get("http_version"),
+            error=error,
+            client_left=self._client_left,
+        )
 
     def _route(self) -> str | None:
         try:

@@ -126,7 +126,7 @@ class ServerRequest:
         error: BaseException | None = None,
         client_left: bool = False,
     ) -> None:
-        """The response has been sent, or will never be; only the first call counts.
+        """The response has been sent, or will never be; to be told once.
 
         Args:
             status: the response's, None if there was none.
@@ -135,8 +135,6 @@ class ServerRequest:
             error: what the application raised instead of answering.
             client_left: it did not wait for the end of the response.
         """
-        if self.ended:
-            return
         self.ended = True
         told = outcome(status, error, client_left=client_left)
         if route:
