@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..batch import Batch
-from ..decorators import unasked
+from ..calls import unasked
 from ..delivery import DeliveryStatus
 from ..stages import Accumulator, Batches
 from .claims import ClaimLine

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from ..batch import Batch
-from ..decorators import unasked
+from ..calls import unasked
 from ..delivery import DELIVERED, DeliveryStatus
 from ..errors import PartialError
 from .books import failures_of

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..batch import Batch
-from ..decorators import ONE_EVENT, unasked
+from ..calls import ONE_EVENT, unasked
 from ..delivery import Delivery, DeliveryStatus
 from ..errors import PipelineStateError
 from .fanout import Outlet

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from ..batch import Batch, carry_claims
-from ..decorators import is_async, unasked
+from ..calls import is_async, unasked
 from ..delivery import DELIVERED
 from ..errors import PartialError
 from ..stages import Processed

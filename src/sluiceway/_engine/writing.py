@@ -9,8 +9,9 @@ from typing import Any
 from attrs import evolve
 
 from ..batching import Batcher
+from ..calls import is_async
 from ..clock import Clock
-from ..decorators import AsyncFunctionSink, is_async
+from ..decorators import AsyncFunctionSink
 from ..layers import Write
 from ..layers.retry import RetryLayer
 from ..layers.timeout import TimeoutLayer

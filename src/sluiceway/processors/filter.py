@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import compress
 from typing import TypeVar
 
-from ..decorators import call_each, is_async
+from ..calls import call_each, is_async
 from ..errors import ConfigurationError
 from ..stages import Processed, Processor
 

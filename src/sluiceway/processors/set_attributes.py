@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from ..decorators import call_each
+from ..calls import call_each
 from ..errors import ConfigurationError
 from ..events import copy_value
 from ..stages import Processed, Processor

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, TextIO
 
 from anyio import to_thread
 
-from ..decorators import call_each
+from ..calls import call_each
 from ..errors import ConfigurationError, PartialError, PermanentError, nearest
 from ..events import (
     Alert,

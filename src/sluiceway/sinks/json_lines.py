@@ -17,7 +17,7 @@ from typing import Any, Final
 from anyio import to_thread
 
 from ..batching import BatchBy
-from ..decorators import call_each
+from ..calls import call_each
 from ..errors import (
     ConfigurationError,
     DeliveryError,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from ..decorators import is_async
+from ..calls import is_async
 from ..errors import PartialError
 from ..formats.tracestate import read_ot
 from ..stages import Processed, Processor, Sampler
