@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from sluiceway.events import MetricPoint, Span
+from sluiceway.events import LogRecord, MetricPoint, Resource, Scope, Span
 from sluiceway.formats.compression import compress, decompress
 from sluiceway.formats.otlp_protobuf import decode_traces, encode_traces
+from sluiceway.notes import Provenance
 from sluiceway.sinks.http import packed
 from sluiceway.sinks.otlp import OtlpSink
 from sluiceway.sinks.otlp_settings import Signal
@@ -27,6 +28,16 @@ def spans(count, attributes):
         )
         for n in range(1, count + 1)
     ]
+
+
+MANY = [(f"key {n}", n) for n in range(60_000)]
+
+
+def notes_of(attributes):
+    """What a span leaves that has ended."""
+    ids = b"t" * 16, b"s" * 8, b""
+    whose = Provenance(Resource(), Scope())
+    return ("a", *ids, 1, 2, attributes, 1, "", 0, None, whose)
 
 
 async def turns_during(work):
@@ -62,6 +73,31 @@ def test_one_giant_event_does_not_make_the_slices_after_it_large():
     events = [*spans(1, 5000), *spans(4000, 10)]
     body, turns = encoded(Signal.TRACES, events)
     assert turns >= len(body) // (2 * SLICE_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("signal", "giant"),
+    [
+        (Signal.LOGS, LogRecord(body="x" * 20_000_000)),
+        (Signal.LOGS, LogRecord(body=list(range(60_000)))),
+        (Signal.LOGS, LogRecord(body=1, attributes=dict.fromkeys(MANY, "value"))),
+        (Signal.METRICS, MetricPoint(name="m", value=1, attributes=dict(MANY))),
+        (Signal.TRACES, spans(1, 60_000)[0]),
+        (Signal.TRACES, notes_of({"long": "x" * 20_000_000})),
+        (Signal.TRACES, notes_of(dict.fromkeys(MANY, "value"))),
+    ],
+)
+def test_one_giant_event_is_encoded_beside_the_loop(signal, giant):
+    body, turns = encoded(signal, [giant])
+    assert len(body) > 300_000
+    assert turns > 2
+
+
+def test_one_giant_event_among_many_small_ones_is_encoded_beside_the_loop():
+    small = [LogRecord(body="small") for _ in range(500)]
+    giant = LogRecord(body="x", attributes=dict.fromkeys(MANY, "value"))
+    _, turns = encoded(Signal.LOGS, [*small[1:], giant, *small[:200]])
+    assert turns > 2
 
 
 def test_a_small_batch_is_encoded_at_once():

@@ -18,7 +18,6 @@ from typing import Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from anyio import to_thread
 from attrs import field, frozen
 from multidict import CIMultiDict
 from yarl import URL
@@ -28,6 +27,7 @@ from ..errors import ConfigurationError, DeliveryError, PermanentError, Transien
 from ..formats.compression import compress
 from ..formats.retry_after import seconds_asked
 from .addresses import system_words
+from .threads import beside_loop
 
 FilePath = str | os.PathLike[str]
 
@@ -270,10 +270,7 @@ async def packed(body: bytes) -> bytes:
     """``body`` as gzip, packed beside the event loop once it is large."""
     if len(body) <= LARGE:
         return compress(body)
-    try:
-        return await to_thread.run_sync(compress, body, abandon_on_cancel=True)
-    except RuntimeError:  # no new thread: the interpreter is ending
-        return compress(body)
+    return await beside_loop(compress, body)
 
 
 def tls_context(

@@ -42,12 +42,14 @@ from .otlp_signals import (
     Telemetry,
     encode_traces,
     first_slice,
+    has_giant,
     in_one_form,
     next_slice,
     not_telemetry,
     pick,
     sort_by_signal,
 )
+from .threads import beside_loop
 
 MAX_REQUEST: Final = 64 * 1024 * 1024  # bytes before compression
 BATCH: Final = BatchBy(max_events=2000, flush_interval=0.2)
@@ -256,6 +258,7 @@ class OtlpSink(Sink[Telemetry]):
     async def _encode(self, signal: Signal, events: list[Any]) -> bytes:
         """The request's body, made in slices so that the loop is never kept long.
 
+        A slice that cannot be short, since one event is a giant, is made on a thread.
         Encoded requests can be joined: a protobuf message is the sum of its parts.
         """
         encode = self._encoders[signal]
@@ -265,7 +268,11 @@ class OtlpSink(Sink[Telemetry]):
         while start < len(events):
             if start:
                 await asyncio.sleep(0)
-            part = encode(events[start : start + step])
+            chosen = events[start : start + step]
+            if step == 1 or has_giant(chosen):
+                part = await beside_loop(encode, chosen)
+            else:
+                part = encode(chosen)
             start += step
             step = next_slice(step, len(part))
             size += len(part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from ..errors import PermanentError
@@ -15,6 +16,10 @@ Telemetry = Span | MetricPoint | LogRecord
 
 SLICE_BYTES: Final = 128 * 1024  # encoded at once: 3 ms, or 10 if all is new
 SAMPLES: Final = 3  # events that are asked for their size
+MOST_PARTS: Final = 2000  # of an event that is encoded on the loop: 3 ms
+LONGEST_TEXT: Final = 1024 * 1024  # characters of a log record's body: 2 ms
+attributes_of = attrgetter("attributes")
+attributes_of_notes = itemgetter(6)
 KINDS: Final[Mapping[type, Signal]] = {
     Span: Signal.TRACES,
     MetricPoint: Signal.METRICS,
@@ -35,6 +40,8 @@ def in_one_form(events: list[Any]) -> list[Any]:
 def first_slice(events: list[Any]) -> int:
     """How many events to encode at once, by the sizes of a few of them."""
     sample = events[:: len(events) // SAMPLES + 1]
+    if has_giant(sample):  # to measure it would take long too
+        return 1
     return next_slice(len(sample), sum(map(size_of, sample)))
 
 
@@ -47,6 +54,30 @@ def size_of(event: Any) -> int:
         return int(event_of(event).size())
     except Exception:  # noqa: BLE001 - whatever a user's object does
         return SAMPLES * SLICE_BYTES
+
+
+def has_giant(events: list[Any]) -> bool:
+    """Whether one of the events may keep the loop: a long body, many attributes.
+
+    Only lengths that are there already are looked at, so that asking costs a twentieth
+    of encoding at most: a long value among few attributes is not seen. An event of
+    wrong types counts as a giant.
+    """
+    try:
+        if type(events[0]) is tuple:
+            return max(map(len, map(attributes_of_notes, events))) > MOST_PARTS
+        if max(map(len, map(attributes_of, events))) > MOST_PARTS:
+            return True
+        return any(is_long(e.body) for e in events if isinstance(e, LogRecord))
+    except Exception:  # noqa: BLE001 - whatever a user's object does
+        return True
+
+
+def is_long(body: Any) -> bool:
+    """Whether a log record's body takes long to encode."""
+    if isinstance(body, str | bytes):
+        return len(body) > LONGEST_TEXT
+    return isinstance(body, dict | list | tuple) and len(body) > MOST_PARTS
 
 
 def next_slice(step: int, size: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sized
 from typing import TypeVar
 
-from anyio import to_thread
+from .threads import beside_loop
 
 Rendered = TypeVar("Rendered")
 FEW_POINTS = 100  # render in some 10 ms at most, as long as they have few buckets
@@ -15,7 +15,4 @@ async def rendered(points: Sized, render: Callable[[], Rendered]) -> Rendered:
     """What ``render()`` returns; on a thread if there are many points."""
     if len(points) <= FEW_POINTS:
         return render()
-    try:
-        return await to_thread.run_sync(render, abandon_on_cancel=True)
-    except RuntimeError:  # no new thread: the interpreter is ending
-        return render()
+    return await beside_loop(render)
