@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -115,20 +115,6 @@ def copy_event(event: Any) -> Any:
     if not isinstance(event, dict | list | set) and hasattr(event, "copy"):
         return event.copy()
     return copy.deepcopy(event)
-
-
-def merge(batches: Iterable[Batch]) -> Batch:
-    """One batch of all events in order, each range still claimed by who claimed it."""
-    batches = list(batches)
-    if len(batches) == 1:
-        return batches[0]
-    events: list[Any] = []
-    ranges: Ranges = []
-    for batch in batches:
-        events += batch.events
-        ranges += batch.ranges()
-    claimed = any(delivery is not None for delivery, _ in ranges)
-    return Batch(events, ranges if claimed else None)
 
 
 def split_ranges(ranges: Ranges, at: int) -> tuple[Ranges, Ranges]:

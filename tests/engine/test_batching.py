@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from waiting import until
 
-from sluiceway import Batch, BatchBy, DeliveryStatus, Inlet, Pipeline, Source
+from sluiceway import (
+    Batch,
+    BatchBy,
+    Delivery,
+    DeliveryStatus,
+    Inlet,
+    Pipeline,
+    Source,
+)
 from sluiceway.batching import Batcher
 from sluiceway.stages import Batches
 from sluiceway.testing import CollectingSink, ManualClock
@@ -166,15 +174,9 @@ def test_an_acknowledgement_follows_the_events_through_batching(run):
 
 @given(st.lists(st.integers(0, 9), max_size=6), st.integers(0, 30))
 def test_splitting_a_batch_keeps_every_claim_exact(sizes, at):
-    from sluiceway import Delivery
-    from sluiceway.batch import merge
-
     deliveries = [Delivery(size) for size in sizes]
-    parts = [
-        Batch([n] * s, d)
-        for n, (s, d) in enumerate(zip(sizes, deliveries, strict=True))
-    ]
-    whole = merge(parts) if parts else Batch([])
+    events = [n for n, size in enumerate(sizes) for _ in range(size)]
+    whole = Batch(events, [*zip(deliveries, sizes, strict=True)])
     first, rest = whole.split(at)
     assert first.events + rest.events == whole.events
     first.settle(DeliveryStatus.DELIVERED)
