@@ -404,7 +404,7 @@ def test_a_port_in_use_is_told_at_open_and_leaves_nothing_behind():
     [
         ("no-such-host.invalid", r"\((?!Unknown error).+\)$"),
         ("a" * 100, r"\(.+\)$"),
-        ("203.0.113.1", r"\(Cannot assign requested address\)$"),
+        ("203.0.113.1", r"\((Cannot assign requested|could not bind).*\)$"),
     ],
 )
 @pytest.mark.parametrize("make", [OtlpSource, PrometheusSink])

@@ -113,9 +113,9 @@ def cannot_listen(
     hint = ""
     if getattr(error, "errno", None) in ANOTHER_PORT_HELPS:
         hint = "; port=0 picks a free port"
-    return ConfigurationError(
-        f"{owner} cannot listen on {host}:{port} ({system_words(error)}){hint}"
-    )
+    # since Python 3.13 a failed bind has no number, and says why in its message
+    words = system_words(error) if getattr(error, "errno", None) else str(error)
+    return ConfigurationError(f"{owner} cannot listen on {host}:{port} ({words}){hint}")
 
 
 def system_words(error: Exception) -> str:
