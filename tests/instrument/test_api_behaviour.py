@@ -413,3 +413,27 @@ def test_what_came_in_a_tracestate_is_what_the_spans_context_tells(tracer):
     )
     with tracer.start_span("s", under(parent)) as span:
         assert span.get_span_context().trace_state.to_header() == "0vendor@a@b=x"
+
+
+@pytest.mark.parametrize("links", [5, "text", [Link(SAMPLED), 7]])
+def test_links_that_are_none_are_left_out(telemetry, tracer, links):
+    tracer.start_span("s", links=links).end()
+    assert len(only(telemetry).links) == (1 if isinstance(links, list) else 0)
+
+
+def test_a_parent_that_is_none_is_no_parent(telemetry, tracer):
+    tracer.start_span("s", "context").end()
+    assert only(telemetry).parent_span_id == b""
+
+
+def test_an_identity_that_does_not_say_whether_it_is_remote_is_local(telemetry, tracer):
+    parent = SpanContext(7, 7, is_remote=None, trace_flags=TraceFlags(1))
+    tracer.start_span("s", under(parent)).end()
+    assert only(telemetry).parent_span_id == (7).to_bytes(8, "big")
+
+
+def test_attributes_of_an_exception_that_are_no_mapping_are_left_out(telemetry, tracer):
+    with tracer.start_span("s") as span:
+        span.record_exception(ValueError("v"), [1])
+    (event,) = only(telemetry).events
+    assert event.attributes["exception.message"] == "v"

@@ -65,17 +65,20 @@ def current_span() -> Span | None:
 
 
 class Activation:
-    """Makes a span current for a ``with`` block, without starting or ending it."""
+    """Makes a span current for ``with`` blocks, without starting or ending it.
 
-    __slots__ = ("_span", "_token")
+    What the first block leaves in its context is there again in the next one, and
+    nowhere between: a generator goes on where it rested.
+    """
+
+    __slots__ = ("_own", "_token")
 
     def __init__(self, span: Span) -> None:
-        self._span = span
+        self._own = Context(get_context())
+        put(self._own, SPAN_KEY, span)
 
     def __enter__(self) -> None:
-        context = Context(get_context())
-        put(context, SPAN_KEY, self._span)
-        self._token: Token[Context] = set_context(context)
+        self._token: Token[Context] = set_context(self._own)
 
     def __exit__(
         self,
@@ -83,6 +86,7 @@ class Activation:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._own = get_context()
         leave_context(self._token)
 
 

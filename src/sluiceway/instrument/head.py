@@ -17,6 +17,7 @@ from opentelemetry.trace import SpanContext, TraceFlags
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import ConfigurationError
+from ..fork import follow_forks
 from ..formats.tracestate import (
     FULL,
     consistent_trace_state,
@@ -121,7 +122,16 @@ class RateHead:
 
     def __init__(self, sampler: Any, clock: Clock) -> None:
         self._sample, self._clock = sampler.sample, clock
-        self._lock = threading.Lock()  # spans start in every thread
+        self.after_fork()
+        follow_forks(self)
+
+    def after_fork(self) -> None:
+        """A thread that the child does not have may have held the lock.
+
+        Spans start in every thread, and in signal handlers and finalizers too: one that
+        comes in between may be given a token more.
+        """
+        self._lock = threading.RLock()
 
     def keeps(
         self,

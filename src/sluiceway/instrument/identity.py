@@ -81,7 +81,7 @@ def identity_of(context: SpanContext) -> Identity:
     return (
         context.trace_id.to_bytes(16, "big"),
         context.span_id.to_bytes(8, "big"),
-        KNOWN | REMOTE * context.is_remote | context.trace_flags & W3C_FLAGS,
+        KNOWN | REMOTE * bool(context.is_remote) | context.trace_flags & W3C_FLAGS,
         context.trace_state.to_header(),
     )
 
@@ -90,7 +90,9 @@ def span_of(parent: Parent) -> ApiSpan | None:
     """The span that was given as a parent: itself, its identity or a context."""
     if isinstance(parent, SpanContext):
         return NonRecordingSpan(parent)
-    return parent if isinstance(parent, ApiSpan) else get_current_span(parent)
+    if isinstance(parent, Context):
+        return get_current_span(parent)
+    return parent if isinstance(parent, ApiSpan) else get_current_span()
 
 
 def kind_of(kind: AnyKind) -> SpanKind:

@@ -107,8 +107,8 @@ def cut(attributes: dict[str, Any], most: int, length: int | None) -> int:
 
 
 def shortened(value: Any, length: int) -> Any:
-    """The value with every text in it cut to ``length`` characters."""
-    if isinstance(value, str):
+    """The value with every text in it cut to ``length`` characters, or bytes."""
+    if isinstance(value, str | bytes):
         return value[:length]
     if isinstance(value, list):
         return [shortened(item, length) for item in value]

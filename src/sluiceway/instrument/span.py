@@ -17,6 +17,7 @@ from opentelemetry.trace import StatusCode as ApiStatusCode
 
 from ..events import SpanEvent, SpanKind, StatusCode
 from ..notes import Details
+from . import detailing
 from .context import (
     SPAN_KEY,
     add,
@@ -26,14 +27,7 @@ from .context import (
     reset_context,
     set_context,
 )
-from .detailing import (
-    OnError,
-    limit_attributes,
-    note_event,
-    note_link,
-    status_of,
-    whole,
-)
+from .detailing import OnError, limit_attributes, note_event, note_link
 from .identity import (
     FRESH_TRACE,
     LOCAL_FLAGS,
@@ -137,7 +131,7 @@ class LiveSpan(Readable):
     ) -> None:
         """Note what few spans have, for the event and for spans made like this one."""
         if links is not None:
-            links = tuple(links)
+            links = tuple(links) if isinstance(links, Iterable) else ()
             for link in links:
                 note_link(self._more(), link, self._tracer.limits)
         self._given = (links, parent)
@@ -147,9 +141,14 @@ class LiveSpan(Readable):
             self._details = Details()
         return self._details
 
+    @property
+    def has_started(self) -> bool:
+        """Whether its time has begun."""
+        return self._start != 0
+
     def start(self, time_ns: int | None = None) -> None:
         """Let the time of the span begin, now or at ``time_ns``."""
-        self._start = whole(time_ns) or self._tracer.time_ns()
+        self._start = detailing.whole(time_ns) or self._tracer.time_ns()
 
     def end(self, end_time: int | None = None) -> None:
         """Finish the span and hand it over; only the first call does anything.
@@ -158,7 +157,7 @@ class LiveSpan(Readable):
             end_time: nanoseconds since the epoch; now by default.
         """
         if self._recording:
-            self._finish(whole(end_time) or self._tracer.time_ns())
+            self._finish(detailing.whole(end_time) or self._tracer.time_ns())
 
     def _finish(self, end: int) -> None:
         """Hand over the notes; ``SpanSource`` makes an event of them."""
@@ -259,7 +258,7 @@ class LiveSpan(Readable):
         """Note that something happened, now or at ``timestamp``, in nanoseconds."""
         if self._recording:
             own = {} if attributes is None else own_attributes(attributes)
-            time_ns = whole(timestamp) or self._tracer.time_ns()
+            time_ns = detailing.whole(timestamp) or self._tracer.time_ns()
             event = SpanEvent(text_of(name), time_ns, own)
             note_event(self._more(), event, self._tracer.limits)
 
@@ -289,7 +288,7 @@ class LiveSpan(Readable):
         if isinstance(status, Status):
             description = status.description
             status = status.status_code
-        code = status_of(status)
+        code = detailing.status_of(status)
         if not self._recording or code is StatusCode.UNSET:
             return
         details = self._more()
@@ -307,7 +306,8 @@ class LiveSpan(Readable):
     ) -> None:
         """Note an exception as text: its type, its message and its stack trace."""
         if self._recording:
-            told = {**exception_attributes(exception), **(attributes or {})}
+            own = {} if attributes is None else own_attributes(attributes)
+            told = {**exception_attributes(exception), **own}
             self.add_event("exception", told, timestamp)
 
     def __repr__(self) -> str:
@@ -325,6 +325,8 @@ class CurrentSpan(LiveSpan):
     __slots__ = ()
 
     def __enter__(self) -> Self:
+        if self._start and hasattr(self, "_token"):
+            return self  # it is entered already, and leaves with its first block
         above = get_context()
         # a context that holds nothing but a span need not be copied
         if len(above) == (SPAN_KEY in above):
@@ -346,11 +348,12 @@ class CurrentSpan(LiveSpan):
         trace: TracebackType | None,
     ) -> None:
         # leave_context() and end(), without calls that every span would pay for
-        try:  # noqa: SIM105 - suppress() would double the cost
-            reset_context(self._token)
-        except ValueError:
-            pass  # ended in another context, which has nothing of ours to restore
-        del self._token  # it holds the context above, and that the spans above
+        try:
+            token = self._token
+            del self._token  # it holds the context above, and that the spans above
+            reset_context(token)
+        except (AttributeError, ValueError):
+            pass  # left before, or in another context, with nothing of ours to restore
         if error is not None:
             self._leave_with(error)
         if self._recording:
@@ -386,7 +389,8 @@ class OpenSpan(CurrentSpan):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        leave_context(self._token)
-        del self._token
+        if hasattr(self, "_token"):
+            leave_context(self._token)
+            del self._token
         if error is not None:
             self._leave_with(error)

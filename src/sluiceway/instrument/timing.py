@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ..clock import Clock
@@ -18,6 +19,7 @@ from .series import Attributes
 if TYPE_CHECKING:
     from .instruments import Histogram
 
+Another = Callable[[], AbstractContextManager[Any]]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -80,15 +82,27 @@ def timed(function: Any, another: Callable[[], Timing]) -> Any:
     if inspect.isgeneratorfunction(function):
         return time_generator(function, another)
 
+    return time_call(function, another)
+
+
+def time_call(function: Any, another: Callable[[], Timing]) -> Any:
+    """A plain function: the time of the call, or of what it has begun."""
+
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with another():
-            return function(*args, **kwargs)
+        with ExitStack() as begun:
+            begun.enter_context(another())
+            result = function(*args, **kwargs)
+            time = LASTING.get(type(result))
+            if time is None:
+                return result
+            rest = begun.pop_all()
+        return time(lambda: result, lambda: rest)()
 
     return call
 
 
-def time_coroutine(function: Any, another: Callable[[], Timing]) -> Any:
+def time_coroutine(function: Any, another: Another) -> Any:
     """A coroutine function: the time until it has been awaited."""
 
     @functools.wraps(function)
@@ -99,7 +113,7 @@ def time_coroutine(function: Any, another: Callable[[], Timing]) -> Any:
     return call
 
 
-def time_generator(function: Any, another: Callable[[], Timing]) -> Any:
+def time_generator(function: Any, another: Another) -> Any:
     """A generator function: the time until it is exhausted or closed."""
 
     @functools.wraps(function)
@@ -110,7 +124,7 @@ def time_generator(function: Any, another: Callable[[], Timing]) -> Any:
     return call
 
 
-def time_async_generator(function: Any, another: Callable[[], Timing]) -> Any:
+def time_async_generator(function: Any, another: Another) -> Any:
     """An async generator function: the time until it is exhausted or closed."""
 
     @functools.wraps(function)
@@ -132,3 +146,10 @@ def time_async_generator(function: Any, another: Callable[[], Timing]) -> Any:
                     step = functools.partial(inner.athrow, error)
 
     return call
+
+
+LASTING: Mapping[type, Callable[[Any, Another], Any]] = {
+    CoroutineType: time_coroutine,
+    GeneratorType: time_generator,
+    AsyncGeneratorType: time_async_generator,
+}

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, TracebackType
 from typing import Any
 
 from .context import Activation
-from .span import CurrentSpan, LiveSpan
+from .span import CurrentSpan, LiveSpan, OpenSpan
 
 Another = Callable[[type[Any]], Any]
 
@@ -40,12 +41,24 @@ def is_coroutine_function(function: Any) -> bool:
 
 
 def trace_call(function: Any, another: Another) -> Any:
-    """A plain function: the span is the call."""
+    """A plain function: the span is the call, or what it has begun.
+
+    A wrapper of a coroutine function is a plain function too; only what it returns
+    tells that the work is still to be done.
+    """
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with another(CurrentSpan):
-            return function(*args, **kwargs)
+        span = another(OpenSpan)
+        trace = None
+        try:
+            with span:
+                result = function(*args, **kwargs)
+            trace = LASTING.get(type(result))
+        finally:
+            if trace is None:
+                span.end()
+        return result if trace is None else trace(lambda: result, lambda _: span)()
 
     return call
 
@@ -61,11 +74,38 @@ def trace_coroutine(function: Any, another: Another) -> Any:
     return call
 
 
-def started(another: Another) -> LiveSpan:
-    """A span that runs and is not current."""
-    span: LiveSpan = another(LiveSpan)
-    span.start()
-    return span
+def trace_begun(function: Any, another: Another) -> Any:
+    """A coroutine that is there already: the span goes on until it has been awaited."""
+
+    async def call() -> Any:
+        with Lasting(another) as span, Activation(span):
+            return await function()
+
+    return call
+
+
+class Lasting:
+    """A span that runs, is not current, and ends with the block.
+
+    Args:
+        another: makes the span, or gives one that has begun.
+    """
+
+    def __init__(self, another: Another) -> None:
+        self._span: LiveSpan = another(LiveSpan)
+        if not self._span.has_started:
+            self._span.start()
+
+    def __enter__(self) -> LiveSpan:
+        return self._span
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        LiveSpan.__exit__(self._span, kind, error, trace)
 
 
 def trace_generator(function: Any, another: Another) -> Any:
@@ -73,19 +113,20 @@ def trace_generator(function: Any, another: Another) -> Any:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with started(another) as span:
+        with Lasting(another) as span:
+            inside = Activation(span)
             inner = function(*args, **kwargs)
             step = functools.partial(inner.send, None)
             while True:
                 try:
-                    with Activation(span):
+                    with inside:
                         item = step()
                 except StopIteration as stop:
                     return stop.value
                 try:
                     step = functools.partial(inner.send, (yield item))
                 except GeneratorExit:
-                    with Activation(span):
+                    with inside:
                         inner.close()
                     raise
                 except BaseException as error:  # noqa: BLE001 - the generator's to judge
@@ -99,22 +140,30 @@ def trace_async_generator(function: Any, another: Another) -> Any:
 
     @functools.wraps(function)
     async def call(*args: Any, **kwargs: Any) -> Any:
-        with started(another) as span:
+        with Lasting(another) as span:
+            inside = Activation(span)
             inner = function(*args, **kwargs)
             step = functools.partial(inner.asend, None)
             while True:
                 try:
-                    with Activation(span):
+                    with inside:
                         item = await step()
                 except StopAsyncIteration:
                     return
                 try:
                     step = functools.partial(inner.asend, (yield item))
                 except GeneratorExit:
-                    with Activation(span):
+                    with inside:
                         await inner.aclose()
                     raise
                 except BaseException as error:  # noqa: BLE001 - the generator's to judge
                     step = functools.partial(inner.athrow, error)
 
     return call
+
+
+LASTING: Mapping[type, Callable[[Any, Another], Any]] = {
+    CoroutineType: trace_begun,
+    GeneratorType: trace_generator,
+    AsyncGeneratorType: trace_async_generator,
+}

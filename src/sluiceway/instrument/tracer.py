@@ -124,7 +124,9 @@ class Tracer(ApiTracer):
 
     def span_type(self, kind: type[LiveSpan]) -> type[Any]:
         """The class that this tracer's decorated functions make in the place of one."""
-        return self.live if kind is LiveSpan else self.current
+        if kind is LiveSpan:
+            return self.live
+        return self.open if kind is OpenSpan else self.current
 
     # What the API asks of a tracer.
 
