@@ -10,6 +10,7 @@ import errno
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -19,6 +20,7 @@ HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 HOST_PART: Final = re.compile(r"([^/]*//)?[^/]*")
 USER_INFO: Final = re.compile(r"[^/\s]*@")
+NAT64: Final = IPv6Network("64:ff9b::/96")
 ANOTHER_PORT_HELPS: Final = frozenset({errno.EADDRINUSE, errno.EACCES})
 
 
@@ -116,6 +118,33 @@ def cannot_listen(
     # since Python 3.13 a failed bind has no number, and says why in its message
     words = system_words(error) if getattr(error, "errno", None) else str(error)
     return ConfigurationError(f"{owner} cannot listen on {host}:{port} ({words}){hint}")
+
+
+def is_public(host: str) -> bool:
+    """Whether an IP address is of the public internet, and nothing hides in it.
+
+    An IPv6 address that carries an IPv4 one (mapped, 6to4, Teredo, NAT64) is as public
+    as what it carries. What is no IP address is not public.
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    inner = carried(address) if isinstance(address, IPv6Address) else ()
+    return all(each.is_global and not each.is_multicast for each in (address, *inner))
+
+
+def carried(address: IPv6Address) -> tuple[IPv4Address, ...]:
+    """The IPv4 addresses that packets to an IPv6 address may end at."""
+    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in NAT64:
+        found.append(IPv4Address(int(address) & 0xFFFFFFFF))
+    return tuple(each for each in found if each is not None)
+
+
+def is_literal(host: str) -> bool:
+    """Whether a URL's host is an address, or digits that a system takes for one."""
+    return ":" in host or host.replace(".", "").isdigit()
 
 
 def system_words(error: Exception) -> str:

@@ -13,7 +13,7 @@ import os
 import socket
 import ssl
 from base64 import b64encode
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 import aiohttp
@@ -26,7 +26,7 @@ from .. import __version__
 from ..errors import ConfigurationError, DeliveryError, PermanentError, TransientError
 from ..formats.compression import compress
 from ..formats.retry_after import seconds_asked
-from .addresses import system_words
+from .addresses import is_literal, is_public, system_words
 from .threads import beside_loop
 
 FilePath = str | os.PathLike[str]
@@ -109,13 +109,22 @@ class Answer:
         return self.body.decode("utf-8", "replace")
 
 
+class PrivateAddressError(OSError):
+    """A host is not of the public internet, and only such are wanted."""
+
+
 class HttpClient:
     """Sends requests over connections that it keeps.
 
     No request has a time-out of its own: whoever calls ``send`` bounds it.
+
+    Args:
+        refuse_private: connect to addresses of the public internet only; what a name
+            stands for is looked at whenever it is looked up for a connection.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, refuse_private: bool = False) -> None:
+        self._refuse_private = refuse_private
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -126,7 +135,9 @@ class HttpClient:
     async def open(self) -> None:
         """Get a connection pool; nothing is connected yet."""
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=Resolver()),
+            connector=aiohttp.TCPConnector(
+                resolver=Resolver(refuse_private=self._refuse_private)
+            ),
             headers={
                 "User-Agent": f"sluiceway/{__version__}",
                 "Accept-Encoding": "identity",
@@ -163,18 +174,21 @@ class HttpClient:
         Raises:
             TransientError: no answer came: ``connection``, ``timeout``, ``tls`` or
                 ``not_http``.
-            PermanentError: the client is not open.
+            PermanentError: the client is not open, or ``private_address``.
         """
         if self._session is None:
             raise PermanentError(
                 f"the sink for {to.shown} is not open", reason="closed"
             )
+        url = URL(to.url, encoded=True)
         merged = CIMultiDict(to.headers)
         merged.update(headers)
         try:
+            if self._refuse_private and is_literal(url.host or ""):
+                check_public([url.host or ""])
             async with self._session.request(
                 method,
-                URL(to.url, encoded=True),
+                url,
                 data=io.BytesIO(body) if len(body) > LARGE else body,
                 headers=merged,
                 ssl=to.tls,
@@ -219,8 +233,23 @@ async def read_complaint(response: aiohttp.ClientResponse) -> bytes:
         return b""
 
 
-def no_answer(to: Destination, error: Exception) -> TransientError:
+def check_public(hosts: Iterable[str]) -> None:
+    """Refuse a host of which any address is private, whichever would be chosen.
+
+    Raises:
+        PrivateAddressError: one is.
+    """
+    for host in hosts:
+        if not is_public(host):
+            raise PrivateAddressError(None, f"its address {host} is not public")
+
+
+def no_answer(to: Destination, error: Exception) -> DeliveryError:
     """The error for a request that got no answer."""
+    system_error = getattr(error, "os_error", error)
+    if isinstance(system_error, PrivateAddressError):
+        message = f"{to.shown} is not asked: {system_error.strerror}"
+        return PermanentError(to.redact(message), reason="private_address")
     if isinstance(error, aiohttp.ClientSSLError):
         why, reason = "TLS failed", "tls"
     elif isinstance(error, TimeoutError):
@@ -229,7 +258,7 @@ def no_answer(to: Destination, error: Exception) -> TransientError:
         why, reason = "what it answers is not HTTP/1.1", "not_http"
     else:
         why, reason = "the connection failed", "connection"
-    detail = system_words(getattr(error, "os_error", error))
+    detail = system_words(system_error)
     message = f"no answer from {to.shown}: {why} ({detail})"
     return TransientError(to.redact(message), reason=reason)
 
@@ -304,7 +333,13 @@ class Resolver(AbstractResolver):
 
     While the interpreter ends it refuses threads; what is drained then must still
     find its way.
+
+    Args:
+        refuse_private: fail for a name that stands for a private address.
     """
+
+    def __init__(self, *, refuse_private: bool = False) -> None:
+        self._refuse_private = refuse_private
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -316,6 +351,8 @@ class Resolver(AbstractResolver):
             found = await loop.getaddrinfo(host, port, **asked)
         except RuntimeError:
             found = socket.getaddrinfo(host, port, **asked)
+        if self._refuse_private:
+            check_public(str(address[0]) for _, _, _, _, address in found)
         return [
             ResolveResult(
                 hostname=host,
