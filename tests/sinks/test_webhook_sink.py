@@ -203,7 +203,7 @@ def test_a_message_is_known_by_its_very_events_even_with_bad_ones_beside():
 
 
 def test_messages_that_were_given_up_are_forgotten_in_the_end():
-    messages = MessageIds()
+    messages = MessageIds(64)
     events = [[object()] for _ in range(100)]
     first = [messages.begin(each) for each in events]
     again = [messages.begin(each) for each in reversed(events)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -34,6 +34,16 @@ def encode_event(event: Any) -> bytes:
     return msgspec.json.encode(
         alert_object(event) if isinstance(event, Alert) else event
     )
+
+
+def encode_payload(payload: Any) -> bytes:
+    """What a message says, as JSON.
+
+    Raises:
+        TypeError: JSON has nothing for a value in it.
+        ValueError: a value cannot be written, such as text that is no Unicode.
+    """
+    return msgspec.json.encode(payload)
 
 
 def join_events(encoded: Sequence[bytes]) -> bytes:
@@ -87,8 +97,15 @@ def signing_key(secret: str) -> bytes:
     return key
 
 
+def signatures(
+    keys: Iterable[bytes], message_id: str, timestamp: int, body: bytes
+) -> str:
+    """The value of ``webhook-signature``: a signature for each key, old ones too."""
+    return " ".join(signature(key, message_id, timestamp, body) for key in keys)
+
+
 def signature(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
-    """The value of ``webhook-signature`` for one key.
+    """The signature of a message by one key, such as ``v1,g0hM9S...``.
 
     Args:
         key: the shared key.

@@ -8,46 +8,57 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from ..batching import BatchBy
-from ..clock import SYSTEM_CLOCK
-from ..errors import ConfigurationError, PermanentError, TransientError
-from ..formats.webhook import encode_event, join_events, signature, signing_key
+from ..errors import ConfigurationError, DeliveryError, PermanentError, TransientError
+from ..formats.complaints import Complain
+from ..formats.webhook import (
+    PREFIX,
+    encode_event,
+    encode_payload,
+    join_events,
+    signatures,
+    signing_key,
+)
 from ..layers.retry import raise_failures
 from ..settings import Queue, Retry
-from ..stages import Sink, StageContext
-from .addresses import checked_headers, origin, without_path, wrong_with
-from .http import Answer, Destination, HttpClient, failure_of
+from .endpoint import Endpoint, secret_destination
+from .hook import BATCH, QUEUE, RETRY, TIMEOUT, HookSink, built, one_by_one
 
-RETRYABLE: Final = frozenset({429, *range(500, 600)})
-BATCH: Final = BatchBy(max_events=20, flush_interval=0.2)
-QUEUE: Final = Queue()
-RETRY: Final = Retry()
-UNFINISHED: Final = 64  # messages that may be tried again
+UNFINISHED: Final = 4096  # messages that may be tried again
+TOO_LARGE: Final = "http_413"
 
 
-class WebhookSink(Sink[Any]):
-    """POSTs events as a JSON list, with a secret signed by Standard Webhooks.
+class WebhookSink(HookSink):
+    """POSTs events as JSON, with a secret signed by Standard Webhooks.
 
-    An alert becomes an object with ``name``, ``severity``, ``status``, ``message``,
-    ``labels``, ``annotations``, ``starts_at``, ``ends_at`` (RFC 3339 or null) and
-    ``generator_url``; other events are sent as the JSON that they are.
+    A batch is one message: a JSON list. An alert becomes an object with ``name``,
+    ``severity``, ``status``, ``message``, ``labels``, ``annotations``, ``starts_at``,
+    ``ends_at`` (RFC 3339 or null) and ``generator_url``; other events are sent as the
+    JSON that they are. With ``payload`` each event is a message of its own.
 
-    Any 2xx is delivered. Retried are 429, 5xx, lost connections and time-outs; other
-    statuses reject the events, 410 and redirects among them. The address's path is
-    kept as secret as the headers' values.
+    Any 2xx is delivered. Retried are 429, 5xx, lost connections and time-outs, not
+    before a ``Retry-After`` has passed; 413 sends the halves of the batch. Other
+    statuses reject the events, redirects among them; after a 410 nothing is sent any
+    more and all is rejected as ``disabled``. The address's path is kept as secret as
+    the headers' values.
 
     Args:
         url: the endpoint.
-        secret: ``whsec_`` and base64, shared with the receiver; None sends unsigned.
+        secret: ``whsec_`` and base64, shared with the receiver; several, while keys are
+            changed, sign each message with all of them; None sends unsigned.
         headers: further headers of each request; their values are kept secret.
+        payload: makes of one event what its message says, anything that JSON can hold.
+        complain: finds the failure in the body of a 2xx, such as ``any_complaint`` of
+            ``sluiceway.formats.complaints``; by default the status is believed.
+        refuse_private: connect to addresses of the public internet only; default False.
         name: the stage's name.
         queue: the queue in front; default ``Queue()``.
         batch: how events are gathered; default 20 events or 0.2 seconds.
         retry: after transient errors; default ``Retry()``.
-        timeout: seconds for one attempt; default 15; None for no bound.
+        timeout: seconds for one request; default 15; None for no bound.
         max_in_flight: writes at the same time; default 1, which keeps order.
 
     Raises:
@@ -58,98 +69,116 @@ class WebhookSink(Sink[Any]):
         self,
         url: str,
         *,
-        secret: str | None = None,
+        secret: str | Sequence[str] | None = None,
         headers: Mapping[str, str] | None = None,
+        payload: Callable[[Any], Any] | None = None,
+        complain: Complain | None = None,
+        refuse_private: bool = False,
         name: str | None = None,
         queue: Queue = QUEUE,
         batch: BatchBy | None = BATCH,
         retry: Retry | None = RETRY,
-        timeout: float | None = 15.0,
+        timeout: float | None = TIMEOUT,
         max_in_flight: int = 1,
     ) -> None:
-        self.name = name
-        self.queue = queue
-        self.batch = batch
-        self.retry = retry
-        self.timeout = timeout
-        self.max_in_flight = max_in_flight
-        self._to = destination(url, headers)
-        self._key = None if secret is None else signing_key(secret)
-        self._client = HttpClient()
-        self._clock = SYSTEM_CLOCK
+        self._keys = [signing_key(each) for each in secrets_in(secret)]
+        self._payload = checked_function("payload", payload)
+        endpoint = Endpoint(
+            secret_destination("WebhookSink", url, headers, words_in(secret)),
+            timeout=timeout,
+            refuse_private=refuse_private,
+            complain=checked_function("complain", complain),
+        )
+        super().__init__(
+            endpoint,
+            name=name,
+            queue=queue,
+            batch=batch,
+            retry=retry,
+            max_in_flight=max_in_flight,
+        )
         self._messages = MessageIds()
 
     def __repr__(self) -> str:
-        state = "open" if self._client.is_open else "closed"
-        signed = "unsigned" if self._key is None else "signed"
-        return f"<WebhookSink {self._to.shown} {signed} {state}>"
-
-    async def open(self, context: StageContext) -> None:
-        """Get a connection pool; nothing is connected yet."""
-        self._clock = context.clock
-        await self._client.open()
-
-    async def close(self) -> None:
-        """Let the connections go."""
-        await self._client.close()
+        signed = "signed" if self._keys else "unsigned"
+        return (
+            f"<WebhookSink {self._endpoint.to.shown} {signed} {self._endpoint.state}>"
+        )
 
     async def write(self, events: list[Any]) -> None:
-        """Send the events as one message.
+        """Send the events as one message, or one each.
 
         Raises:
             TransientError: trying again can help: ``http_503`` and the like,
                 ``connection``, ``timeout``, ``tls``, ``not_http``.
-            PermanentError: it cannot: ``http_410`` and the like.
-            PartialError: some events are ``not_json``; or these and the error of the
-                others.
+            PermanentError: it cannot: ``http_410`` and the like, ``disabled``.
+            PartialError: some events failed, those that are ``not_json`` among them.
         """
+        if self._payload is not None:
+            failed = await one_by_one(events, self._send_alone)
+        else:
+            failed = await self._send_together(events)
+        raise_failures(failed, len(events))
+
+    async def _send_alone(self, event: Any) -> None:
+        await self._send([event], built(self._body_of, event))
+
+    def _body_of(self, event: Any) -> bytes:
+        return encode_payload(self._payload(event) if self._payload else event)
+
+    async def _send_together(self, events: list[Any]) -> dict[int, Exception]:
+        """Send what can be sent as one message; the errors of the others."""
         failed: dict[int, Exception] = {}
         encoded: dict[int, bytes] = {}
         for index, event in enumerate(events):
             try:
-                encoded[index] = encode_event(event)
-            except Exception as error:  # noqa: BLE001 - whatever a user's object does
-                failed[index] = not_json(event, error)
+                encoded[index] = built(encode_event, event)
+            except PermanentError as error:
+                failed[index] = error
         if encoded:
-            try:
-                chosen = [events[index] for index in encoded]
-                await self._send(chosen, join_events(list(encoded.values())))
-            except (TransientError, PermanentError) as error:
-                failed |= dict.fromkeys(encoded, error)
-        raise_failures(failed, len(events))
+            failed |= await self._send_list(events, encoded)
+        return failed
+
+    async def _send_list(
+        self, events: list[Any], encoded: dict[int, bytes]
+    ) -> dict[int, Exception]:
+        """Send a message, or its halves where it is too large."""
+        indices = list(encoded)
+        try:
+            chosen = [events[index] for index in indices]
+            await self._send(chosen, join_events(list(encoded.values())))
+        except DeliveryError as error:
+            if error.reason != TOO_LARGE or len(indices) == 1:
+                return dict.fromkeys(indices, error)
+        else:
+            return {}
+        failed: dict[int, Exception] = {}
+        middle = len(indices) // 2
+        for half in (indices[:middle], indices[middle:]):
+            part = {index: encoded[index] for index in half}
+            failed |= await self._send_list(events, part)
+        return failed
 
     async def _send(self, events: list[Any], body: bytes) -> None:
         """One attempt to send a message."""
         message = self._messages.begin(events)
-        now = self._clock.time_ns()
-        headers = {
-            "Content-Type": "application/json",
-            **self._signed(message, now, body),
-        }
-        answer = await self._client.send(self._to, body, headers, keep=0)
-        failure = None if answer.is_success else self._failure(answer)
-        if not isinstance(failure, TransientError):
+        try:
+            await self._endpoint.post(body, self._signed(message, body))
+        except TransientError:
+            raise
+        except PermanentError:
             self._messages.end(events)
-        if failure is not None:
-            raise failure
+            raise
+        self._messages.end(events)
 
-    def _signed(self, message: str, now_ns: int, body: bytes) -> dict[str, str]:
+    def _signed(self, message: str, body: bytes) -> dict[str, str]:
         """The headers of Standard Webhooks."""
-        seconds = now_ns // 1_000_000_000
+        seconds = self._clock.time_ns() // 1_000_000_000
         headers = {"webhook-id": message, "webhook-timestamp": str(seconds)}
-        if self._key is not None:
-            signed = signature(self._key, message, seconds, body)
+        if self._keys:
+            signed = signatures(self._keys, message, seconds, body)
             headers["webhook-signature"] = signed
         return headers
-
-    def _failure(self, answer: Answer) -> Exception:
-        return failure_of(
-            answer,
-            self._to,
-            retryable=RETRYABLE,
-            words=answer.text() if answer.is_text else "",
-            now_ns=self._clock.time_ns(),
-        )
 
 
 class MessageIds:
@@ -157,9 +186,13 @@ class MessageIds:
 
     A message is known by its events, the very objects; they are held meanwhile, so that
     no other object can be mistaken for one of them.
+
+    Args:
+        capacity: messages to know at most; the oldest is forgotten first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, capacity: int = UNFINISHED) -> None:
+        self._capacity = capacity
         self._known: OrderedDict[tuple[int, ...], tuple[str, list[Any]]] = OrderedDict()
 
     def begin(self, events: list[Any]) -> str:
@@ -168,7 +201,7 @@ class MessageIds:
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = (f"msg_{secrets.token_hex(16)}", events)
-            if len(self._known) > UNFINISHED:  # the oldest was given up
+            if len(self._known) > self._capacity:  # the oldest was given up
                 self._known.popitem(last=False)
         return known[0]
 
@@ -177,24 +210,22 @@ class MessageIds:
         self._known.pop(tuple(map(id, events)), None)
 
 
-def destination(url: str, headers: Mapping[str, str] | None) -> Destination:
-    """Where the messages go.
+def secrets_in(secret: Any) -> list[str]:
+    """The secrets that a setting names: none, one or several."""
+    if secret is None:
+        return []
+    return list(secret) if isinstance(secret, list | tuple) else [secret]
 
-    Raises:
-        ConfigurationError: the address or a header cannot be used.
-    """
-    wrong = wrong_with(url)
-    if wrong is not None:
+
+def words_in(secret: Any) -> list[str]:
+    """What no error may repeat of the secrets."""
+    return [each.removeprefix(PREFIX) for each in secrets_in(secret)]
+
+
+def checked_function(setting: str, function: Any) -> Any:
+    """``function``, if it can be called, or None."""
+    if function is not None and not callable(function):
         raise ConfigurationError(
-            f"WebhookSink.url is {without_path(str(url))!r}...; expected {wrong}"
+            f"WebhookSink.{setting} is {function!r}; expected a function or None"
         )
-    checked = checked_headers(headers or {}, "WebhookSink.headers")
-    return Destination(url=url, shown=origin(url), headers=checked)
-
-
-def not_json(event: Any, error: Exception) -> PermanentError:
-    """The error for an event that JSON cannot hold."""
-    return PermanentError(
-        f"{type(event).__name__} is no JSON: {type(error).__name__}: {error}",
-        reason="not_json",
-    )
+    return function
