@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -21,6 +22,10 @@ from ..events import Alert
 PREFIX: Final = "whsec_"
 SHORTEST_KEY: Final = 24  # bytes
 LONGEST_KEY: Final = 64
+RFC3339: Final = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2})"
+    r"(?:\.([0-9]{1,18}))?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 BILLION: Final = 1_000_000_000
 
 
@@ -74,6 +79,23 @@ def rfc3339(time_unix_nano: int) -> str | None:
     text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     fraction = f".{nanos:09d}".rstrip("0") if nanos else ""
     return f"{text}{fraction}Z"
+
+
+def unix_nano(text: str | None) -> int:
+    """The time that RFC 3339 text tells; 0 for none and for a time before 1970.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    if not text:
+        return 0
+    found = RFC3339.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text[:40]!r} is no time; expected RFC 3339")
+    zone = "+00:00" if found[3] in "zZ" else found[3]
+    seconds = int(datetime.fromisoformat(found[1].upper() + zone).timestamp())
+    nanos = int((found[2] or "").ljust(9, "0")[:9])
+    return max(0, seconds * BILLION + nanos)
 
 
 def signing_key(secret: str) -> bytes:

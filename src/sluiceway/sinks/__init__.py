@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .alertmanager import AlertmanagerSink
     from .console import ConsoleSink
     from .json_lines import JsonLinesSink
     from .otlp import OtlpSink
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from .webhook import WebhookSink
 
 __all__ = [
+    "AlertmanagerSink",
     "ConsoleSink",
     "JsonLinesSink",
     "OtlpSink",
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 MODULES: Final = {
+    "AlertmanagerSink": ".alertmanager",
     "ConsoleSink": ".console",
     "JsonLinesSink": ".json_lines",
     "OtlpSink": ".otlp",
