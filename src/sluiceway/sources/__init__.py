@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .json_lines import JsonLinesSource
     from .otlp import OtlpSource
     from .registry import RegistrySource
+    from .webhook import WebhookSource
 
 __all__ = [
     "Inlet",
@@ -19,6 +20,7 @@ __all__ = [
     "JsonLinesSource",
     "OtlpSource",
     "RegistrySource",
+    "WebhookSource",
 ]
 
 MODULES: Final = {
@@ -27,6 +29,7 @@ MODULES: Final = {
     "JsonLinesSource": ".json_lines",
     "OtlpSource": ".otlp",
     "RegistrySource": ".registry",
+    "WebhookSource": ".webhook",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, MODULES)
