@@ -136,6 +136,11 @@ def test_a_generator_that_is_no_address_is_left_out(url):
     assert posted(alert, NOW, MINUTE)["generatorURL"] == ""
 
 
+def test_an_alert_without_any_label_is_refused():
+    with pytest.raises(ValueError, match="neither a name nor a label"):
+        posted(Alert(name="", severity="", labels={"x": ""}), NOW, MINUTE)
+
+
 @given(st.dictionaries(st.text(max_size=8), st.text(max_size=8)), st.text(max_size=5))
 def test_whatever_an_alert_says_its_labels_are_valid_ones(labels, name):
     told = posted(Alert(name=name, labels=labels), NOW, MINUTE)

@@ -66,7 +66,7 @@ def posted(alert: Alert, now_ns: int, lasting_ns: int) -> Posted:
             told again.
 
     Raises:
-        ValueError: a time that no calendar has.
+        ValueError: no label is left, or a time is one that no calendar has.
         OverflowError: the same.
     """
     resolved = alert.status is AlertStatus.RESOLVED
@@ -74,9 +74,13 @@ def posted(alert: Alert, now_ns: int, lasting_ns: int) -> Posted:
     if resolved:
         ends = min(alert.ends_at_unix_nano or now_ns, now_ns)
     starts = min(alert.starts_at_unix_nano or now_ns, ends if resolved else now_ns)
-    labels = {NAME: alert.name, SEVERITY: alert.severity, **alert.labels}
+    labels = names_made_valid(
+        {NAME: alert.name, SEVERITY: alert.severity, **alert.labels}
+    )
+    if not labels:
+        raise ValueError("it has neither a name nor a label")
     return {
-        "labels": names_made_valid(labels),
+        "labels": labels,
         "annotations": names_made_valid({SUMMARY: alert.message, **alert.annotations}),
         "startsAt": rfc3339(starts),
         "endsAt": rfc3339(ends),
