@@ -22,6 +22,7 @@ from .errors import (
     PipelineFailedError,
     PipelineStateError,
     SluicewayError,
+    SupersededError,
     TimeoutExceededError,
     TransientError,
 )
@@ -95,6 +96,7 @@ __all__ = [
     "StageLedger",
     "StageStatistics",
     "StopReport",
+    "SupersededError",
     "SystemClock",
     "TimeoutExceededError",
     "TransientError",

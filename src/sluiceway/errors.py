@@ -78,6 +78,12 @@ class PermanentError(DeliveryError):
     default_reason = "permanent"
 
 
+class SupersededError(DeliveryError):
+    """A later event says what this one said, and is sent instead: booked as merged."""
+
+    default_reason = "superseded"
+
+
 class TimeoutExceededError(TransientError):
     """One attempt to write took longer than its ``timeout``."""
 

@@ -37,7 +37,8 @@ class StageLedger:
         sent: handed to the stages after.
         filtered: left out on purpose by a processor.
         sampled_out: left out by a sampler.
-        merged: taken up into other events by an accumulator.
+        merged: taken up into other events by an accumulator, or superseded by later
+            ones before a sink could send them.
         delivered: a sink has delivered them.
         dropped: given up for lack of room or time, or refused, by reason.
         rejected: never to be taken, by reason.

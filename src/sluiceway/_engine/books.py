@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 
 from ..batch import Batch
 from ..delivery import DeliveryStatus
-from ..errors import TransientError, reason_of
+from ..errors import SupersededError, TransientError, reason_of
 
 LOSSES = {
     DeliveryStatus.DROPPED: "dropped",
@@ -57,19 +57,26 @@ class Books:
 
     def fail(self, batch: Batch, error: BaseException) -> None:
         """The whole batch failed: errored if a retry could help, else rejected."""
-        status = status_of(error)
-        counter: Counter[str] = getattr(self, LOSSES[status])
-        counter[reason_of(error)] += len(batch.events)
-        batch.settle(status, error)
+        batch.settle(*self._end(error, len(batch.events)))
 
     def fail_some(self, batch: Batch, failed: Mapping[int, Exception]) -> None:
         """Book the failed events of a batch; the caller answers for the others."""
         endings: dict[int, tuple[DeliveryStatus, BaseException | None]] = {}
         for index, error in failed.items():
-            status = status_of(error)
-            getattr(self, LOSSES[status])[reason_of(error)] += 1
-            endings[index] = (status, error)
+            endings[index] = self._end(error, 1)
         batch.settle_each(endings)
+
+    def _end(
+        self, error: BaseException, count: int
+    ) -> tuple[DeliveryStatus, BaseException | None]:
+        """Book that events ended with an error; what their claimants are told."""
+        if isinstance(error, SupersededError):
+            self.merged += count
+            return DeliveryStatus.DELIVERED, None
+        status = status_of(error)
+        counter: Counter[str] = getattr(self, LOSSES[status])
+        counter[reason_of(error)] += count
+        return status, error
 
     def deliver_others(self, batch: Batch, failed: Collection[int]) -> None:
         """All but the failed events have arrived."""

@@ -14,7 +14,7 @@ from typing import Any
 from ..batch import Batch
 from ..calls import unasked
 from ..delivery import DELIVERED, DeliveryStatus
-from ..errors import PartialError
+from ..errors import PartialError, SupersededError
 from .books import failures_of
 from .claims import ClaimLine
 from .graph import Node
@@ -175,10 +175,14 @@ class SinkWorker(Worker):
             failed = failures_of(error.failed, count)
             self.node.books.fail_some(batch, failed)
             self.node.books.deliver_others(batch, failed)
-            error, count = next(iter(failed.values()), error), len(failed)
         else:
             self.node.books.fail(batch, error)
-        self._shared.complaints.about(self.node.name, error, count)
+            failed = dict.fromkeys(range(count), error)
+        lost = [e for e in failed.values() if not isinstance(e, SupersededError)]
+        if lost or not failed:
+            self._shared.complaints.about(
+                self.node.name, lost[0] if lost else error, len(lost)
+            )
 
     async def _all_written(self) -> None:
         while self._writes:
