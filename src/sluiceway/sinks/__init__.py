@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from .console import ConsoleSink
     from .json_lines import JsonLinesSink
     from .otlp import OtlpSink
+    from .pagerduty import PagerDutySink
     from .prometheus import PrometheusSink
     from .pushgateway import PushgatewaySink
+    from .slack import SlackSink
     from .webhook import WebhookSink
 
 __all__ = [
@@ -20,8 +22,10 @@ __all__ = [
     "ConsoleSink",
     "JsonLinesSink",
     "OtlpSink",
+    "PagerDutySink",
     "PrometheusSink",
     "PushgatewaySink",
+    "SlackSink",
     "WebhookSink",
 ]
 
@@ -30,8 +34,10 @@ MODULES: Final = {
     "ConsoleSink": ".console",
     "JsonLinesSink": ".json_lines",
     "OtlpSink": ".otlp",
+    "PagerDutySink": ".pagerduty",
     "PrometheusSink": ".prometheus",
     "PushgatewaySink": ".pushgateway",
+    "SlackSink": ".slack",
     "WebhookSink": ".webhook",
 }
 

@@ -91,16 +91,21 @@ async def one_by_one(
     return failed
 
 
-def built(build: Callable[[Any], bytes], event: Any) -> bytes:
+def built(build: Callable[[Any], bytes], event: Any, reason: str) -> bytes:
     """What is posted for an event.
 
+    Args:
+        build: makes the body.
+        event: what of.
+        reason: the ledger's word if that cannot be done.
+
     Raises:
-        PermanentError: ``not_json``: it cannot be built.
+        PermanentError: it cannot.
     """
     try:
         return build(event)
     except Exception as error:  # whatever a user's object or function does
+        kind = type(event).__name__
         raise PermanentError(
-            f"{type(event).__name__} is no JSON: {type(error).__name__}: {error}",
-            reason="not_json",
+            f"a {kind} cannot be sent: {type(error).__name__}: {error}", reason=reason
         ) from error

@@ -29,6 +29,7 @@ from .hook import BATCH, QUEUE, RETRY, TIMEOUT, HookSink, built, one_by_one
 
 UNFINISHED: Final = 4096  # messages that may be tried again
 TOO_LARGE: Final = "http_413"
+NOT_JSON: Final = "not_json"
 
 
 class WebhookSink(HookSink):
@@ -121,7 +122,7 @@ class WebhookSink(HookSink):
         raise_failures(failed, len(events))
 
     async def _send_alone(self, event: Any) -> None:
-        await self._send([event], built(self._body_of, event))
+        await self._send([event], built(self._body_of, event, NOT_JSON))
 
     def _body_of(self, event: Any) -> bytes:
         return encode_payload(self._payload(event) if self._payload else event)
@@ -132,7 +133,7 @@ class WebhookSink(HookSink):
         encoded: dict[int, bytes] = {}
         for index, event in enumerate(events):
             try:
-                encoded[index] = built(encode_event, event)
+                encoded[index] = built(encode_event, event, NOT_JSON)
             except PermanentError as error:
                 failed[index] = error
         if encoded:
