@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .check_sources import check_source
     from .check_workers import check_processor, check_sampler
     from .clock import ManualClock
+    from .misbehaving import MisbehavingServer
+    from .requests import ReceivedRequest
     from .running import Result, run, stage_context
     from .sinks import CollectingSink, FailingSink, HangingSink, SlowSink
 
@@ -20,6 +22,8 @@ __all__ = [
     "FailingSink",
     "HangingSink",
     "ManualClock",
+    "MisbehavingServer",
+    "ReceivedRequest",
     "Result",
     "SlowSink",
     "check_accumulator",
@@ -36,6 +40,8 @@ MODULES: Final = {
     "FailingSink": ".sinks",
     "HangingSink": ".sinks",
     "ManualClock": ".clock",
+    "MisbehavingServer": ".misbehaving",
+    "ReceivedRequest": ".requests",
     "Result": ".running",
     "SlowSink": ".sinks",
     "check_accumulator": ".check_accumulators",
