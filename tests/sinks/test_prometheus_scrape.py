@@ -90,7 +90,8 @@ def test_a_scraper_that_asks_for_nothing_gets_text():
 def test_prometheus_gets_openmetrics():
     _, headers, body = scraped([counter(3)], Accept=PROMETHEUS_2)
     assert headers["Content-Type"] == (
-        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        "application/openmetrics-text; version=1.0.0; charset=utf-8; "
+        "escaping=underscores"
     )
     assert [f.name for f in parse_openmetrics(body.decode())] == [
         "target",
@@ -98,7 +99,7 @@ def test_prometheus_gets_openmetrics():
     ]
 
 
-def test_a_scraper_that_names_an_escaping_is_told_ours():
+def test_a_scraper_that_asks_for_another_escaping_is_told_ours():
     _, headers, _ = scraped([counter(3)], Accept=PROMETHEUS_3)
     assert headers["Content-Type"].endswith("charset=utf-8; escaping=underscores")
 

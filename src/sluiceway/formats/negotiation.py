@@ -48,11 +48,6 @@ def wants_openmetrics(accept: str | None) -> bool:
     return False
 
 
-def names_escaping(accept: str | None) -> bool:
-    """Whether a client asks how names are escaped, and so is to be told."""
-    return any("escaping" in found.parameters for found in choices(accept))
-
-
 def accepts_gzip(accept_encoding: str | None) -> bool:
     """Whether the client takes gzip, by name or by ``*``."""
     weights = {found.word: found.weight for found in choices(accept_encoding)}

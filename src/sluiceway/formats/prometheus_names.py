@@ -56,20 +56,28 @@ RATES = {
     "mo": "month",
     "y": "year",
 }
+# Conventions' names that promtool objects to: gauges that end like a histogram's count.
+# Other names stay what their owners chose, since dashboards are made for these.
+RENAMED = {
+    "asyncio.task.count": "asyncio.tasks",
+    "process.thread.count": "process.threads",
+    "process.unix.file_descriptor.count": "process.unix.file_descriptors",
+}
 
 
 def metric_name(name: str, unit: str, *, counter: bool = False) -> tuple[str, str]:
     """The family's name and unit; both empty when no character of the name can stay.
 
     The unit's words are appended unless they are there already. Unit ``1`` adds
-    nothing, on a gauge too: a ratio is known by its own name.
+    nothing, on a gauge too: a ratio is known by its own name. Three of the runtime's
+    metrics get another name (``RENAMED``), so that promtool finds nothing.
 
     Args:
         name: as OpenTelemetry has it, such as ``"http.server.duration"``.
         unit: UCUM, such as ``"By/s"``.
         counter: take ``total`` out of the name, since the samples append it.
     """
-    words = WORDS.findall(name.replace("_", " "))
+    words = WORDS.findall(RENAMED.get(name, name).replace("_", " "))
     if counter:
         words = [word for word in words if word != "total"] or words
     if not words:

@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 from ..errors import ConfigurationError
 from ..events import MetricPoint
-from ..formats.negotiation import accepts_gzip, names_escaping, wants_openmetrics
+from ..formats.negotiation import accepts_gzip, wants_openmetrics
 from ..formats.prometheus_text import Page, exposition
 from ..layers.retry import raise_failures
 from ..settings import Queue
@@ -191,10 +191,10 @@ class PrometheusSink(Sink[MetricPoint]):
         )
         self._scrapes += 1
         self._complain(page)
-        escaping = openmetrics and names_escaping(accept)
+        # From version 1.0.0 on a page says how its names are escaped.
+        escaping = "; escaping=underscores" if openmetrics else ""
         headers = {
-            "Content-Type": page.content_type
-            + ("; escaping=underscores" if escaping else ""),
+            "Content-Type": page.content_type + escaping,
             "Vary": "Accept, Accept-Encoding",
         }
         if body is not page.body:
