@@ -19,6 +19,7 @@ from sluiceway.events import (
 from sluiceway.formats.histograms import added, explicit
 from sluiceway.formats.identity import identity_of
 from sluiceway.formats.prometheus_text import exposition
+from sluiceway.instrument import Telemetry
 from sluiceway.sinks.latest import LatestState
 
 SIZES = st.floats(1e-3, 1e3)
@@ -116,16 +117,52 @@ def test_deltas_that_follow_each_other_add_up_from_the_first_start(values):
     assert update.refused == {}
 
 
-def test_a_delta_that_overlaps_what_was_added_is_refused():
-    state, update = state_after(delta(1, 1, 10), delta(5, 9, 20))
+@pytest.mark.parametrize(
+    "late", [delta(5, 5, 20), delta(5, 10, 20), delta(5, 12, 19), delta(5, 1, 30)]
+)
+def test_a_delta_that_may_have_been_added_already_is_refused(late):
+    state, update = state_after(delta(1, 10, 20), late)
     assert state.points()[0].value == 1
     assert update.refused[1].reason == "out_of_order"
 
 
-def test_a_gap_between_deltas_starts_the_series_again():
-    state, _ = state_after(delta(1, 1, 10), delta(5, 11, 20))
+def test_deltas_of_two_writers_overlap_and_add_up():
+    times = [(0, 10), (5, 15), (10, 20), (15, 25)]
+    state, update = state_after(*(delta(1, *each) for each in times))
+    assert (state.points()[0].value, update.refused) == (4, {})
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1))
+def test_deltas_add_up_over_every_gap(values_and_gaps):
+    at, deltas = 1, []
+    for value, gap in values_and_gaps:
+        deltas.append(delta(value, at + gap, at + gap + 1))
+        at += gap + 1
+    state, update = state_after(*deltas)
     (point,) = state.points()
-    assert (point.value, point.start_time_unix_nano) == (5, 11)
+    assert point.value == sum(value for value, _ in values_and_gaps)
+    assert point.start_time_unix_nano == 1 + values_and_gaps[0][1]
+    assert update.refused == {}
+
+
+def test_a_counter_that_was_idle_goes_on_from_where_it_stood():
+    telemetry, state = Telemetry("shop", temporality="delta"), LatestState()
+    orders = telemetry.meter("shop").counter("orders")
+    for amount in (5, None, None, 2):
+        if amount:
+            orders.add(amount)
+        state.update(telemetry.collect())
+    assert "orders_total 7.0\n" in exposition(state.points()).body.decode()
+
+
+def test_points_that_nobody_has_seen_are_told_by_their_index():
+    old, new = (MetricPoint(name="a", value=at, time_unix_nano=at) for at in (1, 2))
+    end = MetricPoint(name="b", value=None)
+    other = MetricPoint(name="b", value=1)
+    state, update = state_after(old, other, new, old, end, new)
+    assert set(update.overtaken) == {0, 1, 3}
+    assert (update.superseded, len(state)) == (3, 1)
+    assert state.update([new]).overtaken == set()
 
 
 def test_a_delta_histogram_of_other_buckets_starts_the_series_again():

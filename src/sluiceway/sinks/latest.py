@@ -1,13 +1,14 @@
 """The latest state of every series, which is what Prometheus is shown.
 
 Law: pure. A cumulative point replaces an older one of its series; delta points are
-added up. A copy shares the points, which nobody changes, and nothing else. Source:
-OpenTelemetry specification, ``metrics/data-model``, "Delta-to-Cumulative".
+added up. A copy shares the points, which nobody changes, and nothing else. Sources:
+OpenTelemetry specification, ``metrics/data-model``, "Delta-to-Cumulative"; over a gap
+the deltatocumulative processor of OpenTelemetry's collector.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from operator import attrgetter
 from typing import Any, Final
 
@@ -39,10 +40,13 @@ class Update:
     Attributes:
         superseded: points that a later point of their series has replaced, or that
             came after a later one.
+        overtaken: the indices of those of them that were among these events, so that
+            nobody has seen them.
         refused: why an event could not be taken, by its index.
     """
 
     superseded: int
+    overtaken: Collection[int]
     refused: Mapping[int, Exception]
 
 
@@ -80,31 +84,66 @@ class LatestState:
         refused.
         """
         superseded = 0
+        overtaken: set[int] = set()
         refused: dict[int, Exception] = {}
         identities: dict[int, bytes] = {}
+        standing: dict[SeriesKey, tuple[int, Any]] = {}  # of these events, by series
         for index, event in enumerate(events):
             try:
-                superseded += self._take(event, identities)
+                key = checked_key(event, identities)
+                superseded += self._take(event, key)
             except PermanentError as error:
                 refused[index] = error
             except Exception as error:  # noqa: BLE001 - whatever a user's object does
                 refused[index] = malformed(f"fields cannot be read: {error!r}")
-        return Update(superseded, refused)
+            else:
+                overtaken.update(self._overtaken(index, event, key, standing))
+        return Update(superseded, overtaken, refused)
 
-    def _take(self, event: Any, identities: dict[int, bytes]) -> bool:
-        if not isinstance(event, MetricPoint):
-            kind = type(event).__name__
-            raise PermanentError(
-                f"expected a MetricPoint, got a {kind}", reason="not_a_metric"
-            )
-        check_fields(event)
-        key = key_of(event, identities)
+    def _take(self, event: MetricPoint, key: SeriesKey) -> bool:
+        """Take one point in; whether one of its series has been replaced by it."""
         older = self._series.get(key)
-        if event.value is None or event.flags & NO_RECORDED_VALUE:
+        if has_no_value(event):
             self._series.pop(key, None)
         else:
             self._series[key] = successor(event, older)
         return older is not None and older is not event and not is_delta(event)
+
+    def _overtaken(
+        self,
+        index: int,
+        event: MetricPoint,
+        key: SeriesKey,
+        standing: dict[SeriesKey, tuple[int, Any]],
+    ) -> list[int]:
+        """Which of the events is out of sight by this one; it may be itself."""
+        if is_delta(event):
+            return []
+        if not has_no_value(event) and self._series[key] is not event:
+            return [index]
+        before, older = standing.get(key, (index, event))
+        standing[key] = index, event
+        return [] if older is event else [before]
+
+
+def checked_key(event: Any, identities: dict[int, bytes]) -> SeriesKey:
+    """The event's series.
+
+    Raises:
+        PermanentError: it is no metric point, or its fields are of wrong types.
+    """
+    if not isinstance(event, MetricPoint):
+        kind = type(event).__name__
+        raise PermanentError(
+            f"expected a MetricPoint, got a {kind}", reason="not_a_metric"
+        )
+    check_fields(event)
+    return key_of(event, identities)
+
+
+def has_no_value(point: MetricPoint) -> bool:
+    """Whether the point says that its series has ended."""
+    return point.value is None or bool(point.flags & NO_RECORDED_VALUE)
 
 
 def check_fields(point: MetricPoint) -> None:
@@ -142,8 +181,11 @@ def is_delta(point: MetricPoint) -> bool:
 def successor(point: MetricPoint, older: MetricPoint | None) -> MetricPoint:
     """What the series stands at after ``point``.
 
+    A delta is added over a gap too: series that were idle make gaps, and a counter
+    that fell back would be taken for one that its process has restarted.
+
     Raises:
-        PermanentError: a delta that began before the end of what was added already.
+        PermanentError: a delta that may have been added already.
     """
     if not is_delta(point):
         late = older is not None and 0 < point.time_unix_nano < older.time_unix_nano
@@ -151,22 +193,31 @@ def successor(point: MetricPoint, older: MetricPoint | None) -> MetricPoint:
     value = None
     start = point.start_time_unix_nano
     if older is not None:
-        last = older.time_unix_nano
-        if start and last and start < last:
-            raise PermanentError(
-                f"a delta of {point.name!r} came too late to be added",
-                reason="out_of_order",
-            )
-        if start == last or not start or not last:
-            value = sum_of(older.value, point.value)
-            start = start if value is None else older.start_time_unix_nano
-    # A gap, or buckets that cannot be added, start the series again.
+        check_order(point, older)
+        value = sum_of(older.value, point.value)
+        # Buckets that cannot be added start the series again.
+        start = start if value is None else older.start_time_unix_nano
     return msgspec.structs.replace(
         point,
         value=point.value if value is None else value,
         start_time_unix_nano=start,
         temporality=Temporality.CUMULATIVE,
     )
+
+
+def check_order(point: MetricPoint, older: MetricPoint) -> None:
+    """Refuse a delta that ends before the series does, or began before it.
+
+    One that overlaps what was added is taken: two writers make such, each counting its
+    own. A point that does not tell its times cannot be late.
+    """
+    ended = 0 < point.time_unix_nano <= older.time_unix_nano
+    began = 0 < point.start_time_unix_nano < older.start_time_unix_nano
+    if ended or began:
+        raise PermanentError(
+            f"a delta of {point.name!r} came too late to be added",
+            reason="out_of_order",
+        )
 
 
 def sum_of(older: Any, newer: Any) -> Any:
