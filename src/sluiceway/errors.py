@@ -78,12 +78,6 @@ class PermanentError(DeliveryError):
     default_reason = "permanent"
 
 
-class SupersededError(DeliveryError):
-    """A later event says what this one said, and is sent instead: booked as merged."""
-
-    default_reason = "superseded"
-
-
 class TimeoutExceededError(TransientError):
     """One attempt to write took longer than its ``timeout``."""
 
@@ -114,6 +108,15 @@ class PartialError(DeliveryError):
         super().__init__(message or f"{len(failed)} events failed")
         self.failed: Mapping[int, Exception] = failed
         self.kept = None if kept is None else list(kept)
+
+
+class SupersededError(DeliveryError):
+    """Nothing is lost: a later event of the batch says more. Booked as merged.
+
+    For a sink that sends the latest state, among the ``failed`` of a ``PartialError``.
+    """
+
+    default_reason = "superseded"
 
 
 def reason_of(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,7 +19,13 @@ from attrs import field, frozen
 
 from ..batching import BatchBy
 from ..clock import SYSTEM_CLOCK
-from ..errors import ConfigurationError, DeliveryError, PermanentError, nearest
+from ..errors import (
+    ConfigurationError,
+    DeliveryError,
+    PermanentError,
+    SupersededError,
+    nearest,
+)
 from ..events import NO_RESOURCE, MetricPoint, Resource
 from ..formats.prometheus_names import job_and_instance
 from ..formats.prometheus_text import Page, exposition
@@ -27,7 +34,14 @@ from ..layers.retry import raise_failures
 from ..settings import Queue, Retry
 from ..stages import Sink, StageContext
 from .addresses import checked_headers
-from .http import Destination, HttpClient, failure_of
+from .http import (
+    Destination,
+    FilePath,
+    HttpClient,
+    failure_of,
+    packed,
+    tls_context,
+)
 from .latest import LatestState
 from .rendering import rendered
 
@@ -40,6 +54,7 @@ BATCH = BatchBy(max_events=5000, flush_interval=1.0)
 RETRY = Retry()
 
 Method = Literal["PUT", "POST"]
+Compression = Literal["gzip", "none"]
 
 
 @frozen
@@ -48,7 +63,8 @@ class PushStatistics:
 
     Attributes:
         pushes: groups that the gateway took.
-        superseded: points that never travelled, since a later one took their place.
+        superseded: points that never travelled, since a later one took their place
+            before they were pushed; the ledger has them as merged.
         series: the series that the groups hold now, by the group's path.
     """
 
@@ -62,8 +78,9 @@ class PushgatewaySink(Sink[MetricPoint]):
 
     Every write merges the points into the latest state and pushes the whole group, by
     default about once a second: what comes meanwhile waits behind the queue and is
-    coalesced. Delta points are added up. Names and labels become Prometheus's; scope
-    labels are left out. A group outlives its process unless ``delete_on_close``.
+    coalesced: of one series' points in a write the last one travels, the others are
+    booked as merged. Delta points are added up. Names and labels become Prometheus's;
+    scope labels are left out. A group outlives its process unless ``delete_on_close``.
 
     Args:
         url: the gateway; default ``"http://localhost:9091"``. User and password in it
@@ -75,7 +92,12 @@ class PushgatewaySink(Sink[MetricPoint]):
             ``service.instance.id``, else host and process, so that workers do not
             overwrite each other. ``{}`` asks for a group of the job alone.
         basic_auth: user and password.
-        headers: further headers of each request.
+        headers: further headers of each request; their values are kept secret.
+        compression: ``"gzip"``, which a pushgateway knows from 1.5 on, or ``"none"``,
+            the default.
+        certificate: a PEM file of the authorities to trust.
+        client_certificate: a PEM file of the certificate to show.
+        client_key: a PEM file of its key.
         method: ``"PUT"`` (default) replaces the group, ``"POST"`` only the metrics of
             the same names.
         delete_on_close: delete the groups that were pushed when the sink closes.
@@ -97,6 +119,10 @@ class PushgatewaySink(Sink[MetricPoint]):
         grouping: Mapping[str, str] | None = None,
         basic_auth: tuple[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        compression: Compression = "none",
+        certificate: FilePath | None = None,
+        client_certificate: FilePath | None = None,
+        client_key: FilePath | None = None,
         method: Method = "PUT",
         delete_on_close: bool = False,
         name: str | None = None,
@@ -113,16 +139,17 @@ class PushgatewaySink(Sink[MetricPoint]):
         self.url, found = gateway_address(url or DEFAULT_URL)
         self._headers = checked_headers(headers or {}, "PushgatewaySink.headers")
         self._basic_auth = basic_auth or found
-        self._method = checked_method(method)
+        self._method = one_word("method", method, get_args(Method))
+        self._compression = one_word("compression", compression, get_args(Compression))
+        self._files = checked_files(certificate, client_certificate, client_key)
+        self._tls: ssl.SSLContext | bool = True
         self._job = job
         self._grouping = None if grouping is None else dict(grouping)
         self._delete_on_close = delete_on_close
         self._context: StageContext | None = None
-        self._clock = SYSTEM_CLOCK
-        self._client = HttpClient()
+        self._clock, self._client = SYSTEM_CLOCK, HttpClient()
         self._groups: dict[str, LatestState] = {}
-        self._pushes = 0
-        self._superseded = 0
+        self._pushes = self._superseded = 0
         check_labels(job, self._grouping)
 
     def __repr__(self) -> str:
@@ -135,7 +162,12 @@ class PushgatewaySink(Sink[MetricPoint]):
         return PushStatistics(self._pushes, self._superseded, series)
 
     async def open(self, context: StageContext) -> None:
-        """Get a connection pool; the gateway is not asked yet."""
+        """Read the certificates and get a connection pool; nothing is connected yet.
+
+        Raises:
+            ConfigurationError: a certificate's file cannot be used.
+        """
+        self._tls = tls_context(*self._files)
         self._context = context
         self._clock = context.clock
         await self._client.open()
@@ -215,7 +247,8 @@ class PushgatewaySink(Sink[MetricPoint]):
         await self._request(self._method, path, page)
         self._groups[path] = state
         self._pushes += 1
-        self._superseded += update.superseded
+        self._superseded += len(update.overtaken)
+        refused |= dict.fromkeys(update.overtaken, superseded())
         reasons = {id(points[at]): words for at, words in page.left_out.items()}
         taken = {at: point for at, point in enumerate(events) if at not in refused}
         return refused | left_out(reasons, state, taken)
@@ -234,14 +267,10 @@ class PushgatewaySink(Sink[MetricPoint]):
 
     async def _request(self, method: str, path: str, page: Page | None = None) -> None:
         """Ask the gateway once, and raise what its answer means."""
-        to = destination(self.url + path, self._headers, self._basic_auth)
-        answer = await self._client.send(
-            to,
-            page.body if page else b"",
-            {"Content-Type": page.content_type} if page else {},
-            keep=0,
-            method=method,
-        )
+        url = self.url + path
+        to = destination(url, self._headers, self._basic_auth, self._tls)
+        body, headers = await self._encoded(page)
+        answer = await self._client.send(to, body, headers, keep=0, method=method)
         if not answer.is_success:
             raise failure_of(
                 answer,
@@ -250,6 +279,20 @@ class PushgatewaySink(Sink[MetricPoint]):
                 words=answer.text() if answer.is_text else "",
                 now_ns=self._clock.time_ns(),
             )
+
+    async def _encoded(self, page: Page | None) -> tuple[bytes, dict[str, str]]:
+        """The body of a request, and the headers that describe it."""
+        if page is None:
+            return b"", {}
+        headers = {"Content-Type": page.content_type}
+        if self._compression == "none":
+            return page.body, headers
+        return await packed(page.body), {**headers, "Content-Encoding": "gzip"}
+
+
+def superseded() -> SupersededError:
+    """What is said of a point that a later one of its series made needless."""
+    return SupersededError("a later point of its series travelled instead")
 
 
 def left_out(
@@ -273,14 +316,18 @@ def left_out(
 
 
 def destination(
-    url: str, headers: Mapping[str, str], basic_auth: tuple[str, str] | None
+    url: str,
+    headers: Mapping[str, str],
+    basic_auth: tuple[str, str] | None,
+    tls: ssl.SSLContext | bool,
 ) -> Destination:
     """The address of a group, and how to be let in there."""
     if basic_auth is None:
-        return Destination(url=url, shown=url, headers=headers)
+        return Destination(url=url, shown=url, headers=headers, tls=tls)
     token = b64encode(":".join(basic_auth).encode()).decode("ascii")
     known = {**headers, "Authorization": f"Basic {token}"}
-    return Destination(url=url, shown=url, headers=known, secrets=basic_auth[1:])
+    secrets = basic_auth[1:]
+    return Destination(url=url, shown=url, headers=known, tls=tls, secrets=secrets)
 
 
 def check_labels(job: str | None, grouping: Mapping[str, str] | None) -> None:
@@ -290,15 +337,25 @@ def check_labels(job: str | None, grouping: Mapping[str, str] | None) -> None:
     check_grouping({"job": DEFAULT_JOB if job is None else job, **(grouping or {})})
 
 
-def checked_method(method: str) -> str:
-    """The method, if it is one of the two."""
-    words = get_args(Method)
-    if method not in words:
+def one_word(setting: str, word: str, words: tuple[str, ...]) -> str:
+    """The word, if it is one of those that the setting knows."""
+    if word not in words:
         raise ConfigurationError(
-            f"method is {method!r}; expected one of {', '.join(map(repr, words))}"
-            f"{nearest(str(method).upper(), words)}"
+            f"{setting} is {word!r}; expected one of {', '.join(map(repr, words))}"
+            f"{nearest(word, words)}"
         )
-    return method
+    return word
+
+
+def checked_files(
+    certificate: FilePath | None, shown: FilePath | None, key: FilePath | None
+) -> tuple[FilePath | None, FilePath | None, FilePath | None]:
+    """The files of TLS, as ``tls_context`` takes them."""
+    if key is not None and shown is None:
+        raise ConfigurationError(
+            "PushgatewaySink.client_key needs a client_certificate"
+        )
+    return certificate, shown, key
 
 
 def this_process() -> str:
