@@ -6,11 +6,11 @@ import pytest
 
 from sluiceway.errors import ConfigurationError
 from sluiceway.sinks.otlp import OtlpSink
+from sluiceway.sinks.otlp_checks import checked
 from sluiceway.sinks.otlp_settings import (
     Environment,
     Given,
     Signal,
-    checked,
     settings_for,
 )
 
@@ -157,7 +157,7 @@ def test_compression_is_known_in_any_case(text, expected):
     ("word", "text"),
     [
         ("COMPRESSION", "zstd"),
-        ("PROTOCOL", "grpc"),
+        ("PROTOCOL", "http/xml"),
         ("ENDPOINT", "localhost:4318"),
         ("ENDPOINT", "ftp://collector"),
         ("ENDPOINT", "http://"),
@@ -243,3 +243,82 @@ def test_a_sink_reads_the_environment_and_logs_what_it_ignores(monkeypatch, capl
         f"{P}TIMEOUT is 'never'; expected a whole number of milliseconds from 0; "
         "ignored"
     )
+
+
+@pytest.mark.parametrize(
+    ("variables", "given", "url", "protocol"),
+    [
+        ({}, {}, "http://localhost:4318/v1/traces", "http/protobuf"),
+        (
+            {"PROTOCOL": "HTTP/JSON"},
+            {},
+            "http://localhost:4318/v1/traces",
+            "http/json",
+        ),
+        ({"PROTOCOL": "grpc"}, {}, "http://localhost:4317/", "grpc"),
+        (
+            {"PROTOCOL": "grpc", "TRACES_PROTOCOL": "http/json"},
+            {},
+            "http://localhost:4318/v1/traces",
+            "http/json",
+        ),
+        (
+            {"PROTOCOL": "grpc"},
+            {"protocol": "http/protobuf"},
+            "http://localhost:4318/v1/traces",
+            "http/protobuf",
+        ),
+        ({"ENDPOINT": "http://c:4317"}, {}, "http://c:4317/", "grpc"),
+        ({"TRACES_ENDPOINT": "http://c:4317"}, {}, "http://c:4317/", "grpc"),
+        ({"ENDPOINT": "c:4317"}, {}, "https://c:4317/", "grpc"),
+        ({"ENDPOINT": "c:4317", "INSECURE": "true"}, {}, "http://c:4317/", "grpc"),
+        (
+            {"ENDPOINT": "https://c:4317", "INSECURE": "true"},
+            {},
+            "https://c:4317/",
+            "grpc",
+        ),
+        (
+            {"ENDPOINT": "http://c:4317", "PROTOCOL": "http/protobuf"},
+            {},
+            "http://c:4317/v1/traces",
+            "http/protobuf",
+        ),
+        ({}, {"endpoint": "c:4317", "insecure": True}, "http://c:4317/", "grpc"),
+        ({}, {"endpoint": "c:99", "protocol": "grpc"}, "https://c:99/", "grpc"),
+        ({}, {"endpoint": "http://[::1]:4317"}, "http://[::1]:4317/", "grpc"),
+        (
+            {},
+            {"endpoint": "http://c:4317/base"},
+            "http://c:4317/base/v1/traces",
+            "http/protobuf",
+        ),
+    ],
+)
+def test_the_protocol_is_what_is_said_or_what_the_port_means(
+    variables, given, url, protocol
+):
+    settings, warnings = read(variables, **given)
+    assert (settings.url, settings.protocol) == (url, protocol)
+    assert not warnings
+
+
+def test_an_insecure_that_is_no_boolean_is_false_and_named():
+    settings, warnings = read({"ENDPOINT": "c:4317", "INSECURE": "yes"})
+    assert settings.url == "https://c:4317/"
+    assert "INSECURE is 'yes'" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"protocol": "http/xml"}, "'http/xml'; expected one of"),
+        ({"protocol": "gprc"}, "did you mean 'grpc'"),
+        ({"insecure": "yes"}, "expected True or False"),
+        ({"endpoint": "collector:4318"}, "expected an address"),
+        ({"endpoint": "collector:99999", "protocol": "grpc"}, "expected an address"),
+    ],
+)
+def test_a_protocol_that_cannot_be_is_refused(given, words):
+    with pytest.raises(ConfigurationError, match=words):
+        OtlpSink(**given)

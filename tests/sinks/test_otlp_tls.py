@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 import ssl
-import subprocess
 
 import pytest
+from servers.certificates import certificate
 from servers.http_peers import answering, status
 
 from sluiceway.errors import ConfigurationError, TransientError
@@ -19,18 +19,6 @@ SPAN = Span(name="a", trace_id=b"t" * 16, span_id=b"s" * 8)
 needs_openssl = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="needs the openssl command"
 )
-
-
-def certificate(folder, name, address):
-    """A self-signed certificate and its key."""
-    cert, key = folder / f"{name}.pem", folder / f"{name}.key"
-    command = (
-        f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
-        f" -days 2 -subj /CN={name} -addext subjectAltName=IP:{address}"
-        f" -keyout {key} -out {cert}"
-    )
-    subprocess.run(command.split(), check=True, capture_output=True)
-    return str(cert), str(key)
 
 
 @pytest.fixture(scope="module")

@@ -2,32 +2,34 @@
 
 Law: one request carries one signal, and answers for its own events only. What a failed
 request says becomes the error of each of its events. Source: OpenTelemetry protocol
-1.11, ``docs/specification.md``, "OTLP/HTTP".
+1.11, ``docs/specification.md``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from logging import getLogger
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from attrs import frozen
 
 from ..batching import BatchBy
-from ..clock import SYSTEM_CLOCK
+from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import ConfigurationError, PartialError, PermanentError
-from ..formats.otlp_protobuf import Encoder
 from ..layers import Write
 from ..layers.retry import raise_failures
 from ..layers.timeout import TimeoutLayer
 from ..settings import Queue, Retry
 from ..stages import Sink, StageContext
 from .addresses import public_part
-from .http import Destination, HttpClient, packed, tls_context
-from .otlp_answers import MAX_ANSWER, PROTOBUF, TooLargeError, judge
+from .http import HttpClient
+from .otlp_addresses import Protocol as OtlpProtocol
+from .otlp_answers import TooLargeError
+from .otlp_checks import checked
+from .otlp_http import HttpCarrier
 from .otlp_settings import (
     Compression,
     Environment,
@@ -35,15 +37,15 @@ from .otlp_settings import (
     Given,
     Signal,
     SignalSettings,
-    checked,
     settings_for,
 )
 from .otlp_signals import (
+    Encoders,
     Telemetry,
-    encode_traces,
     first_slice,
     has_giant,
     in_one_form,
+    join,
     next_slice,
     not_telemetry,
     pick,
@@ -70,28 +72,46 @@ class OtlpStatistics:
     bytes_sent: int
 
 
+class Carrier(Protocol):
+    """What carries one signal's requests, by whatever protocol."""
+
+    async def send(self, body: bytes, count: int) -> tuple[int, str]:
+        """Send a request of ``count`` events: the bytes sent, and a warning."""
+        ...
+
+    async def close(self) -> None:
+        """Let go what is its own."""
+        ...
+
+
 class OtlpSink(Sink[Telemetry]):
-    """Sends telemetry as OTLP over HTTP, in protobuf.
+    """Sends telemetry as OTLP, over HTTP or gRPC.
 
     Takes spans, metric points and log records mixed. What is not given is read from
     the ``OTEL_EXPORTER_OTLP_*`` variables, those of one signal before the general
     ones, when the sink is made; wrong ones are logged and ignored.
 
     Retried are 429, 502, 503, 504, lost connections and time-outs; other statuses
-    reject the events, redirects among them. A 413 and a request above ``max_request``
-    are split until the one event is found that is too large. Of a partial success the
-    last events of the request are booked as rejected, since the server tells only how
-    many it did not take.
+    reject the events, redirects among them. Of gRPC's codes CANCELLED,
+    DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE and DATA_LOSS are retried, and
+    RESOURCE_EXHAUSTED with a RetryInfo. A 413, a code that says that the message is too
+    large and a request above ``max_request`` are split until the one event is found
+    that is too large. Of a partial success the last events of the request are booked as
+    rejected, since the server tells only how many it did not take.
 
     Args:
         endpoint: the address below which ``v1/traces``, ``v1/metrics`` and ``v1/logs``
-            are; default ``"http://localhost:4318"``.
+            are, or of a gRPC server, then also without a scheme; default
+            ``"http://localhost:4318"``, or port 4317 for gRPC.
+        protocol: ``"http/protobuf"`` (default), ``"http/json"`` or ``"grpc"``, which
+            needs the extra ``grpc`` and is the default for a bare port 4317.
         headers: further headers of each request; their values are kept secret.
         compression: ``"gzip"`` or ``"none"``, the default.
         timeout: seconds for one request; default 10; 0 for no bound.
         certificate: a PEM file of the authorities to trust.
         client_certificate: a PEM file of the certificate to show.
         client_key: a PEM file of its key.
+        insecure: whether an address without a scheme means no TLS; default False.
         max_request: bytes of a request before compression; default 64 MiB.
         name: the stage's name.
         queue: the queue in front; default ``Queue()``.
@@ -109,12 +129,14 @@ class OtlpSink(Sink[Telemetry]):
         self,
         endpoint: str | None = None,
         *,
+        protocol: OtlpProtocol | None = None,
         headers: Mapping[str, str] | None = None,
         compression: Compression | None = None,
         timeout: float | None = None,
         certificate: FilePath | None = None,
         client_certificate: FilePath | None = None,
         client_key: FilePath | None = None,
+        insecure: bool | None = None,
         max_request: int = MAX_REQUEST,
         name: str | None = None,
         queue: Queue = QUEUE,
@@ -128,11 +150,12 @@ class OtlpSink(Sink[Telemetry]):
         self.retry = retry
         self.max_in_flight = max_in_flight
         tls = (certificate, client_certificate, client_key)
-        given = Given(endpoint, headers, compression, timeout, *tls)
+        given = Given(endpoint, headers, compression, timeout, *tls, protocol, insecure)
         self._settings = read_settings(checked(given))
         self._max_request = checked_limit(max_request)
         self._client = HttpClient()
-        self._encoders = encoders()
+        self._encoders = Encoders()
+        self._carriers: dict[Signal, Carrier] = {}
         self._attempts: dict[Signal, Write] = {}
         self._clock = SYSTEM_CLOCK
         self._logger = getLogger("sluiceway.sinks.otlp")
@@ -150,17 +173,22 @@ class OtlpSink(Sink[Telemetry]):
         return OtlpStatistics(self._requests, self._bytes_sent)
 
     async def open(self, context: StageContext) -> None:
-        """Read the certificates and get a connection pool; nothing is connected yet.
+        """Read the certificates and make ready; nothing is connected yet.
 
         Raises:
-            ConfigurationError: a certificate's file cannot be used.
+            ConfigurationError: a certificate's file cannot be used, or grpcio is
+                missing.
         """
         self._clock = context.clock
         self._logger = context.logger
-        self._attempts = {
-            signal: self._attempt(signal, settings)
-            for signal, settings in self._settings.items()
-        }
+        try:
+            for signal, settings in self._settings.items():
+                carrier = carrier_of(signal, settings, self._client, context.clock)
+                self._carriers[signal] = carrier
+                self._attempts[signal] = self._attempt(signal, settings)
+        except BaseException:
+            await self.close()
+            raise
         await self._client.open()
 
     def _attempt(self, signal: Signal, settings: SignalSettings) -> Write:
@@ -169,21 +197,16 @@ class OtlpSink(Sink[Telemetry]):
         Each signal has its own: a time-out round the whole write would send again
         what the other signals have delivered.
         """
-        to = Destination(
-            url=settings.url,
-            shown=public_part(settings.url),
-            headers=settings.headers,
-            tls=tls_context(
-                settings.certificate, settings.client_certificate, settings.client_key
-            ),
-        )
-        send = partial(self._send, signal, to, settings.compression)
+        send = partial(self._send, signal)
         if settings.timeout is None:
             return send
         return TimeoutLayer(send, settings.timeout, self._clock)
 
     async def close(self) -> None:
         """Let the connections go."""
+        carriers, self._carriers = self._carriers, {}
+        for carrier in carriers.values():
+            await carrier.close()
         await self._client.close()
 
     async def write(self, events: list[Telemetry]) -> None:
@@ -198,7 +221,7 @@ class OtlpSink(Sink[Telemetry]):
                 ``partial_success`` and ``not_telemetry``.
         """
         if not self._client.is_open:
-            raise PermanentError(f"{self!r} takes nothing", reason="closed")
+            raise closed(self)
         events = in_one_form(events)
         groups = sort_by_signal(events)
         lost = await asyncio.gather(
@@ -235,23 +258,15 @@ class OtlpSink(Sink[Telemetry]):
         others = await self._deliver(signal, events[middle:])
         return failed | {middle + at: error for at, error in others.items()}
 
-    async def _send(
-        self,
-        signal: Signal,
-        to: Destination,
-        compression: Compression,
-        events: list[Any],
-    ) -> None:
+    async def _send(self, signal: Signal, events: list[Any]) -> None:
         """One request."""
         body = await self._encode(signal, events)
-        headers = {"Content-Type": PROTOBUF}
-        if compression == "gzip":
-            body = await packed(body)
-            headers["Content-Encoding"] = "gzip"
-        answer = await self._client.send(to, body, headers, MAX_ANSWER)
+        carrier = self._carriers.get(signal)
+        if carrier is None:
+            raise closed(self)
+        size, words = await carrier.send(body, len(events))
         self._requests += 1
-        self._bytes_sent += len(body)
-        words = judge(answer, to, len(events), self._clock.time_ns())
+        self._bytes_sent += size
         if words:
             self._warn(words)
 
@@ -259,9 +274,11 @@ class OtlpSink(Sink[Telemetry]):
         """The request's body, made in slices so that the loop is never kept long.
 
         A slice that cannot be short, since one event is a giant, is made on a thread.
-        Encoded requests can be joined: a protobuf message is the sum of its parts.
+        Encoded requests can be joined: a protobuf message is the sum of its parts, and
+        a JSON one is a list.
         """
-        encode = self._encoders[signal]
+        json = self._settings[signal].protocol == "http/json"
+        encode = self._encoders.of(signal, json=json)
         parts: list[bytes] = []
         size = start = 0
         step = first_slice(events)
@@ -282,7 +299,7 @@ class OtlpSink(Sink[Telemetry]):
                     f"{self._max_request} bytes as one request"
                 )
             parts.append(part)
-        return b"".join(parts)
+        return join(parts, json=json)
 
     def _warn(self, words: str) -> None:
         """Log what a server says beside a success, but not again and again."""
@@ -300,14 +317,24 @@ def read_settings(given: Given) -> dict[Signal, SignalSettings]:
     return settings
 
 
-def encoders() -> Mapping[Signal, Callable[[list[Any]], bytes]]:
-    """What makes a request of each signal's events; they share what they remember."""
-    encoder = Encoder()
-    return {
-        Signal.TRACES: partial(encode_traces, encoder),
-        Signal.METRICS: encoder.metrics,
-        Signal.LOGS: encoder.logs,
-    }
+def carrier_of(
+    signal: Signal, settings: SignalSettings, client: HttpClient, clock: Clock
+) -> Carrier:
+    """What carries a signal's requests, by its protocol.
+
+    Raises:
+        ConfigurationError: a file cannot be used, or grpcio is missing.
+    """
+    if settings.protocol != "grpc":
+        return HttpCarrier(settings, client, clock)
+    from .otlp_grpc import GrpcCarrier  # noqa: PLC0415 - grpcio is an extra
+
+    return GrpcCarrier(signal, settings)
+
+
+def closed(sink: OtlpSink) -> PermanentError:
+    """The error for events that come before ``open`` or after ``close``."""
+    return PermanentError(f"{sink!r} takes nothing", reason="closed")
 
 
 def checked_limit(max_request: int) -> int:

@@ -1,7 +1,7 @@
 """What a collector's answer means for the events of a request.
 
 Law: pure; one row of the protocol's table is one branch here. Source: OpenTelemetry
-protocol 1.11, ``docs/specification.md``, "OTLP/HTTP Response".
+protocol 1.11, ``docs/specification.md``, "OTLP/HTTP Response"; of gRPC, ``otlp_grpc``.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import Final
 
 from ..errors import PartialError, PermanentError
+from ..formats import otlp_json
 from ..formats.otlp_protobuf import MalformedError, decode_response, decode_status
 from .http import Answer, Destination, failure_of, quoted
 
 PROTOBUF: Final = "application/x-protobuf"
+JSON: Final = "application/json"
 RETRYABLE: Final = frozenset({429, 502, 503, 504})
 TOO_LARGE: Final = 413
 MAX_ANSWER: Final = 4 * 1024 * 1024  # bytes
@@ -58,7 +60,22 @@ def judge_success(answer: Answer, to: Destination, count: int) -> str:
             f"{to.shown} answered {answer.status} and more than {MAX_ANSWER} bytes",
             reason="response_too_large",
         )
-    rejected, words = partial_success(answer)
+    if answer.is_text and not is_json(answer):
+        return ""
+    return judge_counts(answer.body, to, count, json=is_json(answer))
+
+
+def judge_counts(
+    body: bytes, to: Destination, count: int, *, json: bool = False
+) -> str:
+    """Raise what a success's body says was rejected; its warning otherwise.
+
+    A success is one whatever its body: one that cannot be read says nothing.
+    """
+    try:
+        rejected, words = (otlp_json.decode_response if json else decode_response)(body)
+    except (MalformedError, otlp_json.MalformedJsonError):
+        return ""
     if rejected > 0:
         error = PermanentError(
             f"{to.shown} rejected {rejected} of {count}{quoted(to, words)}",
@@ -68,24 +85,16 @@ def judge_success(answer: Answer, to: Destination, count: int) -> str:
     return f"{to.shown} took everything, but warns{quoted(to, words)}" if words else ""
 
 
-def partial_success(answer: Answer) -> tuple[int, str]:
-    """How many events a success says were rejected, and its words.
-
-    A success is one whatever its body: one that cannot be read says nothing.
-    """
-    if answer.is_text:
-        return 0, ""
-    try:
-        return decode_response(answer.body)
-    except MalformedError:
-        return 0, ""
+def is_json(answer: Answer) -> bool:
+    """Whether an answer says that it is JSON."""
+    return answer.headers.get("Content-Type", "").startswith(JSON)
 
 
 def complaint(answer: Answer) -> str:
     """A failure's words: a google.rpc.Status's message, or plain text."""
-    if answer.is_text:
-        return answer.text()
     try:
-        return decode_status(answer.body)[1]
-    except MalformedError:
-        return ""
+        if is_json(answer):
+            return otlp_json.decode_status(answer.body)[1] or answer.text()
+        return answer.text() if answer.is_text else decode_status(answer.body)[1]
+    except (MalformedError, otlp_json.MalformedJsonError):
+        return answer.text() if is_json(answer) else ""

@@ -13,22 +13,28 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeVar, get_args
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote
 
 from attrs import field, frozen
 
-from ..errors import ConfigurationError, nearest
-from ..settings import checked_path
-from .addresses import HEADER_NAME, checked_headers, without_user, wrong_with
+from .addresses import HEADER_NAME, without_user
+from .otlp_addresses import (
+    GRPC_ENDPOINT,
+    HTTP_ENDPOINT,
+    Protocol,
+    below,
+    protocol_of,
+    with_path,
+    with_scheme,
+    wrong_endpoint,
+)
 
 Compression = Literal["none", "gzip"]
 FilePath = str | os.PathLike[str]
 T = TypeVar("T")
 
-DEFAULT_ENDPOINT: Final = "http://localhost:4318"
 DEFAULT_TIMEOUT: Final = 10.0  # seconds
 PREFIX: Final = "OTEL_EXPORTER_OTLP_"
-PROTOCOL: Final = "http/protobuf"
 
 
 class Signal(enum.Enum):
@@ -50,6 +56,8 @@ class Given:
     certificate: FilePath | None = None
     client_certificate: FilePath | None = None
     client_key: FilePath | None = None
+    protocol: Protocol | None = None
+    insecure: bool | None = None
 
 
 @frozen
@@ -64,6 +72,7 @@ class SignalSettings:
         certificate: a file of the authorities to trust.
         client_certificate: a file of the certificate to show.
         client_key: the file of its key.
+        protocol: how the events travel.
     """
 
     url: str = field(repr=False)
@@ -73,6 +82,7 @@ class SignalSettings:
     certificate: FilePath | None = None
     client_certificate: FilePath | None = None
     client_key: FilePath | None = None
+    protocol: Protocol = "http/protobuf"
 
 
 class Environment:
@@ -120,25 +130,30 @@ class Environment:
                 return value
         return None
 
-    def endpoint(self, name: str) -> str | None:
-        """An address, or None with a warning."""
-        text = self.text(name)
-        if text is None:
-            return None
-        wrong = wrong_with(text)
-        if wrong is not None:
-            self.warn(name, repr(without_user(text)), wrong)
-            return None
-        return text
-
     def compression(self, name: str, text: str) -> Compression | None:
         """``none`` or ``gzip``, whatever its case."""
-        for known in get_args(Compression):
-            if text.lower() == known:
-                compression: Compression = known
-                return compression
-        self.warn(name, repr(text), "'gzip' or 'none'")
+        known = get_args(Compression)
+        word: Compression | None = self._word(name, text, known, "'gzip' or 'none'")
+        return word
+
+    def protocol(self, name: str, text: str) -> Protocol | None:
+        """One of the three protocols, whatever its case."""
+        known = get_args(Protocol)
+        expected = ", ".join(map(repr, known))
+        word: Protocol | None = self._word(name, text, known, expected)
+        return word
+
+    def _word(self, name: str, text: str, words: Any, expected: str) -> Any:
+        if text.lower() in words:
+            return text.lower()
+        self.warn(name, repr(text), expected)
         return None
+
+    def boolean(self, name: str, text: str) -> bool:
+        """True only for ``true``, whatever its case."""
+        if text.lower() not in {"true", "false"}:
+            self.warn(name, repr(text), "'true' or 'false'")
+        return text.lower() == "true"
 
     def timeout(self, name: str, text: str) -> float | None:
         """Seconds, from whole milliseconds; 0 is no bound."""
@@ -161,12 +176,6 @@ class Environment:
                 found[key] = value
         return found or None
 
-    def protocol(self, name: str, text: str) -> str | None:
-        """The protocol, which must be the one that is spoken here."""
-        if text.lower() != PROTOCOL:
-            self.warn(name, repr(text), f"{PROTOCOL!r}, the only one that is supported")
-        return PROTOCOL
-
 
 def unsendable(pair: str, value: str) -> bool:
     """Whether a header's text has metadata, or a value that HTTP cannot carry."""
@@ -181,21 +190,26 @@ def settings_for(
     Raises:
         ConfigurationError: something given in code is wrong.
     """
-    environment.find(signal, "PROTOCOL", environment.protocol)
 
     def setting(word: str, parse: Callable[[str, str], Any]) -> Any:
         found = getattr(given, word)
         return environment.find(signal, word.upper(), parse) if found is None else found
 
     timeout = setting("timeout", environment.timeout)
+    url, protocol = address_of(
+        Place(signal, given.endpoint, setting("insecure", environment.boolean)),
+        setting("protocol", environment.protocol),
+        environment,
+    )
     return SignalSettings(
-        url=url_for(signal, given, environment),
+        url=url,
         headers=setting("headers", environment.headers) or {},
         compression=setting("compression", environment.compression) or "none",
         timeout=DEFAULT_TIMEOUT if timeout is None else (timeout or None),
         certificate=setting("certificate", as_it_is),
         client_certificate=setting("client_certificate", as_it_is),
         client_key=setting("client_key", as_it_is),
+        protocol=protocol,
     )
 
 
@@ -204,75 +218,46 @@ def as_it_is(name: str, text: str) -> str:  # noqa: ARG001 - ``find`` passes bot
     return text
 
 
-def url_for(signal: Signal, given: Given, environment: Environment) -> str:
-    """The address of one signal: its own as it is, or below the general one."""
-    if given.endpoint is not None:
-        return below(given.endpoint, signal)
-    own, general = environment.names(signal, "ENDPOINT")
-    found = environment.endpoint(own)
-    if found is not None:
-        return with_path(found)
-    return below(environment.endpoint(general) or DEFAULT_ENDPOINT, signal)
+@frozen
+class Place:
+    """What decides where a signal goes, but for the environment.
 
-
-def below(base: str, signal: Signal) -> str:
-    """``base`` with ``v1/<signal>`` after its path; nothing else is changed."""
-    parts = urlsplit(base)
-    slash = "" if parts.path.endswith("/") else "/"
-    return urlunsplit(parts._replace(path=f"{parts.path}{slash}v1/{signal.value}"))
-
-
-def with_path(url: str) -> str:
-    """``url`` as it is; without a path it gets the root's."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=parts.path or "/"))
-
-
-def checked(given: Given) -> Given:
-    """What was given in code, if it can mean anything.
-
-    Raises:
-        ConfigurationError: names the setting, its value unless that is secret, and
-            what was expected.
+    Attributes:
+        signal: whose variable comes first.
+        endpoint: what was given in code.
+        insecure: whether an address without a scheme means no TLS.
     """
-    if given.endpoint is not None:
-        check_endpoint(given.endpoint)
-    if given.headers is not None:
-        checked_headers(given.headers, "OtlpSink.headers")
-    words = get_args(Compression)
-    if given.compression is not None and given.compression not in words:
-        raise ConfigurationError(
-            f"OtlpSink.compression is {given.compression!r}; expected 'gzip' or "
-            f"'none'{nearest(given.compression, words)}"
-        )
-    check_timeout(given.timeout)
-    for file in ("certificate", "client_certificate", "client_key"):
-        path = getattr(given, file)
-        if path is not None:
-            checked_path(f"OtlpSink.{file}", path)
-    if given.client_key is not None and given.client_certificate is None:
-        raise ConfigurationError("OtlpSink.client_key needs a client_certificate")
-    return given
+
+    signal: Signal
+    endpoint: str | None = field(default=None, repr=False)
+    insecure: bool | None = None
 
 
-def check_endpoint(endpoint: str) -> None:
-    """Refuse an address that requests cannot go to, or that is one signal's."""
-    wrong = wrong_with(endpoint)
-    if wrong is None and urlsplit(endpoint).path.rstrip("/").endswith(OWN_PATHS):
-        wrong = "the address above it: v1/traces, v1/metrics and v1/logs are added"
-    if wrong is not None:
-        raise ConfigurationError(
-            f"OtlpSink.endpoint is {without_user(str(endpoint))!r}; expected {wrong}"
-        )
+def address_of(
+    place: Place, protocol: Protocol | None, environment: Environment
+) -> tuple[str, Protocol]:
+    """A signal's whole address and its protocol, told by the port if nothing else."""
+    own, general = environment.names(place.signal, "ENDPOINT")
+    candidates = [(own, True), (general, False)]
+    if place.endpoint is not None:
+        return located(place, place.endpoint, protocol, is_own=False)
+    for name, is_own in candidates:
+        text = environment.text(name)
+        wrong = text and wrong_endpoint(text, protocol)
+        if text and wrong:
+            environment.warn(name, repr(without_user(text)), wrong)
+        elif text:
+            return located(place, text, protocol, is_own=is_own)
+    default = GRPC_ENDPOINT if protocol == "grpc" else HTTP_ENDPOINT
+    return located(place, default, protocol, is_own=False)
 
 
-def check_timeout(timeout: Any) -> None:
-    """Refuse what is no number of seconds."""
-    number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
-    if timeout is not None and not (number and 0 <= timeout < float("inf")):
-        raise ConfigurationError(
-            f"OtlpSink.timeout is {timeout!r}; expected seconds from 0 (no bound)"
-        )
-
-
-OWN_PATHS: Final = tuple(f"/v1/{signal.value}" for signal in Signal)
+def located(
+    place: Place, text: str, protocol: Protocol | None, *, is_own: bool
+) -> tuple[str, Protocol]:
+    """The address that a text means, by its protocol."""
+    protocol = protocol or protocol_of(text)
+    url = with_scheme(text, insecure=bool(place.insecure))
+    if protocol == "grpc" or is_own:
+        return with_path(url), protocol
+    return below(url, place.signal.value), protocol

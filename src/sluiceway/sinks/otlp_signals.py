@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from ..errors import PermanentError
 from ..events import LogRecord, MetricPoint, Span
+from ..formats import otlp_json
 from ..formats.otlp_protobuf import Encoder
 from ..notes import are_notes, event_of
 from .otlp_settings import Signal
@@ -104,11 +106,31 @@ def sort_by_signal(
     return groups
 
 
-def encode_traces(encoder: Encoder, spans: list[Any]) -> bytes:
+class Encoders:
+    """What makes requests of events; the signals share what is remembered."""
+
+    def __init__(self) -> None:
+        self._protobuf = Encoder()
+        self._json = otlp_json.Encoder()
+
+    def of(self, signal: Signal, *, json: bool) -> Callable[[list[Any]], bytes]:
+        """What makes a request of one signal's events."""
+        encoder = self._json if json else self._protobuf
+        if signal is Signal.TRACES:
+            return partial(encode_traces, encoder)
+        return encoder.metrics if signal is Signal.METRICS else encoder.logs
+
+
+def encode_traces(encoder: Encoder | otlp_json.Encoder, spans: list[Any]) -> bytes:
     """A request of spans, or of the notes of such."""
     if type(spans[0]) is tuple:
         return encoder.notes(spans)
     return encoder.traces(spans)
+
+
+def join(requests: list[bytes], *, json: bool) -> bytes:
+    """Requests of one signal as one."""
+    return otlp_json.join_requests(requests) if json else b"".join(requests)
 
 
 def pick(events: list[Telemetry], indices: Sequence[int]) -> list[Telemetry]:

@@ -15,6 +15,7 @@ from .responses import (
     decode_status,
     encode_response,
     encode_status,
+    retry_delay,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "encode_response",
     "encode_status",
     "encode_traces",
+    "retry_delay",
 ]

@@ -1,14 +1,16 @@
-"""What a receiver answers: Export*ServiceResponse and google.rpc.Status.
+"""What a receiver answers: Export*ServiceResponse, google.rpc.Status, RetryInfo.
 
 The responses of the three signals are alike but for the name of what was rejected.
 Source: OpenTelemetry protocol 1.11, ``opentelemetry/proto/collector/*/v1``, and
-``google/rpc/status.proto``.
+``google/rpc/{status,error_details}.proto``.
 """
 
 from __future__ import annotations
 
-from .messages import Table, once, read_message
-from .reading import Reader, decode, int32, int64, text
+from typing import Final
+
+from .messages import Table, once, read_message, repeated
+from .reading import Reader, blob, decode, int32, int64, text
 from .writing import embedded, enum, utf8, varint
 from .writing import text as text_field
 
@@ -70,17 +72,25 @@ def decode_response(body: bytes) -> tuple[int, str]:
 STATUS: Table = {8: once("code", int32), 18: once("message", text)}
 
 
-def encode_status(code: int, message: str) -> bytes:
-    """A google.rpc.Status, without details.
+def encode_status(code: int, message: str, *, retry_delay: int | None = None) -> bytes:
+    """A google.rpc.Status.
 
     Args:
         code: a gRPC status code, such as 3 for INVALID_ARGUMENT.
         message: what happened, for a developer.
+        retry_delay: seconds to wait, which make a RetryInfo among its details.
 
     Raises:
         ValueError: ``code`` is no int32.
     """
-    return enum(b"\x08", code) + embedded(b"\x12", utf8(message))
+    status = enum(b"\x08", code) + embedded(b"\x12", utf8(message))
+    if retry_delay is None:
+        return status
+    duration = b"\x08" + varint(retry_delay) if retry_delay else b""
+    info = embedded(b"\n", RETRY_INFO.encode()) + embedded(
+        b"\x12", embedded(b"\n", duration)
+    )
+    return status + embedded(b"\x1a", info)
 
 
 def decode_status(body: bytes) -> tuple[int, str]:
@@ -93,5 +103,57 @@ def decode_status(body: bytes) -> tuple[int, str]:
     def read(reader: Reader, start: int, stop: int) -> tuple[int, str]:
         values = read_message(reader, start, stop, STATUS, {})
         return values.get("code", 0), values.get("message", "")
+
+    return decode(body, read)
+
+
+RETRY_INFO: Final = "type.googleapis.com/google.rpc.RetryInfo"
+
+DURATION: Table = {8: once("seconds", rejected_count), 16: once("nanos", int32)}
+
+
+def duration(reader: Reader, start: int, stop: int) -> float:
+    """A google.protobuf.Duration in seconds."""
+    values = read_message(reader, start, stop, DURATION, {})
+    seconds: float = values.get("seconds", 0) + values.get("nanos", 0) / 1e9
+    return seconds
+
+
+DELAY: Table = {10: once("retry_delay", duration)}
+
+
+def detail(reader: Reader, start: int, stop: int) -> float | None:
+    """The seconds of a RetryInfo in an Any; None for any other detail."""
+    values = read_message(reader, start, stop, ANY, {})
+    if values.get("type_url", "").rpartition("/")[2] != "google.rpc.RetryInfo":
+        return None
+
+    def read(reader: Reader, start: int, stop: int) -> float:
+        delay: float = read_message(reader, start, stop, DELAY, {}).get(
+            "retry_delay", 0.0
+        )
+        return delay
+
+    return decode(values.get("value", b""), read)
+
+
+ANY: Table = {10: once("type_url", text), 18: once("value", blob)}
+
+DETAILS: Table = {26: repeated("details", detail)}
+
+
+def retry_delay(body: bytes) -> float | None:
+    """The seconds that the RetryInfo of a google.rpc.Status asks to wait.
+
+    None without a RetryInfo; 0.0 for one without a delay, or with a negative one.
+
+    Raises:
+        MalformedError: the bytes are no such status.
+    """
+
+    def read(reader: Reader, start: int, stop: int) -> float | None:
+        details = read_message(reader, start, stop, DETAILS, {}).get("details", ())
+        found = [delay for delay in details if delay is not None]
+        return max(0.0, found[0]) if found else None
 
     return decode(body, read)
