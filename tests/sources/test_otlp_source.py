@@ -6,14 +6,15 @@ import asyncio
 import gzip
 import tracemalloc
 import zlib
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 import aiohttp
 import pytest
+from servers.otlp_sources import D, E, R, Taker, X, serving
 from servers.polling import eventually_async
 from waiting import turns
 
-from sluiceway.delivery import Delivery, DeliveryStatus, Outcome
+from sluiceway.delivery import Delivery, Outcome
 from sluiceway.errors import ConfigurationError, TransientError
 from sluiceway.events import LogRecord, MetricPoint, Span
 from sluiceway.formats.otlp_protobuf import (
@@ -31,53 +32,6 @@ from sluiceway.testing import stage_context
 PROTOBUF = "application/x-protobuf"
 SPANS = [Span(name=f"s{n}", trace_id=b"t" * 16, span_id=b"s" * 8) for n in range(3)]
 BODY = encode_traces(SPANS)
-
-
-class Taker:
-    """The pipeline's side: takes events, or does not, or loses them."""
-
-    def __init__(self, endings=(), *, room=True):
-        self.events = []
-        self.batches = 0
-        self.cancelled = 0
-        self.asked = asyncio.Event()
-        self._endings = endings
-        self.room = asyncio.Event()
-        if room:
-            self.room.set()
-
-    async def __call__(self, events):
-        self.batches += 1
-        self.asked.set()
-        try:
-            await self.room.wait()
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        self.events += events
-        delivery = Delivery(len(events))
-        for status, count in self._endings or [(D, len(events))]:
-            delivery.settle(status, count, RuntimeError("the sink's words"))
-        return delivery
-
-
-@asynccontextmanager
-async def serving(taker, **options):
-    """An open source whose ``run`` is under way, and a client's session."""
-    source = OtlpSource(port=0, **options)
-    await source.open(stage_context())
-    running = asyncio.create_task(source.run(taker))
-    base = f"http://127.0.0.1:{source.port}"
-    await asyncio.sleep(0)
-    try:
-        async with aiohttp.ClientSession(base) as session:
-            source.running = running
-            yield source, session
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
-        await source.close()
 
 
 async def post(session, body=BODY, path="/v1/traces", **headers):
@@ -154,7 +108,7 @@ def test_what_cannot_be_read_is_a_400_with_a_status(body, headers):
 @pytest.mark.parametrize(
     ("headers", "words"),
     [
-        ({"Content_Type": "application/json"}, "supported is application/x-protobuf"),
+        ({"Content_Type": "application/xml"}, "are application/x-protobuf and"),
         ({"Content_Type": "text/plain"}, "'text/plain'"),
         ({"Content_Encoding": "br"}, "supported is gzip"),
         ({"Content_Encoding": "gzip, gzip"}, "supported is gzip"),
@@ -215,14 +169,6 @@ def test_a_bomb_is_a_413_with_flat_memory(tail):
     assert status == 413
     assert len(body) < 300_000
     assert peak < limit + 8 * 1024 * 1024
-
-
-D, R, E, X = (
-    DeliveryStatus.DELIVERED,
-    DeliveryStatus.REJECTED,
-    DeliveryStatus.ERRORED,
-    DeliveryStatus.DROPPED,
-)
 
 
 @pytest.mark.parametrize(
@@ -337,7 +283,7 @@ def test_a_stop_lets_requests_under_way_finish_and_refuses_new_ones():
 
 
 async def is_arriving(source):
-    return source._arriving._count > 0
+    return source._intake.arriving._count > 0
 
 
 def test_a_stop_waits_for_a_body_that_is_arriving():
