@@ -6,7 +6,11 @@ import asyncio
 import random
 from logging import getLogger
 
+import grpc
 import pytest
+from opentelemetry.exporter.otlp.proto.grpc import _log_exporter as grpc_log
+from opentelemetry.exporter.otlp.proto.grpc import metric_exporter as grpc_metric
+from opentelemetry.exporter.otlp.proto.grpc import trace_exporter as grpc_trace
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -42,34 +46,48 @@ from sluiceway.sources.otlp import OtlpSource
 from sluiceway.testing import CollectingSink
 
 
-async def received(send, **options):
+async def received(send, *, over_grpc=False, **options):
     """What a pipeline behind a source has collected after ``await send(url)``."""
-    source, sink = OtlpSource(port=0, **options), CollectingSink()
+    source = OtlpSource(port=0, grpc_port=0 if over_grpc else None, **options)
+    sink = CollectingSink()
     pipeline = Pipeline(source >> sink)
     async with pipeline:
-        await send(f"http://127.0.0.1:{source.port}")
+        await send(f"http://127.0.0.1:{source.grpc_port if over_grpc else source.port}")
     ledger = pipeline.ledger()
     assert ledger.balanced
     assert not ledger.lost
     return sink.events
 
 
-def export(url, packing):
+def http_exporters(url, packing):
+    """The official exporters over HTTP."""
+    options = {"compression": Compression.Gzip if packing else None}
+    return (
+        OTLPSpanExporter(f"{url}/v1/traces", **options),
+        OTLPMetricExporter(f"{url}/v1/metrics", **options),
+        OTLPLogExporter(f"{url}/v1/logs", **options),
+    )
+
+
+def grpc_exporters(url, packing):
+    """The official exporters over gRPC."""
+    options = {"compression": grpc.Compression.Gzip if packing else None}
+    return (
+        grpc_trace.OTLPSpanExporter(url, **options),
+        grpc_metric.OTLPMetricExporter(url, **options),
+        grpc_log.OTLPLogExporter(url, **options),
+    )
+
+
+def export(spans, points, records):
     """Record a span, two metrics and a log line with the SDK, and export them."""
     resource = resources.Resource({"service.name": "shop"})
-    options = {"compression": packing}
     tracer = trace.TracerProvider(resource=resource)
-    tracer.add_span_processor(
-        SimpleSpanProcessor(OTLPSpanExporter(f"{url}/v1/traces", **options))
-    )
-    reader = PeriodicExportingMetricReader(
-        OTLPMetricExporter(f"{url}/v1/metrics", **options), 3_600_000
-    )
+    tracer.add_span_processor(SimpleSpanProcessor(spans))
+    reader = PeriodicExportingMetricReader(points, 3_600_000)
     meter = metrics.MeterProvider([reader], resource=resource)
     logger = LoggerProvider(resource=resource)
-    logger.add_log_record_processor(
-        SimpleLogRecordProcessor(OTLPLogExporter(f"{url}/v1/logs", **options))
-    )
+    logger.add_log_record_processor(SimpleLogRecordProcessor(records))
     with tracer.get_tracer("t").start_as_current_span("buy", attributes={"n": 3}):
         meter.get_meter("m").create_counter("sold", "1").add(2, {"kind": "book"})
         meter.get_meter("m").create_histogram("took", "s").record(0.3)
@@ -81,13 +99,15 @@ def export(url, packing):
         provider.shutdown()
 
 
-@pytest.mark.parametrize("packing", [Compression.NoCompression, Compression.Gzip])
+@pytest.mark.parametrize("exporters", [http_exporters, grpc_exporters])
+@pytest.mark.parametrize("packing", [False, True])
 @pytest.mark.parametrize("ack", ["accepted", "delivered"])
-def test_what_the_official_exporters_send_arrives(packing, ack):
+def test_what_the_official_exporters_send_arrives(exporters, packing, ack):
     async def send(url):
-        await asyncio.to_thread(export, url, packing)
+        await asyncio.to_thread(lambda: export(*exporters(url, packing)))
 
-    events = asyncio.run(received(send, ack=ack))
+    over_grpc = exporters is grpc_exporters
+    events = asyncio.run(received(send, over_grpc=over_grpc, ack=ack))
     (span,) = (e for e in events if isinstance(e, Span))
     (line,) = (e for e in events if isinstance(e, LogRecord))
     points = {e.name: e for e in events if isinstance(e, MetricPoint)}
@@ -182,25 +202,31 @@ EVERYTHING = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("protocol", ["http/protobuf", "http/json", "grpc"])
 @pytest.mark.parametrize("compression", ["none", "gzip"])
-def test_every_field_of_every_event_survives_from_our_sink_to_our_source(compression):
+def test_every_field_of_every_event_survives_from_our_sink_to_our_source(
+    protocol, compression
+):
     async def send(url):
         inlet = Inlet()
-        sender = Pipeline(inlet >> OtlpSink(url, compression=compression))
+        sink = OtlpSink(url, protocol=protocol, compression=compression)
+        sender = Pipeline(inlet >> sink)
         async with sender:
             await inlet.emit_many(EVERYTHING)
         assert not sender.ledger().lost
 
-    events = asyncio.run(received(send))
+    events = asyncio.run(received(send, over_grpc=protocol == "grpc"))
     found = {type(e).__name__ + getattr(e, "name", ""): e for e in events}
     sent = {type(e).__name__ + getattr(e, "name", ""): e for e in EVERYTHING}
     assert found == sent
 
 
-def test_ten_thousand_events_arrive_once_each_through_four_requests_at_a_time():
+@pytest.mark.parametrize("protocol", ["http/protobuf", "http/json", "grpc"])
+def test_ten_thousand_events_arrive_once_each_through_four_requests_at_a_time(protocol):
     async def send(url):
         inlet = Inlet()
-        sender = Pipeline(inlet >> OtlpSink(url, compression="gzip"))
+        sink = OtlpSink(url, protocol=protocol, compression="gzip")
+        sender = Pipeline(inlet >> sink)
         async with sender:
             spans = [
                 Span(name=str(n), trace_id=b"t" * 16, span_id=n.to_bytes(8, "big"))
@@ -210,7 +236,7 @@ def test_ten_thousand_events_arrive_once_each_through_four_requests_at_a_time():
             await inlet.emit_many(spans)
         assert not sender.ledger().lost
 
-    events = asyncio.run(received(send))
+    events = asyncio.run(received(send, over_grpc=protocol == "grpc"))
     assert sorted(int(e.name) for e in events) == list(range(1, 10_001))
 
 

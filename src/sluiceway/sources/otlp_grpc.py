@@ -1,7 +1,8 @@
 """The gRPC half of OtlpSource, by grpcio's asyncio; no generated classes.
 
-Law: messages stay packed until they are unpacked here: grpcio unpacks gzip without a
-bound. Source: OpenTelemetry protocol 1.11, ``docs/specification.md``, "OTLP/gRPC".
+Law: a message stays packed until it is unpacked here, as over HTTP: never beyond
+``max_body``, and beside the event loop if it is large. Source: OpenTelemetry protocol
+1.11, ``docs/specification.md``, "OTLP/gRPC".
 """
 
 from __future__ import annotations
