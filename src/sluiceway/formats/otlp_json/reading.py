@@ -37,6 +37,9 @@ Result = TypeVar("Result")
 TRACES: Final = msgspec.json.Decoder(shapes.Traces)
 METRICS: Final = msgspec.json.Decoder(shapes.Metrics)
 LOGS: Final = msgspec.json.Decoder(shapes.Logs)
+SPAN: Final = msgspec.json.Decoder(shapes.Span)
+METRIC: Final = msgspec.json.Decoder(shapes.Metric)
+RECORD: Final = msgspec.json.Decoder(shapes.LogRecord)
 
 LARGEST_NUMBER_OF_PARTS: Final = 3_000_000  # an attribute has two
 STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
@@ -93,7 +96,7 @@ def decode_traces(body: bytes) -> list[Span]:
             read_span(span, resource, scope)
             for group in request.resource_spans or ()
             for resource, scope, inner in scopes_of(group, group.scope_spans)
-            for span in inner.spans or ()
+            for span in map(SPAN.decode, inner.spans or ())
         ]
 
     return read(body, TRACES, take)
@@ -113,7 +116,7 @@ def decode_metrics(body: bytes) -> list[MetricPoint]:
             point
             for group in request.resource_metrics or ()
             for resource, scope, inner in scopes_of(group, group.scope_metrics)
-            for metric in inner.metrics or ()
+            for metric in map(METRIC.decode, inner.metrics or ())
             for point in metric_points(metric, resource, scope)
         ]
 
@@ -133,7 +136,7 @@ def decode_logs(body: bytes) -> list[LogRecord]:
             read_record(record, resource, scope)
             for group in request.resource_logs or ()
             for resource, scope, inner in scopes_of(group, group.scope_logs)
-            for record in inner.log_records or ()
+            for record in map(RECORD.decode, inner.log_records or ())
         ]
 
     return read(body, LOGS, take)

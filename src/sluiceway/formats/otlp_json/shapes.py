@@ -1,14 +1,16 @@
 """What OTLP's JSON looks like, for msgspec to check while it reads.
 
 Law: a key that is missing and one that is null are the same, as proto3's JSON says;
-numbers of 64 bits may be numbers or decimal text, doubles may be text too.
+numbers of 64 bits may be numbers or decimal text, doubles may be text too. Events stay
+raw until each is read: a body of 64 MiB in one call would keep the interpreter from
+all other threads for half a second.
 """
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 Text = str | None
 TraceId = Annotated[str, Meta(pattern=r"\A(?:[0-9a-fA-F]{32})?\Z")] | None
@@ -272,7 +274,7 @@ class ScopeSpans(Shape):
     """The spans of one scope."""
 
     scope: Scope | None = None
-    spans: list[Span] | None = None
+    spans: list[Raw] | None = None
     schema_url: Text = None
 
 
@@ -280,7 +282,7 @@ class ScopeMetrics(Shape):
     """The metrics of one scope."""
 
     scope: Scope | None = None
-    metrics: list[Metric] | None = None
+    metrics: list[Raw] | None = None
     schema_url: Text = None
 
 
@@ -288,7 +290,7 @@ class ScopeLogs(Shape):
     """The log records of one scope."""
 
     scope: Scope | None = None
-    log_records: list[LogRecord] | None = None
+    log_records: list[Raw] | None = None
     schema_url: Text = None
 
 
