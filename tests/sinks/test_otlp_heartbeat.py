@@ -14,8 +14,7 @@ from sluiceway.sinks.http import packed
 from sluiceway.sinks.otlp import OtlpSink
 from sluiceway.sinks.otlp_settings import Signal
 from sluiceway.sinks.otlp_signals import SLICE_BYTES
-from sluiceway.sources.otlp import OtlpSource
-from sluiceway.testing import stage_context
+from sluiceway.sources.otlp_intake import Intake, Limits
 
 
 def spans(count, attributes):
@@ -118,11 +117,9 @@ def test_a_large_body_is_unpacked_and_decoded_beside_the_loop():
     plain = encode_traces(events)
 
     async def scenario():
-        source = OtlpSource(port=0)
-        await source.open(stage_context())
-        body, unpacking = await turns_during(source._unpack(compress(plain)))
-        found, decoding = await turns_during(source._decode(decode_traces, body))
-        await source.close()
+        intake = Intake(Limits(2**30, "accepted", 1.0, 1.0))
+        body, unpacking = await turns_during(intake.unpack(compress(plain)))
+        found, decoding = await turns_during(intake.decode(decode_traces, body))
         return found, unpacking, decoding
 
     found, unpacking, decoding = asyncio.run(scenario())

@@ -46,6 +46,7 @@ from .values import (
     PLAIN,
     exception_attributes,
     own_attributes,
+    plain_attributes,
     plain_value,
     text_of,
 )
@@ -113,12 +114,15 @@ class LiveSpan(Readable):
         self._flags = flags
         flags &= LOCAL_FLAGS
         self.identity: Identity = (trace_id, new_span_id(), flags, trace_state)
-        self._tracer = tracer
-        self._name = name if type(name) is str else text_of(name)
+        self._tracer, self._name = tracer, name
         self._kind = INTERNAL_NUMBER if kind is INTERNAL else int(kind_of(kind))
         self._start, self._details = 0, None
         self._recording = flags & SAMPLED
-        own = {} if attributes is None else own_attributes(attributes)
+        own = {**attributes} if type(attributes) is dict else own_attributes(attributes)
+        for key, value in own.items():
+            if type(value) not in PLAIN or type(key) is not str:
+                own = plain_attributes(own)
+                break
         self._attributes = own
         if len(own) > tracer.unseen:
             self._limit(own)
@@ -257,7 +261,7 @@ class LiveSpan(Readable):
     ) -> None:
         """Note that something happened, now or at ``timestamp``, in nanoseconds."""
         if self._recording:
-            own = {} if attributes is None else own_attributes(attributes)
+            own = own_attributes(attributes)
             time_ns = detailing.whole(timestamp) or self._tracer.time_ns()
             event = SpanEvent(text_of(name), time_ns, own)
             note_event(self._more(), event, self._tracer.limits)
@@ -306,8 +310,7 @@ class LiveSpan(Readable):
     ) -> None:
         """Note an exception as text: its type, its message and its stack trace."""
         if self._recording:
-            own = {} if attributes is None else own_attributes(attributes)
-            told = {**exception_attributes(exception), **own}
+            told = exception_attributes(exception) | own_attributes(attributes)
             self.add_event("exception", told, timestamp)
 
     def __repr__(self) -> str:

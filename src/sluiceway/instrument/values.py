@@ -29,8 +29,10 @@ def plain_attributes(attributes: Any) -> dict[str, Any]:
         return {"attributes": text_of(attributes)}
 
 
-def own_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, faster for a dict of plain values."""
+def own_attributes(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The same, faster for a dict of plain values and for none."""
+    if attributes is None:
+        return {}
     if type(attributes) is not dict:
         return plain_attributes(attributes)
     own = {**attributes}
