@@ -84,6 +84,13 @@ def test_a_variable_that_is_not_set_is_named_with_the_nearest_that_is():
     assert "did you mean 'ENDPOINT'?" in str(caught.value)
 
 
+def test_a_variable_that_is_not_set_is_one_problem_and_not_two():
+    text = 'chains = ["out"]\n[stages.out]\ntype = "OtlpSink"\nendpoint = "${NO}"\n'
+    with pytest.raises(InvalidFileError) as caught:
+        read(text, environment={})
+    assert len(caught.value.problems) == 1
+
+
 @pytest.mark.parametrize("text", ["${", "${NAME", "${}", "${NAME:}", "${A B}"])
 def test_a_variable_that_is_written_wrongly_is_refused(text):
     with pytest.raises(InvalidFileError, match=r"expected \$\{NAME\} or \$\{NAME:-"):

@@ -2,7 +2,8 @@
 
 Law: a command is one module of this package that offers ``configure(parser)`` and
 ``run(arguments) -> int``; it is imported when it is asked for, and imports what is
-heavy when it runs. Exit codes: 0 well, 1 not well, 2 wrongly asked, 130 interrupted.
+heavy when it runs. Exit codes: 0 well, 1 not well, 2 wrongly asked, 130 interrupted;
+a command's help names those of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from .. import __version__
 from ..errors import ConfigurationError, nearest
 
 COMMANDS: Final[Mapping[str, str]] = {
+    "run": "run the pipeline of a file until its end or a signal",
+    "validate": "check files, and tell all that is wrong with them",
+    "graph": "show the stages of a pipeline and their connections",
+    "schema": "print the JSON Schema of pipeline files, for editors",
     "demo": "run a small shop, its telemetry and the ledger",
 }
 NOT_WELL: Final = 1
@@ -65,7 +70,13 @@ def run_command(words: Sequence[str]) -> int:
     try:
         return int(command.run(arguments))
     except ConfigurationError as error:
-        own.exit(WRONGLY_ASKED, f"{own.prog}: error: {error}\n")
+        lines = getattr(error, "problems", ())  # each of them begins with its file
+        own.exit(WRONGLY_ASKED, f"{error}\n" if lines else say_error(own, error))
+
+
+def say_error(parser: ArgumentParser, error: Exception) -> str:
+    """An error in the words of a command."""
+    return f"{parser.prog}: error: {error}\n"
 
 
 def make_parsers() -> tuple[ArgumentParser, Mapping[str, ArgumentParser]]:

@@ -72,12 +72,15 @@ class Problems:
         self._lines = lines
         self._redact = redact
         self._found: list[Problem] = []
+        self._closed: set[Path] = set()
 
     def __len__(self) -> int:
         return len(self._found)
 
     def add(self, at: Path, message: str) -> None:
         """Remember what is wrong at a path."""
+        if at in self._closed:
+            return
         line = next(
             (
                 self._lines[at[:end]]
@@ -91,6 +94,11 @@ class Problems:
 
     def __contains__(self, at: Path) -> bool:
         return at in self._lines
+
+    def add_last(self, at: Path, message: str) -> None:
+        """Remember what is wrong, and nothing further there, which would follow."""
+        self.add(at, message)
+        self._closed.add(at)
 
     def raise_any(self) -> None:
         """End here if anything is wrong.

@@ -77,7 +77,7 @@ class Variables:
         if value is None:
             hint = nearest(name, self._environment)
             wanted = f"set it or write ${{{name}:-default}}"
-            problems.add(
+            problems.add_last(
                 at,
                 f"no variable {name} is set; {wanted}{hint}",
             )

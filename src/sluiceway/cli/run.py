@@ -1,0 +1,94 @@
+"""``sluiceway run``: serve a pipeline until its sources end or a signal comes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from argparse import ArgumentParser, Namespace
+from logging import basicConfig
+
+from ..errors import PipelineFailedError, SluicewayError
+from ..reports import PipelineState
+from .targets import Target, add_target, find_target
+
+EPILOG = """\
+Runs until every source has ended, or SIGINT (Ctrl-C) or SIGTERM comes. Then it takes
+nothing more in, delivers what it has taken, and prints where every event went, on
+stderr. A second signal cuts that off.
+
+examples:
+  sluiceway run gateway.toml
+  sluiceway run shop.telemetry:pipeline
+
+exit codes:
+  0    drained: what was taken in has been answered for
+  1    a stage could not be opened, or has failed for good
+  2    the command line or the file is wrong; nothing was opened
+  3    cut off by drain_timeout or a second signal; what was left is booked as dropped
+  4    with --strict: drained, but events were lost
+  130  interrupted before it ran
+"""
+LEVELS = ("debug", "info", "warning", "error")
+FAILED = 1
+CUT_OFF = 3
+LOST = 4
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The command's options."""
+    parser.epilog = EPILOG
+    add_target(parser)
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="exit with 4 if the ledger has lost events",
+    )
+    parser.add_argument(
+        "--quiet", action="store_true", help="print neither the graph nor the ledger"
+    )
+    parser.add_argument(
+        "--log-level",
+        choices=LEVELS,
+        default="warning",
+        help="what to log on stderr (default warning)",
+    )
+
+
+def run(arguments: Namespace) -> int:
+    """Run the pipeline to its end; the exit code says how it ended."""
+    target = find_target(arguments.target)
+    basicConfig(
+        level=arguments.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    pipeline = target.pipeline
+    if not arguments.quiet:
+        say(pipeline.graph())
+    code = serve(target)
+    ledger = pipeline.ledger()
+    if not arguments.quiet and pipeline.state is PipelineState.STOPPED:
+        say(str(ledger))
+    return LOST if code == 0 and arguments.strict and ledger.lost else code
+
+
+def serve(target: Target) -> int:
+    """Run a pipeline; what went wrong is said on stderr, and is the exit code."""
+    try:
+        report = asyncio.run(target.pipeline.run())
+    except PipelineFailedError as error:
+        say(target.redact(f"sluiceway run: {error}"))
+        return FAILED
+    except Exception as error:  # noqa: BLE001 - whatever a stage's open raises
+        known = isinstance(error, SluicewayError)
+        told = str(error) if known else f"{type(error).__name__}: {error}"
+        say(target.redact(f"sluiceway run: cannot start: {told}"))
+        return FAILED
+    if not report.drained:
+        say(target.redact(f"sluiceway run: {report}"))
+        return CUT_OFF
+    return 0
+
+
+def say(text: str) -> None:
+    """Print for people; stdout is the sinks'."""
+    print(text, file=sys.stderr, flush=True)

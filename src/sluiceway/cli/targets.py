@@ -1,0 +1,83 @@
+"""What a command works on: a file, or a pipeline in Python as ``module:name``."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Callable
+from inspect import isfunction
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from ..errors import ConfigurationError, nearest
+from ..pipeline import Pipeline
+
+WANTED = "expected a Pipeline, or a function of no arguments that returns one"
+TARGET = "a TOML file, or a pipeline in Python as module:name"
+
+
+@frozen
+class Target:
+    """A pipeline that has not been started.
+
+    Attributes:
+        pipeline: the pipeline.
+        redact: takes the values of the file's variables out of a text.
+    """
+
+    pipeline: Pipeline
+    redact: Callable[[str], str] = str
+
+
+def add_target(parser: ArgumentParser, name: str = "target", **more: Any) -> None:
+    """The argument that names what to work on; help texts keep their lines."""
+    parser.formatter_class = RawDescriptionHelpFormatter
+    metavar = "FILE|MODULE:NAME"
+    parser.add_argument(name, metavar=metavar, help=TARGET, **more)
+
+
+def find_target(word: str) -> Target:
+    """The pipeline that a word names; nothing is opened yet.
+
+    The file's own folder, or the working directory, is where its modules are found.
+
+    Raises:
+        ConfigurationError: it names no pipeline.
+    """
+    from ..config import load  # noqa: PLC0415 - only some commands need it
+
+    if word.endswith(".toml") or Path(word).is_file():
+        sys.path.insert(0, str(Path(word).resolve().parent))
+        loaded = load(word)
+        return Target(loaded.pipeline, loaded.variables.redact)
+    if ":" in word:
+        sys.path.insert(0, str(Path.cwd()))
+        return Target(pipeline_in(word))
+    files = sorted(path.name for path in Path().glob("*.toml"))
+    raise ConfigurationError(
+        f"{word!r} is no file; expected {TARGET}{nearest(word, files)}"
+    )
+
+
+def pipeline_in(reference: str) -> Pipeline:
+    """A pipeline of Python code, or what a function without arguments makes.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    from ..config import load_object  # noqa: PLC0415 - only some commands need it
+
+    found = load_object(reference)
+    if isinstance(found, Pipeline):
+        return found
+    try:
+        made = found() if isfunction(found) else found
+    except Exception as error:  # whatever the user's function does
+        kind = type(error).__name__
+        told = f"{reference} cannot be called ({kind}: {error}); {WANTED}"
+        raise ConfigurationError(told) from error
+    if not isinstance(made, Pipeline):
+        raise ConfigurationError(f"{reference} is {made!r}; {WANTED}")
+    return made

@@ -1,0 +1,109 @@
+"""Every examples/*.toml runs as it stands, by `sluiceway run` in its own process."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+from cli.demo_runs import command, environment
+from servers.polling import eventually
+from servers.processes import free_port
+
+from sluiceway import LogRecord, MetricPoint, Pipeline, Span
+from sluiceway.sinks import JsonLinesSink, OtlpSink
+from sluiceway.sources import IterableSource
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+FILES = sorted(path.name for path in EXAMPLES.glob("*.toml"))
+
+
+def call(*words, **variables):
+    return subprocess.run(
+        command(*words),
+        cwd=EXAMPLES,
+        env=environment(variables),
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+
+@contextmanager
+def serving(name, **variables):
+    """The file under way; after the block, drained, with what it said."""
+    process = subprocess.Popen(
+        command("run", name),
+        cwd=EXAMPLES,
+        env=environment(variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    said = []
+    try:
+        yield said
+        process.send_signal(signal.SIGTERM)
+        said += process.communicate(timeout=50)
+        assert process.returncode == 0, said[1]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_every_example_is_valid():
+    assert FILES
+    done = call("validate", *FILES)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == len(FILES)
+
+
+def test_json_lines_are_printed(tmp_path):
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text('{"a": 1}\n{"b": 2}\n')
+    done = call("run", "json_lines.toml", EVENTS=str(lines), FORMAT="json")
+    assert (done.returncode, done.stdout) == (0, '{"a":1}\n{"b":2}\n')
+    assert "2 delivered, 0 lost; balanced" in done.stderr
+
+
+def test_what_a_sink_has_written_is_read_back_and_printed(tmp_path):
+    path = tmp_path / "events.jsonl"
+    record = LogRecord(body="hello", severity_text="INFO")
+    asyncio.run(Pipeline(IterableSource([record]) >> JsonLinesSink(path)).run())
+    done = call("run", "json_lines.toml", EVENTS=str(path), DECODE="event")
+    assert (done.returncode, "INFO" in done.stdout) == (0, True)
+
+
+def test_the_gateway_sends_on_what_it_takes_to_the_page_of_another():
+    gateway, collector, page = free_port(), free_port(), free_port()
+    events = [
+        MetricPoint(name="soups", value=3.0),
+        Span(name="checkout", trace_id=b"t" * 16, span_id=b"s" * 8),
+    ]
+    there = {"PORT": str(collector), "METRICS_PORT": str(page)}
+    here = {"PORT": str(gateway), "COLLECTOR": f"http://127.0.0.1:{collector}"}
+    with (
+        serving("metrics_page.toml", **there) as shown,
+        serving("otlp_gateway.toml", ENVIRONMENT="kitchen", **here) as sent_on,
+    ):
+        sender = Pipeline(
+            IterableSource(events) >> OtlpSink(f"http://127.0.0.1:{gateway}")
+        )
+        asyncio.run(sender.run())
+        assert sender.ledger().delivered == len(events)
+
+        def text():
+            address = f"http://127.0.0.1:{page}/metrics"
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                return answer.read().decode()
+
+        eventually(lambda: "soups" in text())
+        told = text()
+    assert 'soups{deployment_environment_name="kitchen"} 3.0' in told
+    assert "checkout" in shown[0]
+    for said in (shown, sent_on):
+        assert said[1].splitlines()[-1] == "2 delivered, 0 lost; balanced"
