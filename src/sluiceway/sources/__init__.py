@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from .json_lines import JsonLinesSource
     from .otlp import OtlpSource
     from .registry import RegistrySource
+    from .tail import FileTailSource
     from .webhook import WebhookSource
 
 __all__ = [
+    "FileTailSource",
     "Inlet",
     "IterableSource",
     "JsonLinesSource",
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 MODULES: Final = {
+    "FileTailSource": ".tail",
     "Inlet": "..inlet",
     "IterableSource": ".iterable",
     "JsonLinesSource": ".json_lines",
