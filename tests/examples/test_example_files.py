@@ -107,3 +107,46 @@ def test_the_gateway_sends_on_what_it_takes_to_the_page_of_another():
     assert "checkout" in shown[0]
     for said in (shown, sent_on):
         assert said[1].splitlines()[-1] == "2 delivered, 0 lost; balanced"
+
+
+def append(path, text):
+    with path.open("a") as file:
+        file.write(text)
+
+
+def inode(path):
+    return path.stat().st_ino if path.exists() else 0
+
+
+def test_a_host_sends_its_metrics_and_log_lines_and_remembers_where_it_was(tmp_path):
+    collector, page = free_port(), free_port()
+    log, places = tmp_path / "app.log", tmp_path / "places.json"
+    there = {"PORT": str(collector), "METRICS_PORT": str(page)}
+    here = {
+        "COLLECTOR": f"http://127.0.0.1:{collector}",
+        "INTERVAL": "0.2",
+        "HOST_NAME": "kitchen",
+        "LOGS": str(log),
+        "PLACES": str(places),
+    }
+
+    def metrics():
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{page}/metrics") as answer:
+                return answer.read().decode()
+        except OSError:
+            return ""
+
+    append(log, "old\n")
+    with serving("metrics_page.toml", **there) as shown:
+        for word in ("first", "second"):
+            before = inode(places)
+            with serving("host.toml", **here):
+                eventually(lambda before=before: inode(places) not in (0, before))
+                append(log, f"{word} while it runs\n")
+                eventually(lambda: "system_memory_limit_bytes" in metrics())
+            append(log, f"{word} while it does not\n")
+        assert 'host_name="kitchen"' in metrics()
+    lines = ["first while it runs", "first while it does not", "second while it runs"]
+    assert [shown[0].count(line) for line in [*lines, "old"]] == [1, 1, 1, 0]
+    assert "0 lost; balanced" in shown[1]

@@ -8,6 +8,7 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from ..inlet import Inlet
+    from .host_metrics import HostMetricsSource
     from .iterable import IterableSource
     from .json_lines import JsonLinesSource
     from .otlp import OtlpSource
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FileTailSource",
+    "HostMetricsSource",
     "Inlet",
     "IterableSource",
     "JsonLinesSource",
@@ -27,6 +29,7 @@ __all__ = [
 
 MODULES: Final = {
     "FileTailSource": ".tail",
+    "HostMetricsSource": ".host_metrics",
     "Inlet": "..inlet",
     "IterableSource": ".iterable",
     "JsonLinesSource": ".json_lines",
