@@ -175,6 +175,15 @@ def test_an_empty_file_is_told_what_it_needs():
     ]
 
 
+def test_what_may_be_a_list_or_something_that_can_be_iterated_says_so_once():
+    assert wrong(SOUND.replace('["a", "b"]', "3")) == [
+        (
+            "x.toml:5: stages.letters.iterable: is 3; "
+            "expected a list or an iterable, as 'module:name'"
+        )
+    ]
+
+
 def test_a_stage_that_stands_in_no_chain_is_a_mistake():
     idle = SOUND + '[stages.idle]\ntype = "ConsoleSink"\n'
     assert wrong(idle) == ["x.toml:8: stages.idle: stands in no chain; add it to one"]

@@ -32,6 +32,10 @@ SIMPLE: Final[Mapping[Any, Form]] = {
     Any: forms.Anything(),
     object: forms.Anything(),
 }
+WANTED: Final[Mapping[Any, str]] = {
+    abstract.Callable: "a function",
+    abstract.AsyncIterable: "an iterable",
+}
 MAPPINGS: Final = (dict, abstract.Mapping, abstract.MutableMapping)
 LISTS: Final[Mapping[Any, Callable[[list[Any]], Any]]] = {
     list: list,
@@ -66,8 +70,7 @@ def form_of_class(origin: Any) -> Form:
         return forms.Word({member.name.lower(): member for member in origin})
     if isinstance(origin, type) and is_record(origin):
         return record_of(origin)
-    wanted = "a function" if origin is abstract.Callable else "an object"
-    return forms.Reference(load_object, wanted)
+    return forms.Reference(load_object, WANTED.get(origin, "an object"))
 
 
 def is_record(kind: type) -> bool:
@@ -78,9 +81,10 @@ def is_record(kind: type) -> bool:
 def one_of(members: list[Form]) -> Form:
     """The forms without those that another one covers; what is most exact first."""
     distinct: list[Form] = []
-    for form in members:
-        if form not in distinct:
-            distinct.append(form)
+    for member in members:
+        for form in member.forms if isinstance(member, forms.Choice) else [member]:
+            if form not in distinct:
+                distinct.append(form)
     distinct.sort(key=lambda form: isinstance(form, forms.Anything | forms.Off))
     return distinct[0] if len(distinct) == 1 else forms.Choice(distinct)
 
