@@ -20,6 +20,7 @@ from sluiceway import (
     sink,
 )
 from sluiceway.sources import FileTailSource
+from sluiceway.sources.tail_files import FollowedFiles
 from sluiceway.sources.tail_lines import LineCutter
 from sluiceway.testing import CollectingSink, HangingSink, ManualClock, check_source
 
@@ -261,6 +262,22 @@ async def test_json_lines_become_objects_and_malformed_ones_are_booked(log):
         assert await tail.lines() == [{"a": 1}, {"b": 2}]
         stages = tail.pipeline.ledger().stages
     assert stages["file_tail_source"].dropped == {"malformed": 2}
+
+
+def test_a_file_that_is_truncated_in_the_middle_of_a_look_is_left_to_the_next(log):
+    files = FollowedFiles([str(log)], [], LineCutter("utf-8", 1000), 5.0)
+    try:
+        files.begin(None, at_end=True)
+        append(log, "one\n")
+        files.look(1.0)
+        os.truncate(log, 0)
+        append(log, "a longer beginning than it had before\n")
+        assert files.read(1.0) == []
+        files.look(2.0)
+        (found,) = files.read(2.0)
+        assert found.lines == ["a longer beginning than it had before"]
+    finally:
+        files.close()
 
 
 TEXTS = st.text(alphabet="ab\n\ré€😀", max_size=40)

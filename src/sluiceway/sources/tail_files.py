@@ -229,6 +229,9 @@ class FollowedFiles:
         )
 
     def _read_piece(self, followed: Followed, *, over: bool) -> Found | None:
+        if self._is_another(followed, size_of(followed.file)):
+            followed.checked = -1  # truncated since the look began: the next one's
+            return None
         size = min(self._size, followed.left)
         data = read_at(followed.file, followed.offset, size) if size > 0 else b""
         lines, used = self._cutter.cut(data, last=over)
