@@ -11,6 +11,7 @@ from sluiceway.config import InvalidFileError, read
 from sluiceway.config.hints import Unknown, evaluated
 from sluiceway.config.schema import schema
 from sluiceway.config.types import all_types, battery, battery_of
+from sluiceway.sinks import OtlpSink
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.toml"))
 
@@ -96,9 +97,8 @@ def test_the_outermost_tables_are_in_the_schema_too(validator, text):
 
 def test_the_schema_says_what_each_stage_and_setting_is_for():
     defined = schema()["$defs"]
-    assert defined["OtlpSink"]["description"] == (
-        "Sends telemetry as OTLP over HTTP, in protobuf."
-    )
+    told = inspect.getdoc(OtlpSink).partition("\n")[0]
+    assert defined["OtlpSink"]["description"] == told
     setting = defined["OtlpSink"]["properties"]["max_in_flight"]
     assert setting["description"] == "writes at the same time; default 4."
     queue = defined["OtlpSink"]["properties"]["queue"]["properties"]
