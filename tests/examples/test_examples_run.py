@@ -37,6 +37,19 @@ def test_the_background_script_delivers_from_two_threads():
     assert "6 delivered, 0 lost; balanced" in done.stdout
 
 
+def test_alerts_are_sent_and_received_in_both_of_their_forms():
+    done = run_example("alerts.py")
+    assert done.returncode == 0, done.stderr
+    for line in (
+        "DiskFull firing (/var is at 97 %)",
+        "DiskFull resolved (/var is at 97 %)",
+        "chat firing (warning: /var is at 97 %)",
+        "chat firing (solved: /var is at 97 %)",
+    ):
+        assert done.stdout.count(line) == 1
+    assert done.stdout.count("4 delivered, 0 lost; balanced") == 2
+
+
 def test_the_custom_stages_work_together():
     done = run_example("custom_stages.py")
     assert done.returncode == 0, done.stderr
