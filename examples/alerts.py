@@ -42,7 +42,8 @@ async def main() -> None:
     # Ports of 0 are free ones; WebhookSource() listens on 127.0.0.1:9095.
     signed = WebhookSource(port=0, secret=SECRET, ack="delivered", name="signed")
     chat = WebhookSource(port=0, read=read_chat, name="chat")
-    async with Pipeline(signed >> show, chat >> show) as receiving:
+    receiving = Pipeline(signed >> show, chat >> show)
+    async with receiving:
         alerts: Inlet[Alert] = Inlet("alerts")
         to_signed = WebhookSink(
             f"http://127.0.0.1:{signed.port}/", secret=SECRET, name="to_signed"
@@ -50,13 +51,14 @@ async def main() -> None:
         to_chat = WebhookSink(
             f"http://127.0.0.1:{chat.port}/", payload=chat_message, name="to_chat"
         )
-        async with Pipeline(alerts >> [to_signed, to_chat]) as sending:
+        sending = Pipeline(alerts >> [to_signed, to_chat])
+        async with sending:
             alert = Alert(name="DiskFull", message="/var is at 97 %")
             await alerts.emit(alert)
             over = alert.copy()
             over.status = AlertStatus.RESOLVED
             await alerts.emit(over)
-    print(sending.ledger())
+        print(sending.ledger())
     print(receiving.ledger())
 
 
