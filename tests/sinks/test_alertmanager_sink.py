@@ -280,6 +280,32 @@ def test_an_alert_whose_severity_changes_ends_as_what_it_was(run):
     assert left == 1
 
 
+def test_what_it_was_ends_even_if_the_first_try_fails(run):
+    async def scenario():
+        codes = [200, 503, 200, 200]
+
+        def answer(request, body):
+            return status(codes.pop(0))(request, body)
+
+        async with cluster(answer, clock=ManualClock(time_ns=NOW)) as (sink, server):
+            await sink.write([firing(severity="warning")])
+            changed = firing(severity="critical")
+            await error_of(sink, changed)
+            await sink.write([changed])
+            await sink.write([changed])
+            return [
+                [alert["labels"]["severity"] for alert in body]
+                for body in bodies(server)
+            ]
+
+    assert run(scenario()) == [
+        ["warning"],
+        ["warning", "critical"],
+        ["warning", "critical"],
+        ["critical"],
+    ]
+
+
 def test_a_resend_under_way_never_overtakes_a_resolution(run):
     async def scenario():
         clock = ManualClock(time_ns=NOW)

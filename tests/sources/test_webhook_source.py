@@ -145,6 +145,13 @@ def test_alertmanagers_notification_becomes_alerts():
     assert (status, events) == (200, [expected])
 
 
+@pytest.mark.parametrize(("truncated", "lines"), [(0, 0), (3, 1)])
+def test_that_alertmanager_has_left_alerts_out_is_logged(truncated, lines, caplog):
+    told = {"version": "4", "alerts": [], "truncatedAlerts": truncated}
+    assert exchange(json.dumps(told).encode())[0] == 200
+    assert caplog.text.count("left 3 alerts out") == lines
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -45,6 +45,7 @@ class FiringAlerts:
         self._lasting_ns = lasting_ns
         self._most = most
         self._known: OrderedDict[Key, Known] = OrderedDict()
+        self._ended: OrderedDict[Key, Posted] = OrderedDict()
         self.forgotten = 0
 
     def __len__(self) -> int:
@@ -66,16 +67,21 @@ class FiringAlerts:
             (its severity is one), since these are another alert to Alertmanager.
         """
         told = posted(alert, now_ns, self._lasting_ns)
-        before = self._known.pop(key_of(alert), None)
-        if before is None or before.told["labels"] == told["labels"]:
-            return told, None
-        return told, ending(before.told, now_ns)
+        key = key_of(alert)
+        before = self._known.pop(key, None)
+        if before is not None and before.told["labels"] != told["labels"]:
+            self._ended[key] = ending(before.told, now_ns)
+            if len(self._ended) > self._most:
+                self._ended.popitem(last=False)
+        return told, self._ended.get(key)
 
     def done(self, alert: Alert, told: Posted, now_ns: int) -> None:
         """It was told: from now on it is told again."""
+        key = key_of(alert)
         resolved = alert.status is AlertStatus.RESOLVED
         until = now_ns + RESOLVED_FOR_NS if resolved else None
-        self._known[key_of(alert)] = Known(told, until)
+        self._ended.pop(key, None)
+        self._known[key] = Known(told, until)
         if len(self._known) > self._most:
             self._known.popitem(last=False)
             self.forgotten += 1

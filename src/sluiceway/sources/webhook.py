@@ -164,12 +164,22 @@ class WebhookSource(Receiver):
             if self._was_taken(request.headers["webhook-id"]):
                 return []
         try:
-            events = self._read_events(decoded(body))
+            told = decoded(body)
+            events = self._read_events(told)
         except RecursionError:
             raise RefusedError(400, "a body that is nested too deep") from None
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise RefusedError(400, f"no alerts: {error}") from None
+        self._note_truncation(told)
         return [*events] if isinstance(events, list | tuple) else [events]
+
+    def _note_truncation(self, told: Any) -> None:
+        """Log what Alertmanager has left out, since nobody else will know."""
+        count = told.get("truncatedAlerts") if isinstance(told, dict) else None
+        if isinstance(count, int) and count > 0:
+            self._logger.warning(
+                "Alertmanager left %d alerts out of a notification: max_alerts", count
+            )
 
     def _was_taken(self, message: str) -> bool:
         return self._messages.get(message, 0.0) > self._clock.now()
