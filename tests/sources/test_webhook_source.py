@@ -241,6 +241,21 @@ def test_a_body_that_drips_is_given_up(run):
     assert run(scenario()) == 408
 
 
+@pytest.mark.parametrize(
+    "begun", [b"", b"POST / HT", b"POST / HTTP/1.1\r\nHost: h\r\n"]
+)
+def test_a_client_that_never_finishes_its_head_is_cut_off(run, begun):
+    async def scenario():
+        async with serving(Taker(), idle_timeout=0.1) as (source, _):
+            reader, writer = await asyncio.open_connection("127.0.0.1", source.port)
+            writer.write(begun)
+            told = await reader.read()
+            writer.close()
+            return told
+
+    assert run(scenario()) == b""
+
+
 def test_a_client_that_goes_away_leaves_nothing_behind(run):
     async def scenario():
         async with serving(Taker()) as (source, session):
