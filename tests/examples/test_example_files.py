@@ -6,15 +6,16 @@ import asyncio
 import signal
 import subprocess
 import urllib.request
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 from cli.demo_runs import command, environment
+from servers.http_peers import answering, status
 from servers.polling import eventually
 from servers.processes import free_port
 
-from sluiceway import LogRecord, MetricPoint, Pipeline, Span
-from sluiceway.sinks import JsonLinesSink, OtlpSink
+from sluiceway import Alert, LogRecord, MetricPoint, Pipeline, Retry, Span
+from sluiceway.sinks import JsonLinesSink, OtlpSink, WebhookSink
 from sluiceway.sources import IterableSource
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -107,6 +108,37 @@ def test_the_gateway_sends_on_what_it_takes_to_the_page_of_another():
     assert "checkout" in shown[0]
     for said in (shown, sent_on):
         assert said[1].splitlines()[-1] == "2 delivered, 0 lost; balanced"
+
+
+def test_an_alert_is_relayed_to_all_three(run):
+    async def relayed():
+        port = free_port()
+        async with AsyncExitStack() as stack:
+            servers = [
+                await stack.enter_async_context(answering(status(200)))
+                for _ in range(4)
+            ]
+            names = ("ALERTMANAGER_1", "ALERTMANAGER_2", "SLACK_WEBHOOK", "PAGERDUTY")
+            there = {
+                name: server.url for name, server in zip(names, servers, strict=True)
+            }
+            relay = serving("alert_relay.toml", PORT=str(port), TOKEN="mellon", **there)
+            said = await asyncio.to_thread(relay.__enter__)
+            sink = WebhookSink(
+                f"http://127.0.0.1:{port}/",
+                headers={"Authorization": "Bearer mellon"},
+                retry=Retry(initial=0.1, maximum=0.1),
+            )
+            try:
+                alerts = IterableSource([Alert(name="DiskFull")])
+                await Pipeline(alerts >> sink).run()
+            finally:
+                await asyncio.to_thread(relay.__exit__, None, None, None)
+            return said, [server.bodies for server in servers]
+
+    said, bodies = run(relayed(), timeout=60)
+    assert all(len(each) == 1 and b"DiskFull" in each[0] for each in bodies)
+    assert said[1].splitlines()[-1] == "3 delivered, 0 lost; balanced"
 
 
 def append(path, text):
