@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from attrs import define, field, frozen
@@ -29,6 +30,7 @@ from .prometheus_names import UNITS
 UCUM = {word: unit for unit, word in UNITS.items() if word and unit != "KBy"}
 OF_BUCKETS = {"histogram": "le", "summary": "quantile"}
 ID_LABELS = ("trace_id", "span_id")
+LATEST = 2**63  # nanoseconds; OTLP's numbers end there
 ID_SIZES = {"trace_id": 16, "span_id": 8}
 
 
@@ -83,10 +85,14 @@ def points_of(family: PrometheusFamily, origin: Origin) -> Iterator[MetricPoint]
         return
     kind, name_of, value_of = shape
     for series in series_of(family):
-        value = value_of(series)
+        try:
+            value = value_of(series)
+            created = series.values.get("_created", 0)
+            start = nanoseconds(created) if created > 0 else 0
+        except (ValueError, OverflowError):  # a count that is no number
+            continue
         if value is None:
             continue
-        created = series.values.get("_created", 0)
         yield MetricPoint(
             name=name_of(family.name),
             value=value,
@@ -95,7 +101,7 @@ def points_of(family: PrometheusFamily, origin: Origin) -> Iterator[MetricPoint]
             description=family.documentation,
             attributes={**series.attributes},
             time_unix_nano=series.time or origin.time_unix_nano,
-            start_time_unix_nano=nanoseconds(created) if created > 0 else 0,
+            start_time_unix_nano=start,
             is_monotonic=family.type == "counter",
             exemplars=series.exemplars,
             metadata={"prometheus.type": family.type},
@@ -109,20 +115,37 @@ def series_of(family: PrometheusFamily) -> list[Series]:
     apart = OF_BUCKETS.get(family.type)
     found: dict[tuple[tuple[str, str], ...], Series] = {}
     for sample in family.samples:
-        labels = {key: text for key, text in sample.labels.items() if text}
-        part = labels.pop(apart, None) if apart else None
-        key = tuple(sorted(labels.items()))
-        series = found.setdefault(key, Series(labels))
-        if sample.timestamp is not None:
-            series.time = nanoseconds(sample.timestamp)
-        if sample.exemplar is not None:
-            series.exemplars.append(exemplar_of(sample.exemplar))
-        if part is None:
-            suffix = sample.name.removeprefix(family.name)
-            series.values[suffix] = sample.value
-        else:
-            series.parts[float(part)] = sample.value
+        with suppress(ValueError, OverflowError):  # a bound, a time that is no number
+            enter(found, sample, family.name, apart)
     return list(found.values())
+
+
+def enter(
+    found: dict[tuple[tuple[str, str], ...], Series],
+    sample: Any,
+    name: str,
+    apart: str | None,
+) -> None:
+    """Put a sample to the others of its series.
+
+    Raises:
+        ValueError: its bound or quantile, or its time, means nothing.
+        OverflowError: likewise.
+    """
+    labels = {key: text for key, text in sample.labels.items() if text}
+    part = labels.pop(apart, None) if apart else None
+    bound = None if part is None else float(part)
+    time = None if sample.timestamp is None else nanoseconds(sample.timestamp)
+    key = tuple(sorted(labels.items()))
+    series = found.setdefault(key, Series(labels))
+    if time is not None:
+        series.time = time
+    if sample.exemplar is not None:
+        series.exemplars.append(exemplar_of(sample.exemplar))
+    if bound is None:
+        series.values[sample.name.removeprefix(name)] = sample.value
+    else:
+        series.parts[bound] = sample.value
 
 
 def plain(suffix: str) -> Callable[[Series], float | None]:
@@ -188,11 +211,20 @@ def identifier(labels: dict[str, str], name: str) -> bytes:
 
 
 def nanoseconds(seconds: Any) -> int:
-    """Nanoseconds out of a float, or of prometheus_client's own time stamp."""
+    """Nanoseconds out of a float, or of prometheus_client's own time stamp.
+
+    Raises:
+        ValueError: no time of this age.
+        OverflowError: likewise.
+    """
     whole = getattr(seconds, "sec", None)
-    if whole is not None:
-        return int(whole) * 1_000_000_000 + int(seconds.nsec)
-    return round(float(seconds) * 1e9)
+    if whole is None:
+        time = round(float(seconds) * 1e9)
+    else:
+        time = int(whole) * 1_000_000_000 + int(seconds.nsec)
+    if not 0 <= time < LATEST:
+        raise ValueError(f"{seconds!r} is no time")
+    return time
 
 
 def same(name: str) -> str:

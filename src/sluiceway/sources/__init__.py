@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .iterable import IterableSource
     from .json_lines import JsonLinesSource
     from .otlp import OtlpSource
+    from .prometheus_scrape import PrometheusScrapeSource
     from .registry import RegistrySource
     from .tail import FileTailSource
     from .webhook import WebhookSource
@@ -23,6 +24,7 @@ __all__ = [
     "IterableSource",
     "JsonLinesSource",
     "OtlpSource",
+    "PrometheusScrapeSource",
     "RegistrySource",
     "WebhookSource",
 ]
@@ -34,6 +36,7 @@ MODULES: Final = {
     "IterableSource": ".iterable",
     "JsonLinesSource": ".json_lines",
     "OtlpSource": ".otlp",
+    "PrometheusScrapeSource": ".prometheus_scrape",
     "RegistrySource": ".registry",
     "WebhookSource": ".webhook",
 }

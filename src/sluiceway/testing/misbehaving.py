@@ -33,6 +33,13 @@ Misbehaviour = Literal[
 RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing resets
 MISSING: Final = 1000  # bytes that a body which is cut still owes
 GARBAGE: Final = b"\x00\x00\x12\x04\x00\x00 what would you like?\r\n\r\n"
+# Of a conversation: asyncio's own server complains of handlers that were cancelled.
+ENDINGS: Final = (
+    ConnectionError,
+    asyncio.IncompleteReadError,
+    ValueError,
+    asyncio.CancelledError,
+)
 FLOOD: Final = b"x" * 65536
 
 
@@ -200,7 +207,7 @@ class MisbehavingServer:
         assert talk is not None
         self._talks[talk] = writer
         try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError, ValueError):
+            with suppress(*ENDINGS):
                 while await self._answer_one(reader, writer):
                     await writer.drain()
         finally:
