@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 import pytest
 from waiting import until
@@ -14,7 +15,11 @@ from sluiceway.sinks import OtlpSink, PushgatewaySink, WebhookSink
 from sluiceway.sources import IterableSource
 from sluiceway.testing import CollectingSink, MisbehavingServer
 
-SINKS = (OtlpSink, PushgatewaySink, WebhookSink)
+OTLP = {
+    "OtlpSink": OtlpSink,
+    "OtlpSink JSON": partial(OtlpSink, protocol="http/json"),
+}
+SINKS = {**OTLP, "PushgatewaySink": PushgatewaySink, "WebhookSink": WebhookSink}
 RETRY_NEVER = Retry(deadline=0)
 SECRETS = ("open-sesame", "swordfish")
 HEADERS = {"Authorization": "Bearer open-sesame", "X-Key": "swordfish"}
@@ -74,7 +79,7 @@ def made(kind, url, timeout, retry=RETRY_NEVER):
     return kind(url, name="net", headers=HEADERS, timeout=timeout, retry=retry)
 
 
-async def ends_of(kind, what, settings, timeout):
+async def ends_of(kind, what, settings, timeout, *, lingers=False):
     """What the ledger says of a peer that does this, and what the neighbour got."""
     neighbour = CollectingSink()
     async with MisbehavingServer() as server:
@@ -83,7 +88,7 @@ async def ends_of(kind, what, settings, timeout):
         pipeline = Pipeline(IterableSource(POINTS) >> [sink, neighbour])
         await pipeline.run()
         async with asyncio.timeout(5):
-            await until(lambda: server.connections == 0)
+            await until(lambda: lingers or server.connections == 0)
     return pipeline.ledger(), neighbour.events
 
 
@@ -101,7 +106,7 @@ def check(caplog, ledger, neighbour, expected):
     assert not [each for each in caplog.records if each.exc_info]
 
 
-@pytest.mark.parametrize("kind", SINKS)
+@pytest.mark.parametrize("kind", SINKS.values(), ids=SINKS)
 @pytest.mark.parametrize("case", ALIKE, ids=named)
 def test_a_fault_ends_in_its_column_and_harms_no_neighbour(run, caplog, kind, case):
     what, settings, timeout, expected = case
@@ -110,7 +115,7 @@ def test_a_fault_ends_in_its_column_and_harms_no_neighbour(run, caplog, kind, ca
     check(caplog, ledger, neighbour, expected)
 
 
-@pytest.mark.parametrize("kind", SINKS)
+@pytest.mark.parametrize("kind", SINKS.values(), ids=SINKS)
 @pytest.mark.parametrize("case", DIFFERENT, ids=named)
 def test_a_fault_that_protocols_see_differently_ends_as_theirs_says(
     run, caplog, kind, case
@@ -118,10 +123,10 @@ def test_a_fault_that_protocols_see_differently_ends_as_theirs_says(
     what, settings, for_otlp, for_others = case
     caplog.set_level(logging.INFO)
     ledger, neighbour = run(ends_of(kind, what, settings, 5))
-    check(caplog, ledger, neighbour, for_otlp if kind is OtlpSink else for_others)
+    check(caplog, ledger, neighbour, for_otlp if kind in OTLP.values() else for_others)
 
 
-@pytest.mark.parametrize("kind", SINKS)
+@pytest.mark.parametrize("kind", SINKS.values(), ids=SINKS)
 @pytest.mark.parametrize(
     ("what", "settings"),
     [
@@ -149,7 +154,7 @@ def test_a_fault_that_passes_costs_nothing(run, caplog, kind, what, settings):
     assert len({request.body for request in requests}) == 1
 
 
-@pytest.mark.parametrize("kind", SINKS)
+@pytest.mark.parametrize("kind", SINKS.values(), ids=SINKS)
 def test_a_peer_that_comes_back_is_found_again(run, kind):
     async def scenario():
         async with MisbehavingServer() as server:
@@ -163,3 +168,31 @@ def test_a_peer_that_comes_back_is_found_again(run, kind):
 
     ledger = run(scenario())
     assert (ledger.delivered, ledger.lost) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("what", "settings"),
+    [
+        ("refuses", {}),
+        ("resets", {}),
+        ("closes", {}),
+        ("half_closes", {}),
+        ("stalls", {}),
+        ("drips", {}),
+        ("floods", {}),
+        ("cuts", {}),
+        ("garbage", {}),
+        ("answers", {"status": 503}),
+    ],
+)
+def test_a_peer_that_speaks_no_grpc_is_an_error_that_a_retry_can_help(
+    run, caplog, what, settings
+):
+    pytest.importorskip("grpc")
+    caplog.set_level(logging.INFO)
+    kind = partial(OtlpSink, protocol="grpc")
+    # gRPC goes on with an attempt to connect for a while after its channel is closed.
+    ledger, neighbour = run(ends_of(kind, what, settings, 0.5, lingers=True))
+    check(caplog, ledger, neighbour, lost_in(ledger))
+    assert lost_in(ledger).startswith("errored{")
+    caplog.clear()  # errors in there would keep gRPC's thread

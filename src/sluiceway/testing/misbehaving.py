@@ -33,13 +33,6 @@ Misbehaviour = Literal[
 RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing resets
 MISSING: Final = 1000  # bytes that a body which is cut still owes
 GARBAGE: Final = b"\x00\x00\x12\x04\x00\x00 what would you like?\r\n\r\n"
-# Of a conversation: asyncio's own server complains of handlers that were cancelled.
-ENDINGS: Final = (
-    ConnectionError,
-    asyncio.IncompleteReadError,
-    ValueError,
-    asyncio.CancelledError,
-)
 FLOOD: Final = b"x" * 65536
 
 
@@ -101,8 +94,8 @@ class MisbehavingServer:
         self._times: int | None = None
         self._socket: socket.socket | None = None
         self._port = 0
-        self._server: asyncio.Server | None = None
-        self._talks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._listens = False
+        self._talks: dict[asyncio.Task[None], socket.socket] = {}
 
     def __repr__(self) -> str:
         state = "closed" if self._socket is None else self._order.what
@@ -124,7 +117,7 @@ class MisbehavingServer:
         return len(self._talks)
 
     async def __aenter__(self) -> Self:
-        await self._listen()
+        self._listen()
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -172,14 +165,16 @@ class MisbehavingServer:
         self._times = times
         if what == "refuses":
             await self._refuse()
-        elif self._server is None:
-            await self._listen()
+        elif not self._listens:
+            self._listen()
 
-    async def _listen(self) -> None:
+    def _listen(self) -> None:
         if self._socket is None:
             self._socket = bound(0)
             self._port = self._socket.getsockname()[1]
-        self._server = await asyncio.start_server(self._connected, sock=self._socket)
+        self._socket.listen()
+        asyncio.get_running_loop().add_reader(self._socket, self._accept, self._socket)
+        self._listens = True
 
     async def _refuse(self) -> None:
         """Stop listening, and hold the port with a socket that does not."""
@@ -189,29 +184,39 @@ class MisbehavingServer:
         self._socket = bound(self._port)
 
     async def _stop_listening(self) -> None:
-        server, self._server = self._server, None
-        if server is None:
+        if not self._listens or self._socket is None:
             return
-        server.close()
+        self._listens = False
+        asyncio.get_running_loop().remove_reader(self._socket)
         talks = dict(self._talks)
-        for talk, writer in talks.items():
-            reset(writer)
+        for talk in talks:
             talk.cancel()
         await asyncio.gather(*talks, return_exceptions=True)
-        await server.wait_closed()
+        await asyncio.sleep(0)  # for transports to close what is theirs
+        for client in talks.values():
+            client.close()
 
-    async def _connected(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        talk = asyncio.current_task()
-        assert talk is not None
-        self._talks[talk] = writer
+    def _accept(self, listening: socket.socket) -> None:
+        """Take one in; asyncio's own server loses those that come at its end."""
         try:
-            with suppress(*ENDINGS):
+            client, _ = listening.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        talk = asyncio.get_running_loop().create_task(self._talk(client))
+        self._talks[talk] = client
+        talk.add_done_callback(self._talks.pop)
+
+    async def _talk(self, client: socket.socket) -> None:
+        client.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=client)
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError, ValueError):
                 while await self._answer_one(reader, writer):
                     await writer.drain()
+        except asyncio.CancelledError:
+            reset(writer)
+            raise
         finally:
-            del self._talks[talk]
             writer.close()
 
     async def _answer_one(
@@ -239,6 +244,7 @@ class MisbehavingServer:
 def bound(port: int) -> socket.socket:
     """A socket that holds a loopback port, and does not listen yet."""
     held = socket.socket()
+    held.setblocking(False)
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     held.bind(("127.0.0.1", port))
     return held
