@@ -252,6 +252,40 @@ def test_a_response_above_four_mebibytes_is_not_read_and_not_retried():
     assert len(collector.requests) == 1
 
 
+def bodies_of(requests):
+    return [
+        record.body.string_value
+        for request in requests
+        for group in request.resource_logs
+        for record in group.scope_logs[0].log_records
+    ]
+
+
+def test_what_grpcio_packs_on_the_loop_goes_in_small_requests():
+    records = [LogRecord(body=f"{n} " * 500) for n in range(1000)]
+    error, collector = failure_of(None, records, compression="gzip")
+    assert error is None
+    assert bodies_of(collector.requests) == [r.body for r in records]
+    assert max(request.ByteSize() for request in collector.requests) < 512 * 1024
+    _, collector = failure_of(None, records[:500])
+    assert len(collector.requests) == 1
+
+
+def test_after_a_transient_error_the_next_small_requests_are_not_tried():
+    async def answer(context, request):
+        arrived.append(request)
+        if len(arrived) > 2:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "busy")
+
+    arrived = []
+    records = [LogRecord(body=f"{n} " * 500) for n in range(1000)]
+    error, collector = failure_of(answer, records, compression="gzip")
+    assert {type(one) for one in error.failed.values()} == {TransientError}
+    assert len(collector.requests) == 3
+    taken = len(bodies_of(collector.requests[:2]))
+    assert {*error.failed} == {*range(taken, 1000)}
+
+
 def test_headers_are_sent_as_metadata_and_are_secret():
     sink = OtlpSink("http://h:4317", headers={"X-Token": "s3cret"})
     assert "s3cret" not in repr(sink)

@@ -18,7 +18,7 @@ from attrs import frozen
 
 from ..batching import BatchBy
 from ..clock import SYSTEM_CLOCK, Clock
-from ..errors import ConfigurationError, PartialError, PermanentError
+from ..errors import ConfigurationError, PartialError, PermanentError, TransientError
 from ..layers import Write
 from ..layers.retry import raise_failures
 from ..layers.timeout import TimeoutLayer
@@ -106,7 +106,8 @@ class OtlpSink(Sink[Telemetry]):
         protocol: ``"http/protobuf"`` (default), ``"http/json"`` or ``"grpc"``, which
             needs the extra ``grpc`` and is the default for a bare port 4317.
         headers: further headers of each request; their values are kept secret.
-        compression: ``"gzip"`` or ``"none"``, the default.
+        compression: ``"gzip"`` or ``"none"``, the default. Over gRPC it makes requests
+            of about 128 KiB, since grpcio packs on the event loop.
         timeout: seconds for one request; default 10; 0 for no bound.
         certificate: a PEM file of the authorities to trust.
         client_certificate: a PEM file of the certificate to show.
@@ -226,7 +227,7 @@ class OtlpSink(Sink[Telemetry]):
         groups = sort_by_signal(events)
         lost = await asyncio.gather(
             *(
-                self._deliver(signal, pick(events, indices))
+                self._deliver_requests(signal, pick(events, indices))
                 for signal, indices in groups.items()
             )
         )
@@ -235,6 +236,26 @@ class OtlpSink(Sink[Telemetry]):
             failed |= {indices[at]: error for at, error in errors.items()}
         if failed:
             raise_failures(failed, len(events))
+
+    async def _deliver_requests(
+        self, signal: Signal | None, events: list[Any]
+    ) -> dict[int, Exception]:
+        """Send one signal's events, mostly in one request; what failed.
+
+        grpcio packs on the event loop, so that it gets little at once to pack. Where
+        one request met a transient error, the next ones need not be tried.
+        """
+        packs = signal is not None and packed_by_grpc(self._settings[signal])
+        step = first_slice(events) if packs else len(events)
+        failed: dict[int, Exception] = {}
+        for start in range(0, len(events), step):
+            slice_ = events[start : start + step]
+            lost = await self._deliver(signal, slice_)
+            failed |= {start + at: error for at, error in lost.items()}
+            error = lost.get(0)
+            if len(lost) == len(slice_) and isinstance(error, TransientError):
+                return failed | dict.fromkeys(range(start, len(events)), error)
+        return failed
 
     async def _deliver(
         self, signal: Signal | None, events: list[Any]
@@ -330,6 +351,11 @@ def carrier_of(
     from .otlp_grpc import GrpcCarrier  # noqa: PLC0415 - grpcio is an extra
 
     return GrpcCarrier(signal, settings)
+
+
+def packed_by_grpc(settings: SignalSettings) -> bool:
+    """Whether it is grpcio that makes gzip of a signal's requests."""
+    return settings.protocol == "grpc" and settings.compression == "gzip"
 
 
 def closed(sink: OtlpSink) -> PermanentError:
