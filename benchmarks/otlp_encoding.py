@@ -1,9 +1,9 @@
-"""OTLP/protobuf by us, by the generated classes and by the OpenTelemetry SDK.
+"""OTLP by us, by the generated classes and by the OpenTelemetry SDK.
 
 The decision it settles: a codec of our own, with a memo of encoded attributes (issue 4:
 encoding at most 1/12 of the SDK encoder's time per span where attributes repeat and 1/3
 where each is new; decoding no slower than the generated classes). All are measured in
-one interleaved run; read the figures as ratios.
+one interleaved run; read the figures as ratios. JSON stands beside protobuf's own.
 
 Run it with ``python -m benchmarks.otlp_encoding``.
 """
@@ -15,6 +15,7 @@ import statistics
 import time
 from typing import Any
 
+from google.protobuf import json_format
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -28,6 +29,7 @@ from opentelemetry.trace import SpanKind as SdkKind
 
 from benchmarks.report import Figure, cost
 from sluiceway.events import Resource, Scope, Span, SpanKind
+from sluiceway.formats import otlp_json
 from sluiceway.formats.otlp_protobuf import Encoder, decode_traces
 
 BATCH = 500
@@ -148,6 +150,16 @@ def sdk_encode(spans: list[ReadableSpan]) -> bytes:
     return encode_spans(spans).SerializeToString()
 
 
+def protobufs_json(request: ExportTraceServiceRequest) -> str:
+    """Protobuf's own JSON, of a message that is there; its ids are base64."""
+    return json_format.MessageToJson(request, indent=None, use_integers_for_enums=True)
+
+
+def parse_protobufs_json(text: str) -> ExportTraceServiceRequest:
+    """The message; no events are made of it."""
+    return json_format.Parse(text, ExportTraceServiceRequest())
+
+
 def nanoseconds(function: Any, argument: Any) -> float:
     start = time.perf_counter_ns()
     result = function(argument)
@@ -158,7 +170,8 @@ def nanoseconds(function: Any, argument: Any) -> float:
 
 def measure(*, distinct: bool, rounds: int = ROUNDS) -> dict[str, float]:
     """Median nanoseconds a span; with ``distinct`` no attribute is ever seen twice."""
-    encoder, resource = Encoder(), SdkResource(RESOURCE.attributes)
+    encoder, json_encoder = Encoder(), otlp_json.Encoder()
+    resource = SdkResource(RESOURCE.attributes)
     found: dict[str, list[float]] = {}
     for turn in range(rounds):
         first = 1 + turn * BATCH
@@ -167,12 +180,25 @@ def measure(*, distinct: bool, rounds: int = ROUNDS) -> dict[str, float]:
         body = encoder.traces(spans) if not distinct else Encoder().traces(spans)
         assert decode_traces(body) == spans
         assert len(generated_access(body)) == BATCH
+        json, message = (
+            json_encoder.traces(spans),
+            ExportTraceServiceRequest.FromString(body),
+        )
+        assert otlp_json.decode_traces(json) == spans
         contest = [
             ("encode: sluiceway", encoder.traces, spans),
             ("encode: generated classes", generated_encode, spans),
             ("encode: SDK encoder", sdk_encode, theirs),
             ("decode: sluiceway, to Span", decode_traces, body),
             ("decode: generated classes, attribute access", generated_access, body),
+            ("encode JSON: sluiceway", json_encoder.traces, spans),
+            ("encode JSON: protobuf's own", protobufs_json, message),
+            ("decode JSON: sluiceway, to Span", otlp_json.decode_traces, json),
+            (
+                "decode JSON: protobuf's own",
+                parse_protobufs_json,
+                protobufs_json(message),
+            ),
         ]
         # Whoever runs after another finds its garbage and a cold cache.
         random.shuffle(contest)
@@ -208,6 +234,15 @@ def figures(*, short: bool = False) -> list[Figure]:
                 times=1,
             )
         )
+        for task, ours in (("encode", "sluiceway"), ("decode", "sluiceway, to Span")):
+            found.append(
+                cost(
+                    f"OTLP/JSON, {task}, {words}, per span",
+                    medians[f"{task} JSON: {ours}"],
+                    medians[f"{task} JSON: protobuf's own"],
+                    unit="ns",
+                )
+            )
     return found
 
 
@@ -218,6 +253,8 @@ def main() -> None:
         ours = {
             "encode": found["encode: sluiceway"],
             "decode": found["decode: sluiceway, to Span"],
+            "encode JSON": found["encode JSON: sluiceway"],
+            "decode JSON": found["decode JSON: sluiceway, to Span"],
         }
         for name, spent in sorted(found.items(), key=by_task_and_cost):
             ratio = spent / ours[name.partition(":")[0]]
