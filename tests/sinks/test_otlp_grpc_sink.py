@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 import threading
+from contextlib import asynccontextmanager
 
 import grpc
 import pytest
@@ -365,6 +366,56 @@ def test_a_channel_recovers_after_the_collector_restarts():
     before, after = asyncio.run(scenario())
     assert before == 1
     assert len(after) == 2
+
+
+@asynccontextmanager
+async def forwarding(port):
+    """A way to a port; ``silent.set()`` makes the connections there are take all."""
+    silent, tasks, writers = asyncio.Event(), set(), []
+
+    async def pump(reader, writer, quiet):
+        while data := await reader.read(65536):
+            if not quiet.is_set():
+                writer.write(data)
+
+    async def connected(reader, writer):
+        quiet = silent if not silent.is_set() else asyncio.Event()
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+        writers.extend([writer, far_writer])
+        for pair in ((reader, far_writer), (far_reader, writer)):
+            tasks.add(asyncio.create_task(pump(*pair, quiet)))
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1], silent
+    finally:
+        server.close()
+        for writer in writers:
+            writer.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await server.wait_closed()
+
+
+def test_a_connection_that_fell_silent_is_given_up_for_a_new_one():
+    async def scenario():
+        async with (
+            collecting() as collector,
+            forwarding(collector.port) as (port, lost),
+        ):
+            sink = OtlpSink(f"http://127.0.0.1:{port}", protocol="grpc", timeout=0.5)
+            await sink.open(stage_context())
+            await sink.write(SPANS)
+            lost.set()
+            for _ in range(2):
+                with pytest.raises(TransientError, match="took longer"):
+                    await sink.write(SPANS)
+            await sink.write(SPANS)
+            await sink.close()
+            return len(collector.requests)
+
+    assert asyncio.run(scenario()) == 2
 
 
 def test_no_task_is_left_after_close_even_with_a_call_under_way():

@@ -38,6 +38,7 @@ TOO_LARGE: Final = re.compile(
     "larger than (the )?max|message (length )?too large|exceeds maximum", re.IGNORECASE
 )
 KEY: Final = re.compile(r"[0-9a-z_.-]+")
+MOST_UNANSWERED: Final = 2  # calls that were given up, one after another
 OPTIONS: Final = (
     ("grpc.primary_user_agent", f"sluiceway/{__version__}"),
     ("grpc.max_send_message_length", -1),
@@ -80,15 +81,22 @@ class GrpcCarrier:
             if settings.compression == "gzip"
             else self._grpc.Compression.NoCompression
         )
-        if secure:
-            self._channel = self._grpc.aio.secure_channel(
-                target, credentials(self._grpc, settings), options=OPTIONS
-            )
+        self._target = target
+        self._credentials = credentials(self._grpc, settings) if secure else None
+        self._method = f"/opentelemetry.proto.collector.{SERVICES[signal]}/Export"
+        self._unanswered = 0
+        self._connect()
+
+    def _connect(self) -> None:
+        """Begin a channel; it connects with its first call."""
+        aio = self._grpc.aio
+        if self._credentials is None:
+            self._channel = aio.insecure_channel(self._target, options=OPTIONS)
         else:
-            self._channel = self._grpc.aio.insecure_channel(target, options=OPTIONS)
-        self._call = self._channel.unary_unary(
-            f"/opentelemetry.proto.collector.{SERVICES[signal]}/Export"
-        )
+            self._channel = aio.secure_channel(
+                self._target, self._credentials, options=OPTIONS
+            )
+        self._call = self._channel.unary_unary(self._method)
 
     async def send(self, body: bytes, count: int) -> tuple[int, str]:
         """Send a request of ``count`` events: the bytes sent, and a warning or ``""``.
@@ -98,20 +106,36 @@ class GrpcCarrier:
             PermanentError: it cannot.
             PartialError: the events that were rejected.
         """
+        if self._unanswered >= MOST_UNANSWERED:
+            await self._replace_channel()
         try:
             answer = await self._call(
                 body, metadata=self._metadata, compression=self._compression
             )
         except self._grpc.aio.AioRpcError as error:
+            self._unanswered = 0
             raise failure_of(error, self._to) from None  # its text shows the peer
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
+                self._unanswered += 1
                 raise
             # grpcio says so of a call whose channel is closed, too.
             words = f"the channel to {self._to.shown} was closed"
             raise TransientError(words, reason="closed") from None
+        self._unanswered = 0
         return len(body), judge_counts(bytes(answer), self._to, count)
+
+    async def _replace_channel(self) -> None:
+        """Connect anew, by a new look at the name; the old calls are given up.
+
+        A peer that went without a word leaves a connection that takes all and answers
+        nothing, for as long as the system goes on sending.
+        """
+        self._unanswered = 0
+        old = self._channel
+        self._connect()
+        await old.close(grace=None)
 
     async def close(self) -> None:
         """End the calls under way and let the connection go."""
