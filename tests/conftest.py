@@ -13,6 +13,7 @@ settings.register_profile(
 settings.load_profile("sluiceway")
 
 LASTING = ("sluiceway-blocking", "ThreadPoolExecutor", "AnyIO worker", "asyncio_")
+GRPC_POLLER = "(_poll_wrapper)"  # grpcio's own; it ends with the last object of grpcio
 
 
 def pytest_collection_finish():
@@ -30,7 +31,9 @@ def nothing_is_left_behind():
     left = [
         thread
         for thread in set(threading.enumerate()) - before
-        if thread.is_alive() and not thread.name.startswith(LASTING)
+        if thread.is_alive()
+        and not thread.name.startswith(LASTING)
+        and not thread.name.endswith(GRPC_POLLER)
     ]
     for thread in left:
         thread.join(2.0)
