@@ -38,6 +38,7 @@ TOO_LARGE: Final = re.compile(
     "larger than (the )?max|message (length )?too large|exceeds maximum", re.IGNORECASE
 )
 KEY: Final = re.compile(r"[0-9a-z_.-]+")
+CONNECT_SECONDS: Final = 20.0  # where requests have no time-out
 MOST_UNANSWERED: Final = 2  # calls that were given up, one after another
 OPTIONS: Final = (
     ("grpc.primary_user_agent", f"sluiceway/{__version__}"),
@@ -46,7 +47,6 @@ OPTIONS: Final = (
     # A collector that comes back is found soon, whoever else uses its address.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 5000),
 )
 
@@ -84,17 +84,22 @@ class GrpcCarrier:
         self._target = target
         self._credentials = credentials(self._grpc, settings) if secure else None
         self._method = f"/opentelemetry.proto.collector.{SERVICES[signal]}/Export"
+        self._connect_seconds = settings.timeout or CONNECT_SECONDS
         self._unanswered = 0
         self._connect()
 
     def _connect(self) -> None:
         """Begin a channel; it connects with its first call."""
         aio = self._grpc.aio
+        # In spite of its name it bounds one try to connect. That ends before a request
+        # does, so that the error tells that nobody was reached.
+        bound = ("grpc.min_reconnect_backoff_ms", int(self._connect_seconds * 800))
+        options = (*OPTIONS, bound)
         if self._credentials is None:
-            self._channel = aio.insecure_channel(self._target, options=OPTIONS)
+            self._channel = aio.insecure_channel(self._target, options=options)
         else:
             self._channel = aio.secure_channel(
-                self._target, self._credentials, options=OPTIONS
+                self._target, self._credentials, options=options
             )
         self._call = self._channel.unary_unary(self._method)
 
