@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from logging import getLogger
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.metrics import Meter as ApiMeter
 from opentelemetry.metrics import MeterProvider as ApiMeterProvider
+from opentelemetry.metrics import NoOpMeter
 from opentelemetry.trace import TracerProvider as ApiTracerProvider
 
 from ..events import Resource, Scope
@@ -19,7 +21,6 @@ from ..formats.identity import identity_of
 from .values import plain_attributes, text_of
 
 if TYPE_CHECKING:
-    from .meter import Meter
     from .telemetry import Telemetry
     from .tracer import Tracer
 
@@ -35,6 +36,14 @@ class TracerProvider(ApiTracerProvider):
 
     def __init__(self, telemetry: Telemetry) -> None:
         self.telemetry = telemetry
+        self._left_out: set[str] = set()
+
+    def leave_out(self, name: str) -> None:
+        """Let whoever asks by this name from now on record nothing, and pass traces on.
+
+        For a library that would measure what something of ours measures already.
+        """
+        self._left_out.add(name)
 
     @property
     def resource(self) -> Resource:
@@ -49,6 +58,10 @@ class TracerProvider(ApiTracerProvider):
         attributes: Mapping[str, Any] | None = None,
     ) -> Tracer:
         """A tracer for the instrumentation; the same one for the same arguments."""
+        if instrumenting_module_name in self._left_out:
+            from .silent import SilentTracer  # noqa: PLC0415 - few processes need it
+
+            return SilentTracer(self.telemetry, Scope(instrumenting_module_name))
         return self.telemetry.tracer(
             checked_name(instrumenting_module_name, "tracer"),
             instrumenting_library_version,
@@ -69,6 +82,11 @@ class MeterProvider(ApiMeterProvider):
 
     def __init__(self, telemetry: Telemetry) -> None:
         self.telemetry = telemetry
+        self._left_out: set[str] = set()
+
+    def leave_out(self, name: str) -> None:
+        """Let whoever asks by this name from now on measure nothing."""
+        self._left_out.add(name)
 
     def get_meter(
         self,
@@ -76,8 +94,10 @@ class MeterProvider(ApiMeterProvider):
         version: str | None = None,
         schema_url: str | None = None,
         attributes: Mapping[str, Any] | None = None,
-    ) -> Meter:
+    ) -> ApiMeter:
         """A meter for the instrumentation; the same one for the same arguments."""
+        if name in self._left_out:
+            return NoOpMeter(name)
         return self.telemetry.meter(
             checked_name(name, "meter"),
             version,

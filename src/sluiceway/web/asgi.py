@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMa
 from logging import getLogger
 from typing import Any, Final
 
-from opentelemetry.trace import get_tracer_provider
+from opentelemetry.trace import SpanKind, get_tracer_provider
 
 from ..instrument import LiveSpan, Telemetry
 from .conventions import (
@@ -33,7 +33,8 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 RouteOf = Callable[[Scope], str | None]
 
 SEEN: Final = "sluiceway.web.seen"
-FASTAPI: Final = "fastapi.telemetry"  # where FastAPI keeps a span of its own making
+FASTAPI: Final = "fastapi"  # by which FastAPI asks for its tracer and its meter
+FASTAPI_SPAN: Final = "fastapi.telemetry"  # where it keeps a span of its own making
 REFUSED_HANDSHAKE: Final = 403
 CLOSED_NORMALLY: Final = frozenset({1000, 1001})  # what frameworks raise a code for
 GETTER: Final = HeadersGetter()
@@ -44,8 +45,9 @@ class AsgiMiddleware:
 
     ``app.add_middleware(AsgiMiddleware, telemetry=telemetry)`` in FastAPI and
     Starlette, ``AsgiMiddleware(app, telemetry)`` round any other. A request that goes
-    through two of them is measured by the outer one; so is one that FastAPI itself
-    would measure with a tracer of ours, since ``telemetry.install()``.
+    through two of them is measured by the outer one. What FastAPI itself would measure
+    since ``telemetry.install()`` is left out from the first request on: it would double
+    all, ignore ``excluded`` and show secrets of the query.
 
     Args:
         app: the application.
@@ -77,6 +79,8 @@ class AsgiMiddleware:
         self._instruments = ServerInstruments(telemetry)
         self._excluded = Excluded(excluded)
         self._query = query
+        telemetry.tracer_provider.leave_out(FASTAPI)
+        telemetry.meter_provider.leave_out(FASTAPI)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope of any kind; a lifespan just passes."""
@@ -85,7 +89,7 @@ class AsgiMiddleware:
             return
         scope[SEEN] = True
         if get_tracer_provider() is self._telemetry.tracer_provider:
-            scope.setdefault(FASTAPI, None)  # or it would measure for us once more
+            scope.setdefault(FASTAPI_SPAN, None)  # or it would measure for us once more
         headers = headers_of(scope["headers"])
         request = ServerRequest(
             self._instruments,
@@ -109,7 +113,10 @@ class AsgiMiddleware:
     def _measures(self, scope: Scope) -> bool:
         if scope["type"] not in {"http", "websocket"} or SEEN in scope:
             return False
-        if isinstance(getattr(scope.get(FASTAPI), "span", None), LiveSpan):
+        theirs = getattr(
+            scope.get(FASTAPI_SPAN), "span", None
+        )  # of a provider set there
+        if isinstance(theirs, LiveSpan) and theirs.kind is SpanKind.SERVER:
             return False
         path: str = scope["path"]
         return path.removeprefix(scope.get("root_path", "")) not in self._excluded
