@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import Span as ApiSpan
 from opentelemetry.trace import SpanKind as ApiSpanKind
+
+if TYPE_CHECKING:
+    from ..events import Scope
+    from .telemetry import Telemetry
+    from .tracer import Tracer
 
 
 class Readable(ApiSpan):
@@ -22,6 +27,7 @@ class Readable(ApiSpan):
     _attributes: dict[str, Any]
     _kind: int
     _name: str
+    _tracer: Tracer
 
     @property
     def name(self) -> str:
@@ -32,6 +38,15 @@ class Readable(ApiSpan):
     def kind(self) -> ApiSpanKind:
         """The kind in the API's words."""
         return ApiSpanKind(self._kind - 1)
+
+    @property
+    def instrumentation_scope(self) -> Scope:
+        """The library or module that made it."""
+        return self._tracer.scope
+
+    def is_of(self, telemetry: Telemetry) -> bool:
+        """Whether it is one of this telemetry's; beyond what the SDK's tell."""
+        return self._tracer.telemetry is telemetry
 
     @property
     def attributes(self) -> Mapping[str, Any]:

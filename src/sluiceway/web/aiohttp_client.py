@@ -18,6 +18,7 @@ from yarl import URL
 
 from .. import __version__
 from ..instrument import Telemetry
+from .already import Already
 from .conventions import (
     BUCKETS,
     CLIENT_ERROR,
@@ -37,7 +38,8 @@ def aiohttp_trace_config(telemetry: Telemetry, *, query: bool = False) -> TraceC
 
     ``aiohttp.ClientSession(trace_configs=[aiohttp_trace_config(telemetry)])``. Calls
     where OpenTelemetry's instrumentation is suppressed, as in the stages that deliver
-    spans, are not measured.
+    spans, are not measured. Those that OpenTelemetry's instrumentation measures for the
+    same telemetry are left to that, with a warning.
 
     Args:
         telemetry: gets the spans and ``http.client.request.duration`` (seconds).
@@ -66,6 +68,7 @@ class ClientCalls:
         self._propagation = Propagation(telemetry)
         self._now = telemetry.clock.now
         self._query = query
+        self._already = Already(telemetry)
         self._duration = telemetry.meter(SCOPE, __version__).create_histogram(
             "http.client.request.duration",
             unit="s",
@@ -75,13 +78,13 @@ class ClientCalls:
 
     async def on_start(
         self,
-        session: ClientSession,  # noqa: ARG002 - aiohttp's
+        session: ClientSession,
         call: SimpleNamespace,
         params: aiohttp.TraceRequestStartParams,
     ) -> None:
         """Start the span and tell the server of it."""
         call.span = None
-        if get_value(SUPPRESSED):
+        if get_value(SUPPRESSED) or self._already.calls(session):
             return
         method = known_method(params.method)
         call.measured = {"http.request.method": method, **server_of(params.url)}

@@ -14,6 +14,7 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDictProxy
+from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter
 
 from ..instrument import Telemetry
@@ -63,7 +64,8 @@ def aiohttp_middleware(
 
     ``web.Application(middlewares=[aiohttp_middleware(telemetry)])``, as the first one.
     It serves sub-applications too; a request that goes through two of them is measured
-    by the outer one.
+    by the outer one, and one that OpenTelemetry's instrumentation measures for the same
+    telemetry is left to that, with a warning.
 
     Args:
         telemetry: gets the spans, ``http.server.request.duration`` (seconds) and
@@ -83,8 +85,11 @@ def aiohttp_middleware(
     async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
         if SEEN in request or request.path in left_out:
             return await handler(request)
+        context = instruments.propagation.extract(request.headers, GETTER)
+        if instruments.already.serves(context, request.path):
+            return await handler(request)
         request[SEEN] = True
-        return await measured(instruments, request, handler, query=query)
+        return await measured(instruments, request, handler, context, query=query)
 
     return measure
 
@@ -93,6 +98,7 @@ async def measured(
     instruments: ServerInstruments,
     request: web.Request,
     handler: Handler,
+    context: Context,
     *,
     query: bool,
 ) -> web.StreamResponse:
@@ -102,7 +108,7 @@ async def measured(
         instruments,
         request.method,
         attributes_of(request, session=session, query=query),
-        instruments.propagation.extract(request.headers, GETTER),
+        context,
         session=session,
     )
     span.enter()

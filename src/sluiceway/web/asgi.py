@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMa
 from logging import getLogger
 from typing import Any, Final
 
-from opentelemetry.trace import SpanKind, get_tracer_provider
+from opentelemetry.trace import get_tracer_provider
 
-from ..instrument import LiveSpan, Telemetry
+from ..instrument import Telemetry
 from .conventions import (
     DEFAULT_PORTS,
     EXCLUDED,
@@ -45,7 +45,9 @@ class AsgiMiddleware:
 
     ``app.add_middleware(AsgiMiddleware, telemetry=telemetry)`` in FastAPI and
     Starlette, ``AsgiMiddleware(app, telemetry)`` round any other. A request that goes
-    through two of them is measured by the outer one. What FastAPI itself would measure
+    through two of them is measured by the outer one, and one that OpenTelemetry's
+    instrumentation measures for the same telemetry is left to that, with a warning:
+    then neither ``excluded`` nor ``query`` counts. What FastAPI itself would measure
     since ``telemetry.install()`` is left out from the first request on: it would double
     all, ignore ``excluded`` and show secrets of the query.
 
@@ -87,15 +89,19 @@ class AsgiMiddleware:
         if not self._measures(scope):
             await self.app(scope, receive, send)
             return
+        headers = headers_of(scope["headers"])
+        context = self._instruments.propagation.extract(headers, GETTER)
+        if self._instruments.already.serves(context, scope["path"]):
+            await self.app(scope, receive, send)
+            return
         scope[SEEN] = True
         if get_tracer_provider() is self._telemetry.tracer_provider:
             scope.setdefault(FASTAPI_SPAN, None)  # or it would measure for us once more
-        headers = headers_of(scope["headers"])
         request = ServerRequest(
             self._instruments,
             scope.get("method", "GET"),
             attributes_of(scope, headers, query=self._query),
-            self._instruments.propagation.extract(headers, GETTER),
+            context,
             session=scope["type"] == "websocket",
         )
         exchange = Exchange(request, scope, receive, send, self.route_of)
@@ -112,11 +118,6 @@ class AsgiMiddleware:
 
     def _measures(self, scope: Scope) -> bool:
         if scope["type"] not in {"http", "websocket"} or SEEN in scope:
-            return False
-        theirs = getattr(
-            scope.get(FASTAPI_SPAN), "span", None
-        )  # of a provider set there
-        if isinstance(theirs, LiveSpan) and theirs.kind is SpanKind.SERVER:
             return False
         path: str = scope["path"]
         return path.removeprefix(scope.get("root_path", "")) not in self._excluded

@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
 
 from .. import __version__
 from ..instrument import Telemetry
+from .already import Already
 from .conventions import (
     BUCKETS,
     SCOPE,
@@ -38,6 +39,7 @@ class ServerInstruments:
         self.tracer = telemetry.tracer(SCOPE, __version__)
         self.propagation = Propagation(telemetry)
         self.now = telemetry.clock.now
+        self.already = Already(telemetry)
         meter = telemetry.meter(SCOPE, __version__)
         self.duration = meter.create_histogram(
             "http.server.request.duration",
