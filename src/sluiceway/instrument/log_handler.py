@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..events import LogRecord, Scope
 from .log_records import (
     EVENT_NAME,
+    LAST_TAKEN,
     NO_TRACE,
     STACK,
     TraceIds,
@@ -53,7 +54,9 @@ class LogHandler(Handler):
     ``extra``, an exception and a stack become attributes, of which ``otel.event.name``
     names an event; trace ids are those of the current span, and the logger is the
     scope. A formatter, if it is given one, makes the body. It needs no ``QueueHandler``
-    in front; behind one, ``stamp_trace`` keeps the trace ids.
+    in front; behind one, ``stamp_trace`` keeps the trace ids. Beside the handler of
+    OpenTelemetry's instrumentation of logging each line is taken once, by whichever of
+    them comes first on its thread.
 
     In ``dictConfig``: ``{"()": "sluiceway.instrument.LogHandler", "telemetry":
     "ext://my.module.telemetry", "level": "INFO"}``.
@@ -83,12 +86,20 @@ class LogHandler(Handler):
         self._busy.now = True
         telemetry = self._telemetry
         try:
-            if not is_left_out(telemetry, record.name or ""):
+            if not self._is_left_out(record):
                 telemetry.logs.emit_nowait(self._event_of(record))
         except Exception:  # noqa: BLE001 - logging's way: it tells stderr, never raises
             self.handleError(record)
         finally:
             self._busy.now = False
+
+    def _is_left_out(self, line: Line) -> bool:
+        """Whether it is not to be taken in, or was by OpenTelemetry's own handler."""
+        telemetry, name = self._telemetry, line.name or ""
+        if is_left_out(telemetry, name):
+            return True
+        time = int(line.created * 1e9)  # as that handler counts it
+        return LAST_TAKEN.is_second_by_handler(telemetry, name, time)
 
     def _event_of(self, line: Line) -> LogRecord:
         stamped = line.__dict__.get(TRACE_ID)

@@ -5,6 +5,7 @@ Law: nothing here raises or takes for ever, whatever an application has passed.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import Span as ApiSpan
@@ -26,6 +27,35 @@ LATEST = 2**64 - 1  # nanoseconds that the protocol can carry
 TraceIds = tuple[bytes, bytes, int]  # trace id, span id, flags
 NO_TRACE: TraceIds = (b"", b"", 0)
 NOBODY = bytes(16)  # the trace id of a span that is switched off, outside a trace
+
+
+class LastTaken(threading.local):
+    """The line or record that a thread has handed over last, and by which way.
+
+    A line that OpenTelemetry's instrumentation of logging brings through the logs API
+    is one that a ``LogHandler`` has, too, if both are there: they come one after the
+    other on the same thread, by the same name and with the same time.
+    """
+
+    by_handler: tuple[object, str, int] | None = None
+    by_api: tuple[object, str, int] | None = None
+
+    def is_second_by_handler(self, telemetry: object, name: str, time: int) -> bool:
+        """Whether the logs API was given this line already; if not, it is noted."""
+        taken = (telemetry, name, time)
+        second, self.by_api = self.by_api == taken, None
+        self.by_handler = None if second else taken
+        return second
+
+    def is_second_by_api(self, telemetry: object, name: str, time: int) -> bool:
+        """Whether a handler was given this line already; if not, it is noted."""
+        taken = (telemetry, name, time)
+        second, self.by_handler = self.by_handler == taken, None
+        self.by_api = None if second else taken
+        return second
+
+
+LAST_TAKEN = LastTaken()
 
 
 def is_left_out(telemetry: Telemetry, logger: str) -> bool:

@@ -21,6 +21,7 @@ from opentelemetry.trace import get_current_span
 from ..events import LogRecord, Scope
 from .identity import W3C_FLAGS
 from .log_records import (
+    LAST_TAKEN,
     LATEST,
     NO_TRACE,
     TraceIds,
@@ -126,6 +127,9 @@ class Logger(ApiLogger):
     ) -> None:
         """Hand a record to ``Telemetry.logs``: a ready one, or one made of the fields.
 
+        A line of the standard logging that a ``LogHandler`` has taken just before, on
+        this thread, is not taken twice.
+
         Args:
             record: the API's or the SDK's; then nothing else counts.
             timestamp: when it happened, in nanoseconds; unknown by default.
@@ -168,13 +172,15 @@ class Logger(ApiLogger):
         event_name: Any,
         exception: Any,
     ) -> None:
+        time, telemetry = nanoseconds(timestamp), self._telemetry
+        if time and LAST_TAKEN.is_second_by_api(telemetry, self._scope.name, time):
+            return
         told = plain_attributes(attributes)
         if isinstance(exception, BaseException):
             told = {**exception_attributes(exception), **told}
         trace_id, span_id, flags = trace
-        telemetry = self._telemetry
         event = LogRecord(
-            time_unix_nano=nanoseconds(timestamp),
+            time_unix_nano=time,
             observed_time_unix_nano=nanoseconds(observed_timestamp)
             or telemetry.clock.time_ns(),
             severity_number=severity_number(severity),
