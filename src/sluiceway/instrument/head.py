@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from inspect import signature
 from logging import getLogger
 from typing import Any, Protocol, runtime_checkable
 
@@ -91,6 +92,7 @@ class Head:
 
     def __init__(self, sampler: HeadSampler) -> None:
         self._asking = Asking(sampler.should_sample)
+        self._complained = False
 
     def keeps(
         self,
@@ -101,7 +103,20 @@ class Head:
     ) -> bool:
         """Whether to record the trace that starts with this span."""
         whole = int.from_bytes(trace_id, "big")
-        return bool(self._asking.answer(whole, parent, name, attributes))
+        answer = self._asking.answer(whole, parent, name, attributes)
+        return answer if isinstance(answer, bool) else self._understood(answer)
+
+    def _understood(self, answer: Any) -> bool:
+        """What an answer may mean that is no bool; None, as of no return, keeps."""
+        if not self._complained:
+            self._complained = True
+            getLogger(__name__).warning(
+                "a head sampler answered %.200r; expected True or False", answer
+            )
+        try:
+            return answer is None or bool(answer)
+        except Exception:  # noqa: BLE001 - an answer may be anything
+            return True
 
     def decide(self, start: SpanStart) -> Decision:
         """Whether to record this span, whose parent may be anywhere."""
@@ -279,6 +294,7 @@ def any_head_of(sampler: Any, clock: Clock) -> Leaf | ChoosingHead:
     if isinstance(sampler, AlwaysOnSampler | AlwaysOffSampler):
         return FixedHead(kept=isinstance(sampler, AlwaysOnSampler))
     if callable(getattr(sampler, "should_sample", None)):
+        refuse_foreign(sampler)
         return Head(sampler)
     if callable(getattr(sampler, "choose", None)):
         return ChoosingHead(sampler, clock)
@@ -292,3 +308,24 @@ def any_head_of(sampler: Any, clock: Clock) -> Leaf | ChoosingHead:
         "sluiceway.samplers, or an object with "
         "should_sample(trace_id, parent_context, name, attributes)"
     )
+
+
+def refuse_foreign(sampler: Any) -> None:
+    """Refuse a sampler of OpenTelemetry's SDK, which is asked and answers otherwise.
+
+    Raises:
+        ConfigurationError: it is one, by what its ``should_sample`` takes first.
+    """
+    try:
+        parameters = [*signature(sampler.should_sample).parameters]
+    except (TypeError, ValueError):  # a callable that tells nothing of itself
+        return
+    if callable(getattr(sampler, "get_description", None)) and parameters[:2] == [
+        "parent_context",
+        "trace_id",
+    ]:
+        raise ConfigurationError(
+            f"Telemetry.sampler is {sampler!r}, a sampler of OpenTelemetry's SDK; "
+            "expected one out of sluiceway.samplers, such as "
+            "ParentBasedSampler(ProbabilitySampler(0.25)) or AlwaysOffSampler()"
+        )
