@@ -143,7 +143,7 @@ def test_a_callback_that_does_not_return_costs_only_its_own_values(caplog):
             await pipeline.flush()
             before = [point.name for point in sink.events]
             released.set()
-            await until(lambda: not threads_named("sluiceway-observe slow"))
+            await until(lambda: not threads_named("sluiceway-observe"))
             await pipeline.flush()
         return before
 
@@ -154,6 +154,105 @@ def test_a_callback_that_does_not_return_costs_only_its_own_values(caplog):
     assert "slow" in {point.name for point in sink.events}
     assert len(caplog.records) == 1
     assert "slow" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("interval", "drain_timeout"),
+    [(1, 2.0), (60, 1.0)],
+    ids=["all callbacks have one time-out", "a drain cuts it short"],
+)
+def test_callbacks_that_hang_at_the_close_cost_only_their_own_values(
+    interval, drain_timeout, caplog
+):
+    telemetry = Telemetry("shop", export_interval=interval)
+    meter = telemetry.meter("m")
+    released = threading.Event()
+    meter.counter("orders").add(5)
+    for number in range(6):
+        hang = lambda _: [Observation(released.wait(20))]  # noqa: E731
+        meter.observable_gauge(f"hang{number}", hang)
+    meter.observable_gauge("quick", lambda _: [Observation(2)])
+    sink = CollectingSink()
+
+    async def main():
+        async with Pipeline(
+            telemetry.metrics >> sink, drain_timeout=drain_timeout
+        ) as pipeline:
+            pass
+        return pipeline.ledger()
+
+    ledger = asyncio.run(main())
+    released.set()
+    assert [(point.name, point.value) for point in sink.events] == [
+        ("orders", 5),
+        ("quick", 2),
+    ]
+    assert ledger.lost == 0
+    assert [word for word in caplog.text.split() if "hang" in word] == [
+        f"hang{number};" for number in range(6)
+    ]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_what_was_measured_is_in_the_books_when_a_collection_is_cut_off(asked):
+    telemetry = Telemetry("shop", temporality="delta")
+    meter = telemetry.meter("m")
+    released, calls = threading.Event(), []
+    meter.counter("orders").add(5)
+    meter.counter("views").add(7)
+
+    def hang(_):
+        calls.append(1)
+        released.wait(20)
+        return []
+
+    meter.observable_gauge("hang", hang)
+    sink = CollectingSink()
+
+    async def main():
+        async with Pipeline(telemetry.metrics >> sink) as pipeline:
+            if asked:
+                flushing = asyncio.create_task(pipeline.flush())
+                await until(lambda: calls)
+            await pipeline.abort()
+            if asked:
+                await flushing
+        return pipeline.ledger()
+
+    ledger = asyncio.run(main())
+    released.set()
+    assert sink.events == []
+    assert ledger.balanced
+    assert ledger.lost == 2
+
+
+def test_a_collection_that_is_cut_off_among_its_points_loses_none_of_them():
+    """The clock moves each time it is read, so that every look at it is late."""
+
+    class Hasty(ManualClock):
+        def now(self):
+            self.move(0.01)
+            return super().now()
+
+    telemetry = Telemetry("shop", temporality="delta", clock=Hasty())
+    counter = telemetry.meter("m").counter("c")
+    for number in range(1000):
+        counter.add(1, {"n": number})
+    sent = []
+
+    async def send(points):
+        sent.extend(points)
+
+    async def main():
+        running = asyncio.create_task(telemetry.metrics.run(send))
+        telemetry.metrics.stop()
+        await until(lambda: telemetry.metrics._gathered)
+        running.cancel()
+        await asyncio.wait({running})
+        assert running.cancelled()
+
+    asyncio.run(main())
+    assert len(sent) == 1000
 
 
 def test_it_does_what_the_engine_relies_on():

@@ -1,7 +1,8 @@
 """MetricsSource: collects every instrument, at an interval and a last time at the end.
 
-Law: neither callbacks nor many series keep the event loop waiting. Whoever watches the
-loop does so while the source runs.
+Law: neither callbacks nor many series keep the event loop waiting, and no callback
+keeps others' values from being delivered. Whoever watches the loop does so while the
+source runs.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ from __future__ import annotations
 import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from logging import getLogger
 from typing import Protocol
+
+from opentelemetry.metrics import CallbackOptions
 
 from ..clock import Clock
 from ..events import MetricPoint
+from ..sources.asking import Asker, Question
 from ..sources.interval import IntervalSource
 from ..stages import Send
-from .asking import Asker
 from .context import suppress_instrumentation
 from .observables import Answers, Observable
 
@@ -23,7 +28,7 @@ Collect = Callable[[Mapping[Observable, Answers]], Iterator[MetricPoint]]
 
 LONGEST_TURN = 0.005  # seconds of collecting before others on the loop get a turn
 LOOK = 64  # points between two looks at the clock
-LONGEST_ANSWER = 5.0  # seconds for the callbacks of one instrument
+LONGEST_ANSWER = 5.0  # seconds for the callbacks of all instruments
 
 
 class Watcher(Protocol):
@@ -62,7 +67,11 @@ class MetricsSource(IntervalSource[MetricPoint]):
         super().__init__("metrics", interval, clock)
         self._observables = observables
         self._collect = collect
-        self._asker = Asker(min(LONGEST_ANSWER, interval / 2))
+        self._asker: Asker[Observable, Answers] = Asker(
+            "sluiceway-observe", min(LONGEST_ANSWER, interval / 2)
+        )
+        self._gathered: list[MetricPoint] = []
+        self._coming: Iterator[MetricPoint] | None = None
         self._start_afresh = start_afresh
         self._loop: AbstractEventLoop | None = None
         self._watchers: list[Watcher] = []
@@ -93,15 +102,37 @@ class MetricsSource(IntervalSource[MetricPoint]):
 
     async def gather(self) -> list[MetricPoint]:
         """All points as of now, with a turn for others every few milliseconds."""
-        answers = await self._asker.ask(self._observables())
-        points: list[MetricPoint] = []
+        self._gathered, self._coming = [], None
+        answers = await self._answers()
+        points = self._gathered
+        self._coming = self._collect(answers)
         end = self._clock.now() + LONGEST_TURN
-        for point in self._collect(answers):
+        for point in self._coming:
             points.append(point)
             if len(points) % LOOK == 0 and self._clock.now() >= end:
                 await asyncio.sleep(0)
                 end = self._clock.now() + LONGEST_TURN
         return points
+
+    async def _answers(self) -> dict[Observable, Answers]:
+        options = CallbackOptions(self._asker.timeout * 1000)
+        questions = {
+            observable: Question(
+                f"the callbacks of {observable.description.name}",
+                partial(observable.answers, options),
+            )
+            for observable in self._observables()
+        }
+        told = await self._asker.ask(questions, getLogger(__name__), self._patience)
+        return {each: told.get(each, Answers(complete=False)) for each in questions}
+
+    def gather_at_once(self) -> list[MetricPoint]:
+        """The points that need no callback."""
+        if self._coming is None:
+            unanswered = Answers(complete=False)
+            answers = dict.fromkeys(self._observables(), unanswered)
+            self._coming = self._collect(answers)
+        return [*self._gathered, *self._coming]
 
     def after_fork(self) -> None:
         """Start afresh: the parent sends what it has measured."""

@@ -1,7 +1,7 @@
 """IntervalSource: what the sources that look at something at an interval share.
 
 Law: what there was before a flush or a stop is in a look that was handed over before it
-returns.
+returns. What is cut off before its last look is handed over too, to be accounted for.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from abc import abstractmethod
 from typing import TypeVar
 
 from ..clock import SYSTEM_CLOCK, Clock
-from ..stages import Send, Source, StageContext
+from ..stages import Patience, Send, Source, StageContext
 
 T = TypeVar("T")
 
@@ -31,11 +31,13 @@ class IntervalSource(Source[T]):
         self.name = name
         self.interval = interval
         self._clock = clock
+        self._patience: Patience | None = None
         self._reset()
 
     def _reset(self) -> None:
         self._running = False
         self._stopping = False
+        self._gathering = False
         self._begun = 0  # looks
         self._alarm: asyncio.Future[None] | None = None
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
@@ -44,31 +46,49 @@ class IntervalSource(Source[T]):
     async def gather(self) -> list[T]:
         """What there is now."""
 
+    def gather_at_once(self) -> list[T]:
+        """What of it can be had without waiting, now that nothing waits any more.
+
+        Called in place of ``gather``, or where that was cancelled.
+        """
+        return []
+
     async def open(self, context: StageContext) -> None:
-        """Take the pipeline's clock."""
+        """Take the pipeline's clock and patience."""
         self._clock = context.clock
+        self._patience = context.patience
 
     async def run(self, send: Send[T]) -> None:
         """Look at the interval; once more when asked to stop, and return."""
         self._running = True
+        last = False
         try:
-            stopping = False
-            while not stopping:
+            while not last:
                 await self._wait()
-                stopping = self._stopping
+                last = self._stopping
                 await self._hand_over(send)
+        except asyncio.CancelledError:
+            if self._gathering or (self._stopping and not last):
+                await self._give_up(send)
+            raise
         finally:
-            self._running = False
-            self._stopping = False
+            self._running = self._stopping = self._gathering = False
             self._wake(None)
 
     async def _hand_over(self, send: Send[T]) -> None:
         self._begun += 1
         number = self._begun
+        self._gathering = True
         events = await self.gather()
+        self._gathering = False
         if events:
             await send(events)
         self._wake(number)
+
+    async def _give_up(self, send: Send[T]) -> None:
+        events = self.gather_at_once()
+        if events:
+            await send(events)
 
     async def _wait(self) -> None:
         """Wait for the interval to pass, a flush or a stop."""
