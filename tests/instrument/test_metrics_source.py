@@ -193,6 +193,41 @@ def test_callbacks_that_hang_at_the_close_cost_only_their_own_values(
     ]
 
 
+@pytest.mark.parametrize(
+    "error", [asyncio.CancelledError, SystemExit, GeneratorExit, KeyboardInterrupt]
+)
+def test_a_callback_that_raises_more_than_an_exception_costs_only_its_own_values(
+    telemetry, error, caplog
+):
+    def fail(_):
+        raise error("not asked for")
+
+    meter = telemetry.meter("m")
+    meter.observable_gauge("bad", fail)
+    meter.observable_gauge("good", lambda _: [Observation(2)])
+    sink = CollectingSink()
+
+    async def main():
+        async with Pipeline(telemetry.metrics >> sink) as pipeline:
+            await pipeline.flush()
+            await pipeline.flush()
+
+    asyncio.run(main())
+    assert [point.name for point in sink.events] == ["good"] * 3
+    assert len(caplog.records) == 1
+    assert "not asked for" in caplog.text
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_a_signal_in_the_midst_of_a_callback_ends_the_program(telemetry, error):
+    def handle(_):
+        raise error
+
+    telemetry.meter("m").observable_gauge("g", handle)
+    with pytest.raises(error):
+        telemetry.collect()
+
+
 @pytest.mark.parametrize("asked", [True, False])
 def test_what_was_measured_is_in_the_books_when_a_collection_is_cut_off(asked):
     telemetry = Telemetry("shop", temporality="delta")

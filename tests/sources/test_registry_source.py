@@ -169,13 +169,16 @@ def test_what_has_no_kind_is_left_out(registry):
     assert read(registry) == []
 
 
+@pytest.mark.parametrize(
+    "error", [RuntimeError, asyncio.CancelledError, SystemExit, GeneratorExit]
+)
 def test_a_collector_that_fails_costs_only_its_own_metrics_and_is_told_once(
-    registry, caplog
+    registry, error, caplog
 ):
     class Broken:
         def collect(self):
             yield CounterMetricFamily("good", "x", 1)
-            raise RuntimeError("no connection")
+            raise error("no connection")
 
         def describe(self):
             return []

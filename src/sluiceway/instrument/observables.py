@@ -1,7 +1,7 @@
 """Observable instruments: asked for their values at each collection.
 
-Law: a callback that fails costs its own values and nobody else's. A series that is not
-observed is not reported.
+Law: a callback that fails, in whatever way, costs its own values and nobody else's. A
+series that is not observed is not reported.
 Source: OpenTelemetry specification, ``metrics/sdk.md``, "Observations inside
 asynchronous callbacks".
 """
@@ -17,6 +17,7 @@ from opentelemetry import metrics as api
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from ..events import MetricPoint
+from ..sources.asking import is_for_the_program
 from .instruments import Instrument
 from .kinds import Description
 from .numbers import measured
@@ -78,7 +79,9 @@ class Observable(Instrument):
                 for observation in callback(options or CallbackOptions()) or ():
                     self._take(observation, answers)
                 self._failing.discard(index)
-            except Exception:
+            except BaseException as error:
+                if is_for_the_program(error):
+                    raise
                 answers.complete = False
                 if index not in self._failing:  # the first failure in a row
                     name = self.description.name

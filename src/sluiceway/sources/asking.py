@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from logging import Logger
+from threading import current_thread, main_thread
 from typing import Generic, TypeVar
 
 from attrs import frozen
@@ -171,3 +172,13 @@ async def lost(patience: Patience | None, seconds: float) -> None:
         await asyncio.sleep(seconds)
     else:
         await patience.wait(seconds)
+
+
+def is_for_the_program(error: BaseException) -> bool:
+    """Whether it may have come from a signal, in the midst of somebody's answer.
+
+    Anything else that is raised there, be it ``CancelledError`` or ``SystemExit``, is
+    the answer's own failure.
+    """
+    signalled = isinstance(error, KeyboardInterrupt | SystemExit)
+    return signalled and current_thread() is main_thread()

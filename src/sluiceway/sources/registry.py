@@ -10,6 +10,7 @@ from ..errors import ConfigurationError
 from ..events import NO_RESOURCE, MetricPoint, Resource, Scope
 from ..formats.prometheus_families import Origin, points_of
 from ..stages import StageContext
+from .asking import is_for_the_program
 from .beside import beside
 from .interval import IntervalSource
 
@@ -82,7 +83,9 @@ class RegistrySource(IntervalSource[MetricPoint]):
                 for family in collector.collect():
                     points += points_of(family, origin)
                 self._failing.discard(what)
-            except Exception:
+            except BaseException as error:
+                if is_for_the_program(error):
+                    raise
                 if what not in self._failing:  # the first failure in a row
                     self._logger.exception("the collector %s failed", what)
                 self._failing.add(what)
