@@ -24,6 +24,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Timestamp
+from waiting import until
 
 from sluiceway import Pipeline
 from sluiceway.errors import ConfigurationError
@@ -50,6 +51,10 @@ class Families:
 
     def collect(self):
         yield from self.families
+
+
+def thread_names():
+    return [thread.name for thread in threading.enumerate()]
 
 
 def read(registry, **settings):
@@ -189,6 +194,117 @@ def test_a_collector_that_fails_costs_only_its_own_metrics_and_is_told_once(
     assert [p.name for p in read(registry)] == ["before", "good", "after"]
     assert len(caplog.records) == 1
     assert "no connection" in caplog.text
+
+
+def test_each_of_two_failing_gauges_is_told_once_and_again_when_it_has_recovered(
+    registry, caplog
+):
+    broken = {"a", "b"}
+
+    def tell(name):
+        if name in broken:
+            raise RuntimeError(f"no value of {name}")
+        return 1
+
+    for name in ("a", "b"):
+        Gauge(name, "x", registry=registry).set_function(lambda name=name: tell(name))
+    Gauge("good", "x", registry=registry).set(1)
+
+    async def main():
+        async with Pipeline(RegistrySource(registry) >> CollectingSink()) as pipeline:
+            await pipeline.flush()
+            await pipeline.flush()
+            broken.remove("a")
+            await pipeline.flush()
+            broken.add("a")
+            await pipeline.flush()
+
+    asyncio.run(main())
+    assert [str(record.exc_info[1]) for record in caplog.records] == [
+        "no value of a",
+        "no value of b",
+        "no value of a",
+    ]
+    assert caplog.records[0].getMessage() == "the collector Gauge a failed"
+
+
+def test_a_collector_that_hangs_is_left_out_until_it_returns(registry, caplog):
+    released, calls = threading.Event(), []
+
+    class Hanging:
+        def collect(self):
+            calls.append(1)
+            released.wait(20)
+            return [GaugeMetricFamily("late", "x", 1)]
+
+        def describe(self):
+            return []
+
+    Gauge("before", "x", registry=registry).set(1)
+    registry.register(Hanging())
+    Gauge("after", "x", registry=registry).set(1)
+    sink = CollectingSink()
+
+    async def main():
+        async with Pipeline(RegistrySource(registry, 1) >> sink) as pipeline:
+            await pipeline.flush()
+            await pipeline.flush()
+            seen = [point.name for point in sink.events]
+            asked = len(calls)
+            released.set()
+            await until(lambda: "sluiceway-registry" not in thread_names())
+            await pipeline.flush()
+        return seen, asked
+
+    seen, asked = asyncio.run(main())
+    assert asked == 1
+    assert set(seen) == {"before", "after"}
+    assert "late" in {point.name for point in sink.events}
+    assert len(caplog.records) == 1
+    assert "Hanging" in caplog.text
+
+
+def test_a_collector_that_hangs_keeps_no_pipeline_from_closing(registry):
+    released = threading.Event()
+
+    class Hanging:
+        def collect(self):
+            released.wait(20)
+            return []
+
+        def describe(self):
+            return []
+
+    registry.register(Hanging())
+    Gauge("g", "x", registry=registry).set(1)
+    sink = CollectingSink()
+
+    async def main():
+        async with Pipeline(
+            RegistrySource(registry) >> sink, drain_timeout=1
+        ) as pipeline:
+            pass
+        return pipeline.ledger()
+
+    ledger = asyncio.run(main())
+    released.set()
+    assert [point.name for point in sink.events] == ["g"]
+    assert ledger.lost == 0
+
+
+def test_a_registry_that_is_locked_or_fails_costs_its_target_only(registry, caplog):
+    class Odd(CollectorRegistry):
+        def get_target_info(self):
+            raise RuntimeError("no target")
+
+    odd = Odd()
+    Gauge("g", "x", registry=odd).set(1)
+    Gauge("g", "x", registry=registry).set(1)
+    assert [point.name for point in read(odd)] == ["g"]
+    assert len(caplog.records) == 1
+    with registry._lock:  # as while a slow collector is being registered
+        assert [point.name for point in read(registry, interval=0.4)] == ["g"]
+    assert "target" in caplog.records[-1].getMessage()
 
 
 def test_the_target_and_the_given_resource_are_the_resource():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from logging import getLogger
 from typing import TYPE_CHECKING, Any
 
@@ -10,21 +12,26 @@ from ..errors import ConfigurationError
 from ..events import NO_RESOURCE, MetricPoint, Resource, Scope
 from ..formats.prometheus_families import Origin, points_of
 from ..stages import StageContext
-from .asking import is_for_the_program
-from .beside import beside
+from .asking import Asker, Question, is_for_the_program
 from .interval import IntervalSource
 
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
+
+LONGEST_LOOK = 5.0  # seconds for all collectors of a registry
+THREAD = "sluiceway-registry"
+TARGET = 0  # the key of the registry's target info; no object's identity
 
 
 class RegistrySource(IntervalSource[MetricPoint]):
     """Reads a registry at an interval, on a flush, and a last time at the end.
 
     Counters, histograms and info metrics keep their values since the process began, so
-    nothing is lost between two looks. Collectors run on a thread: one that is slow
-    makes nobody wait, one that fails costs its own metrics. Gauge histograms are left
-    out, for which OpenTelemetry has no kind.
+    nothing is lost between two looks. Collectors run on a thread, one after the other;
+    behind one that is slow another thread goes on. One that fails, or has not answered
+    after 5 seconds or half the interval, costs its own metrics; the latter is left out
+    until it returns. Gauge histograms are left out, for which OpenTelemetry has no
+    kind.
 
     Args:
         registry: what offers ``collect()``; by default ``prometheus_client.REGISTRY``.
@@ -60,7 +67,11 @@ class RegistrySource(IntervalSource[MetricPoint]):
         self._resource = resource
         self._scope = Scope("prometheus_client")
         self._logger = getLogger("sluiceway.sources.registry")
-        self._failing: set[str] = set()
+        longest = min(LONGEST_LOOK, interval / 2)
+        self._asker: Asker[int, list[MetricPoint]] = Asker(THREAD, longest)
+        self._target_asker: Asker[int, Resource] = Asker(THREAD, longest)
+        self._collectors: dict[int, Any] = {}  # of the last look
+        self._failing: set[int] = set()
 
     async def open(self, context: StageContext) -> None:
         """Take the pipeline's clock, and its resource if there is no other."""
@@ -71,25 +82,63 @@ class RegistrySource(IntervalSource[MetricPoint]):
 
     async def gather(self) -> list[MetricPoint]:
         """All points of the registry, as of now."""
-        return await beside(self._read, f"sluiceway-registry {self.name or ''}")
-
-    def _read(self) -> list[MetricPoint]:
-        resource = with_target(self._resource or NO_RESOURCE, self._registry)
+        resource = await self._resource_now()
+        found = {id(each): each for each in collectors_of(self._registry)}
+        self._collectors = found  # while they are kept no other has their identity
+        self._failing &= {TARGET, *found}
         origin = Origin(self._clock.time_ns(), resource, self._scope)
+        questions = {
+            key: Question(described(each), partial(self._points, each, origin))
+            for key, each in found.items()
+        }
+        told = await self._asker.ask(questions, self._logger, self._patience)
+        return [point for key in found for point in told.get(key, ())]
+
+    async def _resource_now(self) -> Resource:
+        """The resource, with what the registry says of its target, if it tells."""
+        known = self._resource or NO_RESOURCE
+        question = Question("the registry's target info", partial(self._target, known))
+        told = await self._target_asker.ask(
+            {TARGET: question}, self._logger, self._patience
+        )
+        return told.get(TARGET, known)
+
+    def _target(self, known: Resource) -> Resource:
+        with self._alone(TARGET, "the registry's target info"):
+            return with_target(known, self._registry)
+        return known
+
+    def _points(self, collector: Any, origin: Origin) -> list[MetricPoint]:
         points: list[MetricPoint] = []
-        for collector in collectors_of(self._registry):
-            what = type(collector).__qualname__
-            try:
-                for family in collector.collect():
-                    points += points_of(family, origin)
-                self._failing.discard(what)
-            except BaseException as error:
-                if is_for_the_program(error):
-                    raise
-                if what not in self._failing:  # the first failure in a row
-                    self._logger.exception("the collector %s failed", what)
-                self._failing.add(what)
+        with self._alone(id(collector), described(collector)):
+            for family in collector.collect():
+                points += points_of(family, origin)
         return points
+
+    @contextmanager
+    def _alone(self, key: int, name: str) -> Iterator[None]:
+        """Let what is done in it fail for itself; of failures in a row log the first.
+
+        Args:
+            key: tells it from the others.
+            name: what a log line calls it.
+        """
+        try:
+            yield
+        except BaseException as error:
+            if is_for_the_program(error):
+                raise
+            if key not in self._failing:
+                self._logger.exception("%s failed", name)
+            self._failing.add(key)
+        else:
+            self._failing.discard(key)
+
+    def after_fork(self) -> None:
+        """Start afresh: who was asked is in the parent."""
+        super().after_fork()
+        self._asker.after_fork()
+        self._target_asker.after_fork()
 
     def __repr__(self) -> str:
         kind = type(self._registry).__name__
@@ -110,6 +159,16 @@ def collectors_of(registry: Any) -> Iterator[Any]:
     """
     collectors = getattr(registry, "_collector_to_names", None)
     yield from [registry] if collectors is None else list(collectors)
+
+
+def described(collector: Any) -> str:
+    """What a log line calls it: a metric by its name, another by its class."""
+    told = f"the collector {type(collector).__qualname__}"
+    with suppress(Exception):  # an object may answer any name, or none
+        name = collector._name  # noqa: SLF001 - it has no public one
+        if isinstance(name, str):
+            return f"{told} {name}"
+    return told
 
 
 def with_target(resource: Resource, registry: Any) -> Resource:
