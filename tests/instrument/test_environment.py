@@ -140,7 +140,7 @@ def test_limits_of_spans_win_over_the_general_ones(environment):
     assert Telemetry("shop", limits=own).limits is own
 
 
-@pytest.mark.parametrize("text", ["-1", "many", "1.5", "\u0663"])
+@pytest.mark.parametrize("text", ["-1", "many", "1.5", "\u0663", "9" * 5000])
 def test_a_limit_that_is_none_is_named_and_ignored(environment, caplog, text):
     environment(OTEL_SPAN_LINK_COUNT_LIMIT=text)
     assert Telemetry("shop").limits.links == 128

@@ -109,7 +109,9 @@ def test_the_interval_is_read_in_milliseconds(environment):
     assert Telemetry("shop", export_interval=2).metrics.interval == 2
 
 
-@pytest.mark.parametrize("text", ["1s", "-5", "0", "1.5"])
+@pytest.mark.parametrize(
+    "text", ["1s", "-5", "0", "1.5", "\u0663", "9" * 400, "9" * 5000]
+)
 def test_a_bad_interval_is_named_and_the_default_used(environment, caplog, text):
     environment(OTEL_METRIC_EXPORT_INTERVAL=text)
     assert Telemetry("shop").metrics.interval == 60

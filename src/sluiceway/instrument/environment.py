@@ -13,6 +13,8 @@ from logging import getLogger
 
 from ..errors import nearest
 
+MOST_DIGITS = 300  # what a float can hold, and Python is willing to read
+
 
 def text_of_variable(name: str) -> str:
     """The variable's text without the space round it; empty where it is not set."""
@@ -33,10 +35,16 @@ def count(name: str) -> int | None:
     text = text_of_variable(name)
     if not text:
         return None
-    if text.isascii() and text.isdecimal():
-        return int(text)
-    complain(name, text, "a whole number that is not negative", "the default")
-    return None
+    number = whole_number(text)
+    if number is None:
+        complain(name, text, "a whole number that is not negative", "the default")
+    return number
+
+
+def whole_number(text: str) -> int | None:
+    """The number that ASCII digits tell; None where they are none, or too many."""
+    plain = text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
+    return int(text) if plain else None
 
 
 def warn_of_configuration_file() -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from logging import getLogger
 from random import Random
 from typing import Any
 from weakref import WeakValueDictionary
@@ -19,7 +17,13 @@ from ..events import LogRecord, MetricPoint, Resource
 from ..fork import follow_forks
 from ..inlet import Inlet
 from .collecting import MetricsSource
-from .environment import flag, warn_of_configuration_file
+from .environment import (
+    complain,
+    flag,
+    text_of_variable,
+    warn_of_configuration_file,
+    whole_number,
+)
 from .environment_sampler import sampler_from_environment
 from .head import ChoosingHead, head_of
 from .limits import SpanLimits, limits_of
@@ -291,15 +295,12 @@ def interval_of(given: float | None) -> float:
                 f"Telemetry.export_interval is {given!r}; expected seconds above 0"
             )
         return given
-    text = os.environ.get(INTERVAL, "").strip()
+    text = text_of_variable(INTERVAL)
     if not text:
         return DEFAULT_INTERVAL
-    if text.isdecimal() and int(text) > 0:
-        return int(text) / 1000
-    getLogger(__name__).warning(
-        "%s is %r; expected whole milliseconds above 0; using %g seconds",
-        INTERVAL,
-        text,
-        DEFAULT_INTERVAL,
-    )
+    milliseconds = whole_number(text)
+    if milliseconds:
+        return milliseconds / 1000
+    expected, used = "whole milliseconds above 0", f"{DEFAULT_INTERVAL:g} seconds"
+    complain(INTERVAL, text, expected, used)
     return DEFAULT_INTERVAL
