@@ -72,13 +72,23 @@ def test_a_ratio_comes_from_the_argument_and_says_so_in_the_trace(environment):
     assert elsewhere == [True, False]
 
 
-@pytest.mark.parametrize("text", ["half", "-1", "1.5", "nan", "1e-30", ""])
+@pytest.mark.parametrize("text", ["half", "-1", "1.5", "nan", ""])
 def test_a_ratio_that_is_none_is_named_and_everything_kept(environment, caplog, text):
     environment(
         OTEL_TRACES_SAMPLER="parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG=text
     )
     assert kept(Telemetry("shop"))[0] == 400
     assert (f"OTEL_TRACES_SAMPLER_ARG is {text!r}" in caplog.text) is bool(text)
+
+
+@pytest.mark.parametrize("text", ["1e-40", "5e-324"])
+def test_a_ratio_that_is_too_small_to_tell_keeps_next_to_nothing(
+    environment, caplog, text
+):
+    environment(OTEL_TRACES_SAMPLER="traceidratio", OTEL_TRACES_SAMPLER_ARG=text)
+    assert kept(Telemetry("shop"))[0] == 0
+    assert f"OTEL_TRACES_SAMPLER_ARG is {text!r}" in caplog.text
+    assert "2**-56" in caplog.text
 
 
 @pytest.mark.parametrize(

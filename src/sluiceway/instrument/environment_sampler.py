@@ -13,7 +13,7 @@ from typing import Any, Final
 from ..errors import ConfigurationError
 from ..samplers.always import AlwaysOffSampler, AlwaysOnSampler
 from ..samplers.parent_based import ParentBasedSampler
-from ..samplers.probability import ProbabilitySampler
+from ..samplers.probability import SMALLEST, ProbabilitySampler
 from .environment import complain, text_of_variable
 
 VARIABLE = "OTEL_TRACES_SAMPLER"
@@ -24,10 +24,15 @@ DEFAULT = "parentbased_always_on"
 def by_probability() -> ProbabilitySampler[Any]:
     """The sampler with the probability that the argument tells; 1 by default."""
     text = text_of_variable(ARGUMENT)
+    expected = "0 or a number from 2**-56 to 1"
     try:
-        return ProbabilitySampler(float(text or 1))
+        probability = float(text or 1)
+        if 0 < probability < SMALLEST:  # one that is meant to keep next to nothing
+            complain(ARGUMENT, text, expected, "2**-56")
+            probability = SMALLEST
+        return ProbabilitySampler(probability)
     except (ValueError, ConfigurationError):
-        complain(ARGUMENT, text, "0 or a number from 2**-56 to 1", "1")
+        complain(ARGUMENT, text, expected, "1")
         return ProbabilitySampler(1)
 
 
