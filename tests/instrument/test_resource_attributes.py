@@ -93,7 +93,7 @@ def test_a_resource_can_be_given_whole():
     assert resource.attributes["service.name"] == "shop"
 
 
-@pytest.mark.parametrize("text", ["team", "=x", "a=%FF"])
+@pytest.mark.parametrize("text", ["team", "=x", "a=%FF", "a=%zz", "a=100%", "a%2=b"])
 def test_a_bad_list_of_attributes_is_named_and_ignored(environment, caplog, text):
     environment(OTEL_RESOURCE_ATTRIBUTES=f"team=a,{text}")
     told = attributes("shop")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,6 +24,7 @@ from .. import __version__
 from ..events import Resource
 from .values import plain_attributes
 
+STRAY_PERCENT: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 ARCHITECTURES: Final = {
     "x86_64": "amd64",
     "amd64": "amd64",
@@ -133,7 +135,7 @@ def parse_attributes(text: str) -> dict[str, str]:
     """``k=v,k2=v2`` with percent-encoded values.
 
     Raises:
-        ValueError: a part without ``=`` or key, or one that is no UTF-8; as the
+        ValueError: a part without ``=`` or key, or one that cannot be decoded; as the
             specification has it, nothing of the text is used then.
     """
     attributes = {}
@@ -148,8 +150,14 @@ def parse_attributes(text: str) -> dict[str, str]:
 
 
 def decoded(text: str) -> str:
-    """The text that percent-encoding stands for."""
+    """The text that percent-encoding stands for.
+
+    Raises:
+        ValueError: a percent sign without two hex digits, or no UTF-8.
+    """
     try:
-        return unquote_to_bytes(text.strip()).decode()
+        if not STRAY_PERCENT.search(text):
+            return unquote_to_bytes(text.strip()).decode()
     except UnicodeDecodeError:
-        raise ValueError(f"{text!r} is not percent-encoded UTF-8") from None
+        pass
+    raise ValueError(f"{text!r} is not percent-encoded UTF-8")
