@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sluiceway import Inlet, Pipeline
 from sluiceway.instrument import Telemetry
-from sluiceway.web import AsgiMiddleware
+from sluiceway.testing import CollectingSink
+from sluiceway.web import AsgiMiddleware, Pages
 
 NAMES = st.sampled_from(
     [b"host", b"traceparent", b"tracestate", b"baggage", b"user-agent", b"Host"]
@@ -38,6 +41,9 @@ MESSAGES = st.lists(
         [
             {"type": "http.response.start", "status": 200},
             {"type": "http.response.start", "status": 503, "trailers": True},
+            {"type": "http.response.start", "status": "200"},
+            {"type": "http.response.start", "status": "well"},
+            {"type": "http.response.start"},
             {"type": "http.response.body", "more_body": True},
             {"type": "http.response.body"},
             {"type": "http.response.trailers"},
@@ -79,3 +85,48 @@ def test_messages_and_exceptions_pass_unchanged(scope, messages, raises):
     active = [p for p in telemetry.collect() if p.name == "http.server.active_requests"]
     assert [point.value for point in active if point.value] == []
     assert len(telemetry.spans) <= 1
+
+
+def answered(path, root_path, **message):
+    """A telemetry that was told of one request, and what was sent."""
+    telemetry, sent = Telemetry("shop"), []
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "headers": [], **message})
+        await send({"type": "http.response.body"})
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "path": path, "root_path": root_path, "headers": []}
+    asyncio.run(AsgiMiddleware(app, telemetry)(scope, None, send))
+    assert len(sent) == 2
+    return telemetry
+
+
+@pytest.mark.parametrize("status", ["204", 204.0])
+def test_a_status_that_is_a_text_ends_the_request_all_the_same(status):
+    telemetry = answered("/", "", status=status)
+    points = {point.name: point for point in telemetry.collect()}
+    assert points["http.server.active_requests"].value == 0
+    duration = points["http.server.request.duration"]
+    assert duration.attributes["http.response.status_code"] == 204
+
+
+@pytest.mark.parametrize("root_path", ["", "/", "/api", "/api/", None])
+def test_a_path_is_excluded_below_any_spelling_of_the_root(root_path):
+    path = "/api/healthz" if root_path not in {"", "/", None} else "/healthz"
+    assert len(answered(path, root_path, status=200).spans) == 0
+
+
+def test_a_page_is_found_below_a_root_with_a_slash_at_its_end():
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "path": "/ops/healthz", "root_path": "/ops/"}
+    scope |= {"method": "GET", "headers": []}
+    pages = Pages(Pipeline(Inlet() >> CollectingSink()))
+    asyncio.run(pages(scope, None, send))
+    assert sent[0]["status"] != 404

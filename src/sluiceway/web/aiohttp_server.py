@@ -25,7 +25,7 @@ from .conventions import (
     host_and_port,
     without_secrets,
 )
-from .server import ServerInstruments, ServerRequest, assumed_status
+from .server import ServerInstruments, ServerRequest, assumed_status, status_of
 
 TIMED_OUT: Final = 504  # what aiohttp answers for a TimeoutError
 WEBSOCKET: Final = {"http": "ws", "https": "wss"}
@@ -122,7 +122,7 @@ async def measured(
         raise
     else:
         # a handler that returns something else is a bug, which aiohttp answers with 500
-        status = getattr(response, "status", None)
+        status = status_of(getattr(response, "status", None))
         end(span, request, assumed_status(None) if status is None else status)
         return response
     finally:

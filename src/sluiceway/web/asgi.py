@@ -19,11 +19,12 @@ from .conventions import (
     SWITCHING_PROTOCOLS,
     Excluded,
     host_and_port,
+    path_below_root,
     without_secrets,
 )
 from .propagation import HeadersGetter
 from .routes import StarletteRoutes
-from .server import ServerInstruments, ServerRequest, assumed_status
+from .server import ServerInstruments, ServerRequest, assumed_status, status_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -119,8 +120,7 @@ class AsgiMiddleware:
     def _measures(self, scope: Scope) -> bool:
         if scope["type"] not in {"http", "websocket"} or SEEN in scope:
             return False
-        path: str = scope["path"]
-        return path.removeprefix(scope.get("root_path", "")) not in self._excluded
+        return path_below_root(scope) not in self._excluded
 
 
 class Exchange:
@@ -174,7 +174,7 @@ class Exchange:
             raise
         kind = message["type"]
         if kind == "http.response.start":
-            self._status = message["status"]
+            self._status = status_of(message.get("status"))
             self._trailers = message.get("trailers", False)
         elif self._is_last(kind, message):
             self.end()
@@ -193,7 +193,7 @@ class Exchange:
         if kind == "websocket.accept":
             self._status = SWITCHING_PROTOCOLS
         elif kind == "websocket.http.response.start":
-            self._status = message["status"]
+            self._status = status_of(message.get("status"))
         elif kind == "websocket.close" and self._status is None:
             self._status = REFUSED_HANDSHAKE
 

@@ -8,8 +8,8 @@ Source: OpenTelemetry semantic conventions, ``http/http-spans.md`` and
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 from urllib.parse import unquote_plus
 
 from ..errors import ConfigurationError
@@ -92,6 +92,13 @@ def host_and_port(authority: str) -> tuple[str, int | None]:
     if colon and port.isdecimal() and len(port) <= 5:
         return host.strip("[]"), int(port)
     return authority.strip("[]"), None
+
+
+def path_below_root(scope: Mapping[str, Any]) -> str:
+    """The path of an ASGI scope below where its application is mounted."""
+    path: str = scope.get("path", "")
+    root: str = scope.get("root_path") or ""
+    return path.removeprefix(root.rstrip("/"))
 
 
 class Excluded:

@@ -16,7 +16,7 @@ from attrs import field, frozen
 from ..pipeline import Pipeline
 from ..reports import PipelineHealth, PipelineState
 from .asgi import Receive, Scope, Send, headers_of
-from .conventions import EXCLUDED
+from .conventions import EXCLUDED, path_below_root
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -213,8 +213,7 @@ class Pages(Mapping[str, Page]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI request, by its path below where this is mounted."""
-        path: str = scope.get("path", "")
-        page = self.get(path.removeprefix(scope.get("root_path", "")), self._missing)
+        page = self.get(path_below_root(scope), self._missing)
         await page(scope, receive, send)
 
     def aiohttp_routes(self) -> list[Any]:

@@ -53,7 +53,7 @@ class StarletteRoutes:
 
     def __call__(self, scope: Mapping[str, Any]) -> str | None:
         """The template, once the application has answered; None if there is none."""
-        root: str = scope.get("app_root_path", scope.get("root_path", ""))
+        root: str = scope.get("app_root_path", scope.get("root_path", "")).rstrip("/")
         endpoint = scope.get("endpoint")
         if endpoint is not None:
             path = scope["path"].removeprefix(root)

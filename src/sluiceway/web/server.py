@@ -203,3 +203,11 @@ def assumed_status(error: BaseException | None) -> int | None:
     """
     cancelled = error is not None and not isinstance(error, Exception)
     return None if cancelled else SERVER_ERROR
+
+
+def status_of(told: Any) -> int | None:
+    """A status as a number; None if what an application gave for one is none."""
+    try:
+        return int(told)
+    except (TypeError, ValueError, OverflowError):
+        return None
