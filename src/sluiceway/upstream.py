@@ -3,6 +3,8 @@
 Law: known by context, not by name. What a stage calls, its tasks and its threads
 included, is told apart from the application; a source that takes in what any code does,
 such as log lines, can leave out what is done about its own events.
+A thread is known if it was given the context: by ``asyncio.to_thread`` or by
+``copy_context().run``, not by a bare ``loop.run_in_executor``.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import socket
 from contextlib import contextmanager
+from contextvars import copy_context
+from functools import partial
 
 import pytest
 from servers.http_peers import resets, says, speaking
@@ -123,6 +125,19 @@ def test_a_sink_of_the_applications_own_that_logs_each_write_is_not_fed_by_it(
     pipeline = asyncio.run(deliver(telemetry, exporter))
     assert [line.name for line in seen.lines].count("httpx") == 10
     assert taken_in(pipeline) == 5
+
+
+def test_an_executor_that_is_given_the_context_feeds_nothing_back(telemetry, seen):
+    """It has none of its own."""
+
+    @sink
+    async def exporter(events):
+        work = partial(copy_context().run, talk_about, events)
+        await asyncio.get_running_loop().run_in_executor(None, work)
+
+    pipeline = asyncio.run(deliver(telemetry, exporter))
+    assert "httpx" in seen.names()
+    assert taken_in(pipeline) == pipeline.ledger().delivered == 5
 
 
 def test_a_sink_that_blocks_is_not_fed_by_the_lines_of_its_thread(telemetry, seen):
