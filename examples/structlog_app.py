@@ -1,14 +1,15 @@
 """structlog and the standard logging in one pipeline, with the ids of the trace.
 
 Run it: ``python structlog_app.py``. Every event is printed by structlog as before, and
-is a log record of the pipeline as well; here a sink prints those, where an application
-has an ``OtlpSink``.
+is a log record of the pipeline as well; here a sink prints those on stderr, where an
+application has an ``OtlpSink``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 
 import structlog
 from structlog.contextvars import bound_contextvars, merge_contextvars
@@ -39,7 +40,8 @@ log = structlog.get_logger()
 def show(records: list[LogRecord]) -> None:
     for record in records:
         told = {k: v for k, v in record.attributes.items() if k in {"dish", "order"}}
-        print("record:", record.trace_id.hex()[:8] or "no trace", record.body, told)
+        trace = record.trace_id.hex()[:8] or "no trace"
+        print("record:", trace, record.body, told, file=sys.stderr)
 
 
 async def cook(order: int, dish: str) -> None:

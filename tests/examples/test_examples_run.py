@@ -62,7 +62,7 @@ def test_structlog_prints_its_events_and_each_is_a_record_of_its_trace():
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert len([line for line in lines if line.startswith("event=")]) == 5
-    records = [line for line in lines if line.startswith("record: ")]
+    records = [x for x in done.stderr.splitlines() if x.startswith("record: ")]
     assert records[0] == "record: no trace open {}"
     soup = [line.split()[1] for line in records if "soup" in line]
     ice_cream = [line.split()[1] for line in records if "ice cream" in line]
