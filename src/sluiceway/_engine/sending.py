@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from ..batch import Batch
 from ..calls import ONE_EVENT, unasked
@@ -56,7 +56,7 @@ class SourceWorker(Worker):
 
     async def send(self, events: Iterable[Any]) -> Delivery:
         """Hand events on; this is the ``send`` that a source is given."""
-        given = events_in(events)
+        given = list(events) if type(events) not in ONE_EVENT else refuse(events)
         count = len(given)
         if self._wants_delivery:
             delivery = Delivery(count)
@@ -135,18 +135,15 @@ class SourceWorker(Worker):
         self._outlet.close()
 
 
-def events_in(given: Iterable[Any]) -> list[Any]:
-    """What was given to ``send``, in a list of its own.
+def refuse(event: Iterable[Any]) -> NoReturn:
+    """Tell a source that it has sent an event where a list of them is expected.
 
     Raises:
-        TypeError: it is one event.
+        TypeError: always.
     """
-    if isinstance(given, ONE_EVENT):
-        raise TypeError(
-            f"send takes a list of events, not a {type(given).__name__}; "
-            "use send([event])"
-        )
-    return list(given)
+    raise TypeError(
+        f"send takes a list of events, not a {type(event).__name__}; use send([event])"
+    )
 
 
 class UntrackedDelivery(Delivery):
