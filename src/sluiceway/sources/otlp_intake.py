@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Callable, Collection, Mapping
-from types import TracebackType
 from typing import Any, Final, Literal
 
 from anyio import CapacityLimiter, to_thread
@@ -21,6 +20,7 @@ from ..formats import otlp_json, otlp_protobuf
 from ..formats.compression import CorruptError, OversizedError, decompress
 from ..stages import Send
 from .otlp_answers import RefusedError, Taken, outcome_answer
+from .presence import Presence
 
 Telemetry = Span | MetricPoint | LogRecord
 Acknowledge = Literal["accepted", "delivered"]
@@ -197,34 +197,3 @@ class Intake:
         except TimeoutError:
             words = f"not delivered within {limits.deliver_timeout:g} s"
             raise RefusedError(503, words) from None
-
-
-class Presence:
-    """How many are inside, and the moment when nobody is."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._empty = asyncio.Event()
-        self._empty.set()
-
-    def __enter__(self) -> None:
-        self._count += 1
-        self._empty.clear()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._count -= 1
-        if self._count == 0:
-            self._empty.set()
-
-    async def end(self, seconds: float | None = None) -> None:
-        """Wait until nobody is inside, or for so many seconds."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._empty.wait()
-        except TimeoutError:
-            return

@@ -12,7 +12,6 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 from logging import getLogger
-from types import TracebackType
 from typing import Any, Final, Literal, get_args
 from weakref import WeakSet
 
@@ -23,6 +22,7 @@ from ..delivery import Outcome
 from ..errors import ConfigurationError, nearest
 from ..sinks.addresses import cannot_listen, checked_host
 from ..stages import Send, Source, StageContext
+from .presence import Presence
 
 Acknowledge = Literal["accepted", "delivered"]
 
@@ -290,37 +290,6 @@ class Receiver(Source[Any]):
         except TimeoutError:
             words = f"not delivered within {seconds:g} s"
             raise RefusedError(503, words) from None
-
-
-class Presence:
-    """How many are inside, and the moment when nobody is."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._empty = asyncio.Event()
-        self._empty.set()
-
-    def __enter__(self) -> None:
-        self._count += 1
-        self._empty.clear()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._count -= 1
-        if self._count == 0:
-            self._empty.set()
-
-    async def end(self, seconds: float | None = None) -> None:
-        """Wait until nobody is inside, or for so many seconds."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._empty.wait()
-        except TimeoutError:
-            return
 
 
 def outcome_words(outcome: Outcome) -> str:
