@@ -10,6 +10,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Mapping, Sequence
+from functools import partial
 from logging import getLogger
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -132,24 +133,25 @@ class FileTailSource(IntervalSource[Any]):
         await super().open(context)
         self._logger = context.logger
         self._begin_anew()
-        await open_on_thread(self._open)
+        # a call that was given up opens what it closes, and nothing of the next one
+        await open_on_thread(partial(self._open, self._files))
 
-    def _open(self) -> FollowedFiles:
+    def _open(self, files: FollowedFiles) -> FollowedFiles:
         known = [*self._places.values()] if self._was_open else None
         if self._checkpoint is not None:
             known = load_places(self._checkpoint)
-        begun = self._files.begin(known, at_end=self._at_end)
+        begun = files.begin(known, at_end=self._at_end)
         self._places = {place.identity: place for place in begun}
         self._was_open = True
         try:
             self._save()
         except OSError as error:
-            self._files.close()
+            files.close()
             raise ConfigurationError(
                 f"FileTailSource.checkpoint is {str(self._checkpoint)!r}; "
                 f"expected a file that can be written ({error.strerror})"
             ) from error
-        return self._files
+        return files
 
     async def close(self) -> None:
         """Write down how far the pipeline has come, and close the files."""
