@@ -22,6 +22,13 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def what_others_have_left_is_not_looked_at():
+    """Nor need what earlier files have loaded, and what pytest keeps of their tests."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind():
     """Threads that a test started end with it; leaks of others warn, and fail."""
