@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+from collections import OrderedDict
 
 import pytest
 
@@ -163,7 +164,7 @@ def test_a_source_function_that_does_not_yield_is_told_to(run, given):
     )
 
 
-@pytest.mark.parametrize("event", [{"a": 1}, "abc", b"abc"])
+@pytest.mark.parametrize("event", [{"a": 1}, OrderedDict(a=1), "abc", b"abc"])
 def test_a_source_that_sends_one_event_without_a_list_is_told_to(run, event):
     class Bare(Source):
         async def run(self, send):

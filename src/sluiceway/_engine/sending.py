@@ -56,7 +56,7 @@ class SourceWorker(Worker):
 
     async def send(self, events: Iterable[Any]) -> Delivery:
         """Hand events on; this is the ``send`` that a source is given."""
-        given = list(events) if type(events) not in ONE_EVENT else refuse(events)
+        given = refuse(events) if isinstance(events, ONE_EVENT) else list(events)
         count = len(given)
         if self._wants_delivery:
             delivery = Delivery(count)
