@@ -78,6 +78,16 @@ def are_notes(events: list[Any]) -> TypeGuard[list[Notes]]:
         return False
 
 
+def with_spans(events: list[Any]) -> list[Any]:
+    """The events, spans in place of notes; whatever else there is stays what it is."""
+    if are_notes(events):
+        return [*map(event_of, events)]
+    return [
+        event_of(event) if type(event) is tuple and are_notes([event]) else event
+        for event in events
+    ]
+
+
 def event_of(span: Notes | Span) -> Span:
     """The event that a pipeline handles."""
     if not isinstance(span, tuple):

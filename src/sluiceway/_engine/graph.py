@@ -119,14 +119,24 @@ class Graph:
 
 def reached_from(node: Node) -> list[Node]:
     """The node, and every one that its events can reach, each once."""
-    reached = {node: None}
+    return walk(node, lambda each: each.targets)
+
+
+def that_reach(node: Node) -> list[Node]:
+    """The node, and every one whose events can reach it, each once."""
+    return walk(node, lambda each: each.origins)
+
+
+def walk(node: Node, neighbours: Callable[[Node], list[Node]]) -> list[Node]:
+    """The node, its neighbours, theirs and so on, each once."""
+    found = {node: None}
     waiting = [node]
     while waiting:
-        for target in waiting.pop().targets:
-            if target not in reached:
-                reached[target] = None
-                waiting.append(target)
-    return list(reached)
+        for neighbour in neighbours(waiting.pop()):
+            if neighbour not in found:
+                found[neighbour] = None
+                waiting.append(neighbour)
+    return list(found)
 
 
 def edges_of(arms: Sequence[Arm]) -> Iterator[Edge]:

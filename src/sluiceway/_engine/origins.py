@@ -7,7 +7,7 @@ from typing import Any
 
 from ..stages import Source
 from ..upstream import SOURCES
-from .graph import Node, StageKind
+from .graph import Node, StageKind, that_reach
 
 
 def context_of(node: Node) -> Context:
@@ -25,11 +25,4 @@ def context_of(node: Node) -> Context:
 
 def sources_above(node: Node) -> list[Source[Any]]:
     """The sources whose events can reach ``node``; a source reaches itself."""
-    seen = {node: None}
-    waiting = [node]
-    while waiting:
-        for origin in waiting.pop().origins:
-            if origin not in seen:
-                seen[origin] = None
-                waiting.append(origin)
-    return [each.stage for each in seen if each.kind is StageKind.SOURCE]
+    return [n.stage for n in that_reach(node) if n.kind is StageKind.SOURCE]

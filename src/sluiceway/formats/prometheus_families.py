@@ -34,16 +34,6 @@ LATEST = 2**63  # nanoseconds; OTLP's numbers end there
 ID_SIZES = {"trace_id": 16, "span_id": 8}
 
 
-class PrometheusSample(Protocol):
-    """One sample, as prometheus_client has it."""
-
-    name: str
-    labels: Mapping[str, str]
-    value: float
-    timestamp: Any
-    exemplar: Any
-
-
 class PrometheusFamily(Protocol):
     """One family, as prometheus_client has it."""
 

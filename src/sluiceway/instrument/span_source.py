@@ -11,7 +11,7 @@ from typing import Any
 
 from ..delivery import Delivery
 from ..events import Span
-from ..notes import are_notes, event_of
+from ..notes import with_spans
 from ..stages import Send, StageContext
 from .quiet import QuietInlet
 
@@ -30,17 +30,6 @@ class SpanSource(QuietInlet[Span]):
         """Hand over what is emitted, as events, until the pipeline stops."""
 
         async def send_events(events: Iterable[Any]) -> Delivery:
-            return await send(spans_of(events))
+            return await send(with_spans([*events]))
 
         await super().run(send if self._sends_notes else send_events)
-
-
-def spans_of(events: Iterable[Any]) -> list[Any]:
-    """Spans in place of notes; whatever else was emitted stays what it is."""
-    given = [*events]
-    if are_notes(given):
-        return [*map(event_of, given)]
-    return [
-        event_of(event) if type(event) is tuple and are_notes([event]) else event
-        for event in given
-    ]

@@ -11,7 +11,7 @@ from ..errors import PermanentError
 from ..events import LogRecord, MetricPoint, Span
 from ..formats import otlp_json
 from ..formats.otlp_protobuf import Encoder
-from ..notes import are_notes, event_of
+from ..notes import are_notes, event_of, with_spans
 from .otlp_settings import Signal
 
 Telemetry = Span | MetricPoint | LogRecord
@@ -33,10 +33,7 @@ def in_one_form(events: list[Any]) -> list[Any]:
     """Notes of finished spans if all events are such, else spans in place of them."""
     if are_notes(events) or tuple not in {*map(type, events)}:
         return events
-    return [
-        event_of(event) if type(event) is tuple and are_notes([event]) else event
-        for event in events
-    ]
+    return with_spans(events)
 
 
 def first_slice(events: list[Any]) -> int:

@@ -14,11 +14,9 @@ UNENCODABLE = Exception
 
 UINT64 = 2**64 - 1
 
-pack_double = struct.Struct("<d").pack
 pack_tagged_double = struct.Struct("<Bd").pack
 pack_tagged_fixed64 = struct.Struct("<BQ").pack
 pack_tagged_sfixed64 = struct.Struct("<Bq").pack
-pack_tagged_fixed32 = struct.Struct("<BI").pack
 
 ZERO = bytes(8)
 
