@@ -22,8 +22,8 @@ from sluiceway.events import SpanKind
 from sluiceway.events import StatusCode as OwnStatusCode
 from sluiceway.instrument import Telemetry
 from sluiceway.instrument.identity import complain_of_kind
-from sluiceway.instrument.span_source import event_of
 from sluiceway.instrument.trace_state import TraceState
+from sluiceway.notes import event_of
 
 SAMPLED = SpanContext(5, 9, is_remote=True, trace_flags=TraceFlags(1))
 UNSAMPLED = SpanContext(5, 9, is_remote=True, trace_flags=TraceFlags(0))

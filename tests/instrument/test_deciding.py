@@ -10,8 +10,8 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from sluiceway.errors import ConfigurationError
 from sluiceway.events import SpanKind
 from sluiceway.instrument import Telemetry
-from sluiceway.instrument.span_source import event_of
 from sluiceway.instrument.trace_state import TraceState
+from sluiceway.notes import event_of
 from sluiceway.samplers import (
     AlwaysOffSampler,
     AlwaysOnSampler,

@@ -10,7 +10,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from sluiceway.errors import ConfigurationError
 from sluiceway.instrument import Telemetry
 from sluiceway.instrument.limits import SpanLimits
-from sluiceway.instrument.span_source import event_of
+from sluiceway.notes import event_of
 from sluiceway.samplers import AlwaysOffSampler
 
 SAMPLED = SpanContext(5, 9, is_remote=True, trace_flags=TraceFlags(1))

@@ -11,7 +11,7 @@ START = """
 import logging, sys
 from opentelemetry import _logs, metrics, trace
 from sluiceway.instrument import Telemetry
-from sluiceway.instrument.span_source import event_of
+from sluiceway.notes import event_of
 
 lines = []
 handler = logging.Handler()

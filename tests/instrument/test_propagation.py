@@ -16,8 +16,8 @@ from sluiceway.instrument.propagation import (
     BaggagePropagator,
     TraceContextPropagator,
 )
-from sluiceway.instrument.span_source import event_of
 from sluiceway.instrument.trace_state import TraceState
+from sluiceway.notes import event_of
 
 TRACE, SPAN = "12345678901234567890123456789012", "1234567890123456"
 PARENT = f"00-{TRACE}-{SPAN}-01"

@@ -5,7 +5,7 @@ from opentelemetry import metrics, trace
 from opentelemetry.propagate import get_global_textmap
 
 from sluiceway.instrument import Telemetry
-from sluiceway.instrument.span_source import event_of
+from sluiceway.notes import event_of
 
 
 @pytest.fixture
