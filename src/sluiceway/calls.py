@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from asyncio import CancelledError, current_task
 from collections.abc import Callable
-from operator import countOf, length_hint
+from operator import length_hint
 from types import AsyncGeneratorType, CoroutineType, GeneratorType, NoneType
 from typing import Any
 
@@ -17,56 +17,88 @@ from .stages import Processed
 
 Function = Callable[..., Any]
 ONE_EVENT = (dict, str, bytes)  # iterables whose parts are hardly events
-END = object()
+FAILURES = (Exception, CancelledError, SystemExit)  # that a stage may have made
 NOT_AN_EVENT = frozenset(
     {NoneType, list, GeneratorType, AsyncGeneratorType, CoroutineType}
 )
 
 
 def call_each(
-    function: Function,
-    events: list[Any],
-    loop: type[map[Any] | filter[Any]] = map,
+    function: Function, events: list[Any]
 ) -> tuple[list[Any], dict[int, Exception]]:
-    """What ``loop(function, events)`` gives, and the errors of failing calls by index.
+    """What the function gives for each event, and the errors of failing calls by index.
 
-    The calls run inside the C loop of ``map`` or ``filter``, which a failing one leaves
-    and re-enters: about half the cost of a loop with a ``try`` in Python.
+    A failing call leaves the loop, which is then entered again behind it: cheaper than
+    a ``try`` for each event, and no slower than ``map`` since 3.11.
     """
     results: list[Any] = []
     failed: dict[int, Exception] = {}
     remaining = iter(events)
-    running = loop(function, remaining)
     while True:
         try:
-            results.extend(running)
-        except (CancelledError, SystemExit) as error:
-            failed[len(events) - length_hint(remaining) - 1] = unasked(error)
-            continue
-        except Exception as error:  # noqa: BLE001 - a user's bug costs one event
-            failed[len(events) - length_hint(remaining) - 1] = error
-            continue
-        if len(results) == len(events):
+            for event in remaining:
+                results.append(function(event))  # noqa: PERF401 - extend forgets
+        except FAILURES as error:
+            failed[len(results) + len(failed)] = own_failure(error)
+        else:
             return results, failed
-        left = length_hint(remaining)
-        if left == 0:
-            # A function that raises StopIteration ends the loop too, even at the last
-            # event; but a list's iterator that has ended itself sees nothing appended.
-            events.append(None)
-            ended = next(remaining, END) is END
-            events.pop()
-            if ended:
-                return results, failed
-        failed[len(events) - left - 1] = RuntimeError(
-            "the function raised StopIteration"
-        )
+
+
+def change_each(
+    function: Function, events: list[Any]
+) -> tuple[list[Any], dict[int, Exception], bool]:
+    """As ``call_each``, and whether each result is one event.
+
+    Mostly all results are of one type: that it is still the same is the cheapest
+    question.
+    """
+    results: list[Any] = []
+    failed: dict[int, Exception] = {}
+    kind, fit = None, True
+    remaining = iter(events)
+    while True:
+        try:
+            for event in remaining:
+                result = function(event)
+                if type(result) is not kind:
+                    kind = type(result)
+                    fit = fit and kind not in NOT_AN_EVENT
+                results.append(result)
+        except FAILURES as error:
+            failed[len(results) + len(failed)] = own_failure(error)
+        else:
+            return results, failed, fit
+
+
+def keep_each(
+    function: Function, events: list[Any]
+) -> tuple[list[Any], dict[int, Exception]]:
+    """The events whose call gives something true, and the errors by index."""
+    kept: list[Any] = []
+    failed: dict[int, Exception] = {}
+    remaining = iter(events)
+    while True:
+        try:
+            for event in remaining:
+                if function(event):
+                    kept.append(event)  # noqa: PERF401 - extend forgets
+        except FAILURES as error:
+            failed[len(events) - length_hint(remaining) - 1] = own_failure(error)
+        else:
+            return kept, failed
+
+
+def own_failure(error: Exception | CancelledError | SystemExit) -> Exception:
+    """What to book for a failed call.
+
+    Raises:
+        CancelledError: it was not the function's, but somebody cancelled this task.
+    """
+    return error if isinstance(error, Exception) else unasked(error)
 
 
 def are_events(results: list[Any]) -> bool:
-    """Whether each result is one event; mostly all of them are of one type."""
-    kind = type(results[0]) if results else None
-    if countOf(map(type, results), kind) == len(results):
-        return kind not in NOT_AN_EVENT
+    """Whether each result is one event."""
     return NOT_AN_EVENT.isdisjoint(map(type, results))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-from asyncio import CancelledError
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -21,13 +20,15 @@ from contextlib import aclosing
 from typing import Any, TypeVar, overload
 
 from .calls import (
+    FAILURES,
     ONE_EVENT,
     Function,
     are_events,
-    call_each,
+    change_each,
     is_async,
+    keep_each,
+    own_failure,
     sort_results,
-    unasked,
 )
 from .errors import ConfigurationError, PartialError, nearest
 from .stages import Processor, Sampler, Send, Sink, Source, Stage
@@ -102,8 +103,8 @@ class FunctionProcessor(StageFunction, Processor[Any, Any]):
 
     def process(self, events: list[Any]) -> list[Any]:
         """The results for each event; a failed event is booked alone."""
-        results, failed = call_each(self.function, events)
-        if failed or not are_events(results):
+        results, failed, fit = change_each(self.function, events)
+        if failed or not fit:
             return sort_results(events, results, failed, self.name)
         return results
 
@@ -121,10 +122,8 @@ class AsyncFunctionProcessor(StageFunction, Processor[Any, Any]):
         for index, event in enumerate(events):
             try:
                 results.append(await self.function(event))
-            except (CancelledError, SystemExit) as error:
-                failed[index] = unasked(error)
-            except Exception as error:  # noqa: BLE001 - a user's bug costs one event
-                failed[index] = error
+            except FAILURES as error:
+                failed[index] = own_failure(error)
         if failed or not are_events(results):
             return sort_results(events, results, failed, self.name)
         return results
@@ -138,7 +137,7 @@ class FunctionSampler(StageFunction, Sampler[Any]):
 
     def sample(self, events: list[Any], now: float) -> list[Any]:  # noqa: ARG002
         """The events for which the function returned something true."""
-        kept, failed = call_each(self.function, events, filter)
+        kept, failed = keep_each(self.function, events)
         if failed:
             raise PartialError(failed, kept)
         return kept

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import compress
 from typing import TypeVar
 
-from ..calls import call_each, is_async
+from ..calls import is_async, keep_each
 from ..errors import ConfigurationError
 from ..stages import Processed, Processor
 
@@ -42,12 +41,11 @@ class Filter(Processor[T, T]):
 
     def process(self, events: list[T]) -> list[T]:
         """The events that the predicate likes."""
-        verdicts, failed = call_each(self._predicate, events)
+        kept, failed = keep_each(self._predicate, events)
         if not failed:
-            return list(compress(events, verdicts))
-        standing = [event for index, event in enumerate(events) if index not in failed]
-        kept = list(compress(standing, verdicts))
-        return Processed(kept, filtered=len(standing) - len(kept), failed=failed)
+            return kept
+        filtered = len(events) - len(kept) - len(failed)
+        return Processed(kept, filtered=filtered, failed=failed)
 
     def __repr__(self) -> str:
         return f"<Filter {getattr(self._predicate, '__qualname__', self._predicate)}>"
