@@ -6,7 +6,7 @@ through ``patience``, which a drain ends; it never waits past the overall deadli
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..clock import Clock
@@ -58,11 +58,12 @@ class RetryLayer:
             PartialError: some failed, each with its own last error.
         """
         last_start = self._clock.now() + self._settings.deadline
-        pending = list(range(len(events)))
+        pending: Sequence[int] = range(len(events))
+        given = [*events]
         failed: dict[int, Exception] = {}
         attempt = 0
         while True:
-            error = await self._attempt([events[index] for index in pending])
+            error = await self._attempt(given)
             if error is None:
                 break
             retryable, lost = sort_failures(error, pending)
@@ -73,6 +74,7 @@ class RetryLayer:
                 failed.update(retryable)
                 break
             pending = list(retryable)
+            given = [events[index] for index in pending]
             attempt += 1
         raise_failures(failed, len(events))
 
@@ -97,7 +99,7 @@ class RetryLayer:
 
 
 def sort_failures(
-    error: Exception, pending: list[int]
+    error: Exception, pending: Sequence[int]
 ) -> tuple[dict[int, Exception], dict[int, Exception]]:
     """The failures that are worth another attempt, and the final ones, by index."""
     if isinstance(error, PartialError) and names_events(error, len(pending)):
