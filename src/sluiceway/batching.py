@@ -44,6 +44,7 @@ class Batcher(Accumulator[Any, Any]):
 
     acknowledge = "on_output"
     takes_notes = True
+    takes_encoded = True
 
     def __init__(self, settings: BatchBy) -> None:
         self.name = None

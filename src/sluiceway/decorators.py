@@ -64,7 +64,8 @@ class FunctionSource(StageFunction, Source[Any]):
 
     def __call__(self, *args: Any, **kwargs: Any) -> FunctionSource:
         """A source of the same settings whose function is given these arguments."""
-        settings = {"name": self.name, "wants_delivery": self.wants_delivery}
+        names = ("name", "wants_delivery", "sends_encoded")
+        settings = {name: getattr(self, name) for name in names}
         bound = functools.partial(self.function, *args, **kwargs)
         functools.update_wrapper(bound, self.function)
         return FunctionSource(bound, settings)

@@ -74,11 +74,17 @@ class Stage(Composable, ABC):
         queue: the bounded queue in front of the stage; a source has none.
         takes_notes: whether the notes of a finished span (``notes.py``) will do in
             place of a ``Span``; a derived class must say so itself.
+        takes_encoded: whether telemetry that is not decoded will do, as
+            ``OtlpSource(decode=False)`` sends it; a derived class must say so itself.
+        sends_encoded: whether it sends such on: what a source makes, and what others
+            were given.
     """
 
     name: str | None = None
     queue: Queue = Queue()
     takes_notes: ClassVar[bool] = False
+    takes_encoded: bool = False
+    sends_encoded: bool = True
     opened_by: ClassVar[str | None] = None  # the engine's: who has it open
 
     async def open(self, context: StageContext) -> None:
@@ -96,6 +102,7 @@ class Source(Stage, Generic[Out]):
     """
 
     wants_delivery: bool = False
+    sends_encoded: bool = False
 
     @abstractmethod
     async def run(self, send: Send[Out]) -> None:

@@ -166,6 +166,39 @@ def check_graph(graph: Graph, dead_ends: set[Node]) -> None:
     for node in graph.nodes:
         if isinstance(node.stage, Batcher):
             check_batcher(node)
+        if isinstance(node.stage, Source) and node.stage.sends_encoded:
+            check_encoded(node)
+
+
+def check_encoded(node: Node) -> None:
+    """Refuse stages that would be sent telemetry which they do not decode.
+
+    Args:
+        node: a source, or a stage behind one that sends encoded telemetry.
+
+    Raises:
+        GraphError: names both stages and what can be done.
+    """
+    if node.chooses:
+        raise GraphError(
+            f"{node.name} sends encoded telemetry, and a route looks into events; "
+            f"let {node.name} decode it (decode=True), or put Decode() before the route"
+        )
+    for target in node.targets:
+        if not says(target.stage, "takes_encoded"):
+            raise GraphError(
+                f"{node.name} sends encoded telemetry, which {target.name} does not "
+                f"take; let the source decode it (decode=True), put Decode() before "
+                f"{target.name}, or set takes_encoded=True on it if it reads such"
+            )
+        if target.stage.sends_encoded:
+            check_encoded(target)
+
+
+def says(stage: Any, flag: str) -> bool:
+    """Whether a stage says so itself: a derived class may undo what its base does."""
+    own = {**vars(type(stage)), **getattr(stage, "__dict__", {})}
+    return own.get(flag, False) is True
 
 
 def check_batcher(node: Node) -> None:

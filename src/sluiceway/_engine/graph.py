@@ -70,6 +70,11 @@ class Node:
         """The nodes that this one can send to, each once."""
         return list(dict.fromkeys(edge.target for edge in edges_of(self.arms)))
 
+    @property
+    def chooses(self) -> bool:
+        """Whether its events are looked at to choose their way."""
+        return any(isinstance(arm, Fork) for arm in self.arms)
+
 
 @define(eq=False)
 class Edge:

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Final
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .decode import Decode
     from .filter import Filter
     from .set_attributes import SetAttributes
 
 __all__ = [
+    "Decode",
     "Filter",
     "SetAttributes",
 ]
 
 MODULES: Final = {
+    "Decode": ".decode",
     "Filter": ".filter",
     "SetAttributes": ".set_attributes",
 }

@@ -13,6 +13,7 @@ from attrs import Attribute, define, field, setters
 
 from ..errors import ConfigurationError, PartialError, PermanentError
 from ..events import Alert, HealthCheck, LogRecord, MetricPoint
+from ..formats.otlp_protobuf import EncodedPoint, EncodedRecord, EncodedSpan
 from ..formats.tracestate import (
     FULL,
     format_threshold,
@@ -33,7 +34,7 @@ T = TypeVar("T")
 Mode = Literal["equalizing", "proportional"]
 
 SMALLEST = 1 / FULL
-TRACELESS = (LogRecord, MetricPoint, Alert, HealthCheck)
+TRACELESS = (LogRecord, MetricPoint, Alert, HealthCheck, EncodedPoint, EncodedRecord)
 
 
 def encodable(owner: Any, attribute: Attribute[Any], value: Any) -> None:
@@ -56,6 +57,9 @@ class ProbabilitySampler(Sampler[T]):
     checks, log records outside a trace) passes, since leaving it out would not be
     sampling but loss. An object of another type without ``trace_id`` is rejected with
     a ``PermanentError`` that names its type.
+
+    It takes telemetry that is not decoded (``OtlpSource(decode=False)``), of which it
+    reads the trace id and the tracestate, and sets the latter.
 
     Args:
         probability: the share to keep: 0, or 2**-56 to 1. As a threshold it is
@@ -84,6 +88,7 @@ class ProbabilitySampler(Sampler[T]):
 
     stateful = False
     mutates = True
+    takes_encoded = True
 
     def __attrs_post_init__(self) -> None:
         self.threshold = threshold_of(self.probability)
@@ -109,29 +114,44 @@ class ProbabilitySampler(Sampler[T]):
         return kept
 
     def _keeps(self, event: Any) -> bool:
+        if isinstance(event, EncodedSpan):
+            return self._keeps_encoded(event)
         trace_id = getattr(event, "trace_id", None)
         if not trace_id:
             return passes(event)
-        if hasattr(event, "trace_state"):
-            return self._keeps_span(event, trace_id)
-        return self._keeps_record(event, trace_id)
+        if not hasattr(event, "trace_state"):
+            return self._keeps_record(event, trace_id)
+        state = self._state_if_kept(trace_id, event.trace_state)
+        if state is None:
+            return False
+        event.trace_state = state
+        return True
 
-    def _keeps_span(self, span: Any, trace_id: bytes) -> bool:
-        state = span.trace_state
+    def _keeps_encoded(self, span: EncodedSpan) -> bool:
+        trace_id, before = span.trace()
+        if not trace_id:
+            return passes(span)
+        state = self._state_if_kept(trace_id, before)
+        if state is None:
+            return False
+        if state != before:
+            span.set_trace_state(state)
+        return True
+
+    def _state_if_kept(self, trace_id: bytes, state: str) -> str | None:
+        """The tracestate of a span that is kept; None for one that is not."""
         if not state:
-            if randomness_of(trace_id) < self.threshold:
-                return False
-            span.trace_state = self._first_state
-            return True
+            kept = randomness_of(trace_id) >= self.threshold
+            return self._first_state if kept else None
         before, randomness = read_ot(state)
         if randomness is None:
             randomness = randomness_of(trace_id)
         threshold = self._effective(before)
         if threshold != before:
             if randomness < threshold:
-                return False
-            span.trace_state = trace_state_with_threshold(state, threshold)
-        return True
+                return None
+            return trace_state_with_threshold(state, threshold)
+        return state
 
     def _keeps_record(self, record: Any, trace_id: bytes) -> bool:
         """The same rule, with attributes in the place of a tracestate."""

@@ -34,6 +34,7 @@ class RateLimitSampler(Sampler[T]):
     """
 
     takes_notes = True
+    takes_encoded = True
 
     per_second: float = field(validator=number(0, 1e12), on_setattr=setters.frozen)
     burst: float | None = field(

@@ -19,6 +19,7 @@ from attrs import frozen
 from ..batching import BatchBy
 from ..clock import SYSTEM_CLOCK, Clock
 from ..errors import ConfigurationError, PartialError, PermanentError, TransientError
+from ..formats.otlp_protobuf import join_encoded
 from ..layers import Write
 from ..layers.retry import raise_failures
 from ..layers.timeout import TimeoutLayer
@@ -42,10 +43,12 @@ from .otlp_settings import (
 from .otlp_signals import (
     Encoders,
     Telemetry,
+    are_encoded,
     first_slice,
     has_giant,
-    in_one_form,
     join,
+    malformed_among,
+    may_be_malformed,
     next_slice,
     not_telemetry,
     pick,
@@ -125,6 +128,7 @@ class OtlpSink(Sink[Telemetry]):
     """
 
     takes_notes = True
+    takes_encoded = True
 
     def __init__(
         self,
@@ -223,16 +227,15 @@ class OtlpSink(Sink[Telemetry]):
         """
         if not self._client.is_open:
             raise closed(self)
-        events = in_one_form(events)
-        groups = sort_by_signal(events)
+        events, groups = sort_by_signal(events)
         lost = await asyncio.gather(
             *(
                 self._deliver_requests(signal, pick(events, indices))
-                for signal, indices in groups.items()
+                for signal, indices in groups
             )
         )
         failed: dict[int, Exception] = {}
-        for indices, errors in zip(groups.values(), lost, strict=True):
+        for (_, indices), errors in zip(groups, lost, strict=True):
             failed |= {indices[at]: error for at, error in errors.items()}
         if failed:
             raise_failures(failed, len(events))
@@ -271,13 +274,30 @@ class OtlpSink(Sink[Telemetry]):
         except PartialError as error:
             return dict(error.failed)
         except Exception as error:  # noqa: BLE001 - it must not touch other signals
-            return dict.fromkeys(range(len(events)), error)
+            return await self._deliver_others(signal, events, error)
         else:
             return {}
         middle = len(events) // 2
         failed = await self._deliver(signal, events[:middle])
         others = await self._deliver(signal, events[middle:])
         return failed | {middle + at: error for at, error in others.items()}
+
+    async def _deliver_others(
+        self, signal: Signal, events: list[Any], error: Exception
+    ) -> dict[int, Exception]:
+        """Send again what is not malformed, if that may be the error; what failed.
+
+        Events that came encoded were never read here: a malformed one costs itself.
+        """
+        failed = dict.fromkeys(range(len(events)), error)
+        if not are_encoded(events) or not may_be_malformed(error):
+            return failed
+        wrong = await beside_loop(malformed_among, events)
+        others = [index for index in failed if index not in wrong]
+        if not wrong:
+            return failed
+        lost = await self._deliver(signal, pick(events, others)) if others else {}
+        return wrong | {others[at]: error for at, error in lost.items()}
 
     async def _send(self, signal: Signal, events: list[Any]) -> None:
         """One request."""
@@ -299,15 +319,17 @@ class OtlpSink(Sink[Telemetry]):
         a JSON one is a list.
         """
         json = self._settings[signal].protocol == "http/json"
-        encode = self._encoders.of(signal, json=json)
+        encoded = are_encoded(events)
+        encode = self._encoders.of(signal, json=json, encoded=encoded)
         parts: list[bytes] = []
         size = start = 0
-        step = first_slice(events)
+        copies = encode is join_encoded  # and reads nothing, which is quick
+        step = len(events) if copies else first_slice(events)
         while start < len(events):
             if start:
                 await asyncio.sleep(0)
             chosen = events[start : start + step]
-            if step == 1 or has_giant(chosen):
+            if not copies and (step == 1 or has_giant(chosen)):
                 part = await beside_loop(encode, chosen)
             else:
                 part = encode(chosen)

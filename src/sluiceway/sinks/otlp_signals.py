@@ -10,15 +10,27 @@ from typing import Any, Final
 from ..errors import PermanentError
 from ..events import LogRecord, MetricPoint, Span
 from ..formats import otlp_json
-from ..formats.otlp_protobuf import Encoder
+from ..formats.otlp_protobuf import (
+    ENCODED,
+    Encoded,
+    EncodedPoint,
+    EncodedRecord,
+    EncodedSpan,
+    Encoder,
+    MalformedError,
+    decode_encoded,
+    join_encoded,
+)
 from ..notes import are_notes, event_of, with_spans
 from .otlp_settings import Signal
 
 Telemetry = Span | MetricPoint | LogRecord
+Groups = list[tuple[Signal | None, Sequence[int]]]
 
 SLICE_BYTES: Final = 128 * 1024  # encoded at once: 3 ms, or 10 if all is new
 SAMPLES: Final = 3  # events that are asked for their size
 MOST_PARTS: Final = 2000  # of an event that is encoded on the loop: 3 ms
+MALFORMED: Final = {"http_400", "grpc_invalid_argument"}
 LONGEST_TEXT: Final = 1024 * 1024  # characters of a log record's body: 2 ms
 attributes_of = attrgetter("attributes")
 attributes_of_notes = itemgetter(6)
@@ -26,14 +38,10 @@ KINDS: Final[Mapping[type, Signal]] = {
     Span: Signal.TRACES,
     MetricPoint: Signal.METRICS,
     LogRecord: Signal.LOGS,
+    EncodedSpan: Signal.TRACES,
+    EncodedPoint: Signal.METRICS,
+    EncodedRecord: Signal.LOGS,
 }
-
-
-def in_one_form(events: list[Any]) -> list[Any]:
-    """Notes of finished spans if all events are such, else spans in place of them."""
-    if are_notes(events) or tuple not in {*map(type, events)}:
-        return events
-    return with_spans(events)
 
 
 def first_slice(events: list[Any]) -> int:
@@ -63,6 +71,8 @@ def has_giant(events: list[Any]) -> bool:
     wrong types counts as a giant.
     """
     try:
+        if are_encoded(events):
+            return max(map(Encoded.size, events)) > LONGEST_TEXT
         if type(events[0]) is tuple:
             return max(map(len, map(attributes_of_notes, events))) > MOST_PARTS
         if max(map(len, map(attributes_of, events))) > MOST_PARTS:
@@ -84,23 +94,32 @@ def next_slice(step: int, size: int) -> int:
     return max(1, step * SLICE_BYTES // max(1, size))
 
 
-def sort_by_signal(
-    events: list[Telemetry],
-) -> Mapping[Signal | None, Sequence[int]]:
-    """The indices of the events of each signal; None for what is no telemetry.
+def sort_by_signal(events: list[Any]) -> tuple[list[Any], Groups]:
+    """The events, and the indices of those of each signal; None for no telemetry.
 
-    Args:
-        events: ``in_one_form``.
+    Where not all are notes of finished spans, spans stand in place of notes. What is
+    encoded already makes groups of its own.
     """
-    if are_notes(events[:1]):
-        return {Signal.TRACES: range(len(events))}
-    kinds = {kind: KINDS.get(kind) or signal_of(kind) for kind in {*map(type, events)}}
-    if len(kinds) == 1:
-        return dict.fromkeys(kinds.values(), range(len(events)))
-    groups: dict[Signal | None, list[int]] = {}
+    types = {*map(type, events)}
+    if tuple in types:
+        if are_notes(events):
+            return events, [(Signal.TRACES, range(len(events)))]
+        events = with_spans(events)
+        types = {*map(type, events)}
+    keys = {
+        kind: (KINDS.get(kind) or signal_of(kind), kind in ENCODED) for kind in types
+    }
+    if len(keys) == 1:
+        return events, [(signal, range(len(events))) for signal, _ in keys.values()]
+    groups: dict[tuple[Signal | None, bool], list[int]] = {}
     for index, event in enumerate(events):
-        groups.setdefault(kinds[type(event)], []).append(index)
-    return groups
+        groups.setdefault(keys[type(event)], []).append(index)
+    return events, [(signal, indices) for (signal, _), indices in groups.items()]
+
+
+def are_encoded(events: list[Any]) -> bool:
+    """Whether the events of a group are encoded already."""
+    return type(events[0]) in ENCODED
 
 
 class Encoders:
@@ -110,12 +129,42 @@ class Encoders:
         self._protobuf = Encoder()
         self._json = otlp_json.Encoder()
 
-    def of(self, signal: Signal, *, json: bool) -> Callable[[list[Any]], bytes]:
-        """What makes a request of one signal's events."""
+    def of(
+        self, signal: Signal, *, json: bool, encoded: bool
+    ) -> Callable[[list[Any]], bytes]:
+        """What makes a request of one signal's events, or of encoded ones."""
+        if encoded:
+            return self.recoded if json else join_encoded
         encoder = self._json if json else self._protobuf
         if signal is Signal.TRACES:
             return partial(encode_traces, encoder)
         return encoder.metrics if signal is Signal.METRICS else encoder.logs
+
+    def recoded(self, items: list[Any]) -> bytes:
+        """A request in JSON of one signal's encoded events.
+
+        Raises:
+            MalformedError: the bytes of one are malformed.
+        """
+        signal = KINDS[type(items[0])]
+        return self.of(signal, json=True, encoded=False)(decode_encoded(items))
+
+
+def malformed_among(items: list[Any]) -> dict[int, Exception]:
+    """The errors of the encoded events that nobody can decode, by index."""
+    found: dict[int, Exception] = {}
+    for index, item in enumerate(items):
+        try:
+            decode_encoded([item])
+        except MalformedError as error:
+            found[index] = PermanentError(str(error), reason="malformed")
+    return found
+
+
+def may_be_malformed(error: Exception) -> bool:
+    """Whether an error may be due to the bytes of an event that was encoded already."""
+    reason = getattr(error, "reason", "")
+    return isinstance(error, MalformedError) or reason in MALFORMED
 
 
 def encode_traces(encoder: Encoder | otlp_json.Encoder, spans: list[Any]) -> bytes:

@@ -18,12 +18,11 @@ from ..sinks.addresses import checked_host
 from ..sinks.http import FilePath
 from ..stages import Send, Source, StageContext
 from .otlp_checks import (
-    checked_ack,
     checked_certificates,
     checked_grpc_port,
+    checked_limits,
     checked_number,
     checked_seconds,
-    checked_tokens,
 )
 from .otlp_http import HttpLimits, HttpServer
 from .otlp_intake import Acknowledge, Intake, Limits, Telemetry
@@ -78,6 +77,9 @@ class OtlpSource(Source[Telemetry]):
         certificate_key: a PEM file of its key; None if it stands in the same file.
         client_authority: a PEM file of the authorities of which clients must show a
             certificate; None (default) asks for none.
+        decode: True (default) makes ``Span``, ``MetricPoint`` and ``LogRecord`` events;
+            False sends each as it was encoded, for a tenth of the cost, to stages that
+            take such: ``OtlpSink``, ``BatchBy``, samplers, and ``Decode``.
         name: the stage's name.
 
     Raises:
@@ -100,6 +102,7 @@ class OtlpSource(Source[Telemetry]):
         certificate: FilePath | None = None,
         certificate_key: FilePath | None = None,
         client_authority: FilePath | None = None,
+        decode: bool = True,
         name: str | None = None,
     ) -> None:
         self.name = name
@@ -107,12 +110,9 @@ class OtlpSource(Source[Telemetry]):
         self._wanted_port = self._port = checked_number("port", port, 0, 65535)
         self._wanted_grpc_port = self._grpc_port = checked_grpc_port(grpc_port)
         self.wants_delivery = ack == "delivered"
-        self._limits = Limits(
-            max_body=checked_number("max_body", max_body, 1),
-            ack=checked_ack(ack),
-            accept_timeout=checked_seconds("accept_timeout", accept_timeout),
-            deliver_timeout=checked_seconds("deliver_timeout", deliver_timeout),
-            tokens=checked_tokens(tokens),
+        self.sends_encoded = not decode
+        self._limits = checked_limits(
+            Limits(max_body, ack, accept_timeout, deliver_timeout, decode, tokens)
         )
         self._http_limits = HttpLimits(
             max_body=max_body,

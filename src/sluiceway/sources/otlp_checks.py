@@ -10,7 +10,7 @@ from attrs import frozen
 from ..errors import ConfigurationError, nearest
 from ..settings import checked_path
 from ..sinks.http import FilePath
-from .otlp_intake import Acknowledge
+from .otlp_intake import Acknowledge, Limits
 
 
 @frozen
@@ -42,6 +42,28 @@ def checked_number(field: str, value: Any, low: int, high: int | None = None) ->
 def checked_grpc_port(port: Any) -> int | None:
     """``port``, if it is one; None for no gRPC."""
     return None if port is None else checked_number("grpc_port", port, 0, 65535)
+
+
+def checked_flag(field: str, value: Any) -> bool:
+    """``value``, if it is True or False."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(
+            f"OtlpSource.{field} is {value!r}; expected True or False"
+        )
+    return value
+
+
+def checked_limits(given: Limits) -> Limits:
+    """What an intake grants, if all of it can mean something."""
+    accept, deliver = given.accept_timeout, given.deliver_timeout
+    return Limits(
+        max_body=checked_number("max_body", given.max_body, 1),
+        ack=checked_ack(given.ack),
+        accept_timeout=checked_seconds("accept_timeout", accept),
+        deliver_timeout=checked_seconds("deliver_timeout", deliver),
+        decode=checked_flag("decode", given.decode),
+        tokens=checked_tokens(given.tokens),
+    )
 
 
 def checked_seconds(field: str, value: Any) -> float:

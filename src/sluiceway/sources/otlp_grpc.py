@@ -132,7 +132,7 @@ class GrpcServer:
         with self._intake.arriving:
             if body[:2] == GZIP:
                 body = await self._intake.unpack(body)
-            events = await self._intake.decode(kind.protobuf, body)
+            events = await self._intake.decode(kind, "protobuf", body)
         taken = await self._intake.hand_over(events)
         return encode_response(taken.rejected, taken.words[:LONGEST_WORDS])
 

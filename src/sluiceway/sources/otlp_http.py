@@ -145,9 +145,8 @@ class HttpServer:
             body = await self._read(request)
             if unpack:
                 body = await self._intake.unpack(body)
-            decode = kind.json if form == "json" else kind.protobuf
             empty = form == "json" and not body
-            events = [] if empty else await self._intake.decode(decode, body)
+            events = [] if empty else await self._intake.decode(kind, form, body)
         return await self._intake.hand_over(events)
 
     async def _read(self, request: web.Request) -> bytes:

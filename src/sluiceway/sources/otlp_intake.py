@@ -19,7 +19,7 @@ from ..events import LogRecord, MetricPoint, Span
 from ..formats import otlp_json, otlp_protobuf
 from ..formats.compression import CorruptError, OversizedError, decompress
 from ..stages import Send
-from .otlp_answers import RefusedError, Taken, outcome_answer
+from .otlp_answers import Form, RefusedError, Taken, outcome_answer
 from .presence import Presence
 
 Telemetry = Span | MetricPoint | LogRecord
@@ -27,6 +27,7 @@ Acknowledge = Literal["accepted", "delivered"]
 Decode = Callable[[bytes], list[Any]]
 
 LARGE: Final = 64 * 1024  # bytes from which a body is worked on beside the loop
+LARGE_TO_SPLIT: Final = 16 * LARGE  # taking apart is a tenth of decoding
 STOP_GRACE: Final = 1.0  # seconds that a request under way may arrive after a stop
 
 
@@ -36,33 +37,47 @@ class Kind:
 
     Attributes:
         protobuf: reads them from protobuf.
+        split: takes them apart without reading them.
         json: reads them from JSON.
+        encode: writes what was read from JSON as protobuf.
         rejected: what an answer in JSON calls that which was rejected.
         service: the gRPC service that takes them.
     """
 
     protobuf: Decode
+    split: Decode
     json: Decode
+    encode: Callable[[list[Any]], bytes]
     rejected: otlp_json.Rejected
     service: str
+
+    def split_json(self, body: bytes) -> list[Any]:
+        """What a request in JSON would be if it were in protobuf, taken apart."""
+        return self.split(self.encode(self.json(body)))
 
 
 KINDS: Final[Mapping[str, Kind]] = {
     "/v1/traces": Kind(
         otlp_protobuf.decode_traces,
+        otlp_protobuf.split_traces,
         otlp_json.decode_traces,
+        otlp_protobuf.encode_traces,
         "rejectedSpans",
         "opentelemetry.proto.collector.trace.v1.TraceService",
     ),
     "/v1/metrics": Kind(
         otlp_protobuf.decode_metrics,
+        otlp_protobuf.split_metrics,
         otlp_json.decode_metrics,
+        otlp_protobuf.encode_metrics,
         "rejectedDataPoints",
         "opentelemetry.proto.collector.metrics.v1.MetricsService",
     ),
     "/v1/logs": Kind(
         otlp_protobuf.decode_logs,
+        otlp_protobuf.split_logs,
         otlp_json.decode_logs,
+        otlp_protobuf.encode_logs,
         "rejectedLogRecords",
         "opentelemetry.proto.collector.logs.v1.LogsService",
     ),
@@ -77,6 +92,7 @@ class Limits:
     ack: Acknowledge
     accept_timeout: float
     deliver_timeout: float
+    decode: bool
     tokens: Collection[str] = field(default=(), repr=False)
 
 
@@ -158,14 +174,21 @@ class Intake:
         except CorruptError as error:
             raise RefusedError(400, f"a gzip body that {error}") from None
 
-    async def decode(self, decode: Decode, body: bytes) -> list[Any]:
-        """The events of a body; a long one is decoded beside the loop.
+    async def decode(self, kind: Kind, form: Form, body: bytes) -> list[Any]:
+        """The events of a body; a long one is worked on beside the loop.
 
         Raises:
             RefusedError: it is no OTLP.
         """
+        large = LARGE
+        if self._limits.decode:
+            decode = kind.json if form == "json" else kind.protobuf
+        elif form == "json":
+            decode = kind.split_json
+        else:
+            decode, large = kind.split, LARGE_TO_SPLIT
         try:
-            if len(body) <= LARGE:
+            if len(body) <= large:
                 return decode(body)
             return await to_thread.run_sync(decode, body, limiter=self._decoders)
         except (otlp_protobuf.MalformedError, otlp_json.MalformedJsonError) as error:

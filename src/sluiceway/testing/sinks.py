@@ -31,6 +31,7 @@ class CollectingSink(Sink[Any]):
     """
 
     def __init__(self, **settings: Any) -> None:
+        self.takes_encoded = True
         self.events: list[Any] = []
         self.batches: list[list[Any]] = []
         self._watch = Watch()

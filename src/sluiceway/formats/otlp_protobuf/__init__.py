@@ -5,6 +5,15 @@ Source: OpenTelemetry protocol 1.11, https://github.com/open-telemetry/opentelem
 
 from __future__ import annotations
 
+from .encoded import (
+    ENCODED,
+    Encoded,
+    EncodedPoint,
+    EncodedRecord,
+    EncodedSpan,
+    decode_encoded,
+    join_encoded,
+)
 from .encoder import Encoder, encode_logs, encode_metrics, encode_traces
 from .read_logs import decode_logs
 from .read_metrics import decode_metrics
@@ -17,10 +26,17 @@ from .responses import (
     encode_status,
     retry_delay,
 )
+from .splitting import split_logs, split_metrics, split_traces
 
 __all__ = [
+    "ENCODED",
+    "Encoded",
+    "EncodedPoint",
+    "EncodedRecord",
+    "EncodedSpan",
     "Encoder",
     "MalformedError",
+    "decode_encoded",
     "decode_logs",
     "decode_metrics",
     "decode_response",
@@ -31,5 +47,9 @@ __all__ = [
     "encode_response",
     "encode_status",
     "encode_traces",
+    "join_encoded",
     "retry_delay",
+    "split_logs",
+    "split_metrics",
+    "split_traces",
 ]
