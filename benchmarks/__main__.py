@@ -31,6 +31,7 @@ BENCHMARKS = (
     "metric_cost",
     "export_spans",
     "otlp_encoding",
+    "gateway",
     "web_requests",
     "heartbeat",
     "import_time",
