@@ -7,7 +7,7 @@ from pathlib import Path
 import nox
 
 PYTHONS = ("3.11", "3.12", "3.13")
-nox.options.sessions = ["tests"]
+nox.options.sessions = [f"tests-{version}" for version in PYTHONS]
 nox.options.error_on_missing_interpreters = False
 
 
@@ -28,13 +28,16 @@ def patch_of(python: Path) -> tuple[int, ...]:
     return tuple(int(n) for n in python.parts[-3].split(".") if n.isdigit())
 
 
-@nox.session(python=[interpreter(version) for version in PYTHONS])
 def tests(session: nox.Session) -> None:
     """Run the suite; the real servers are those that `make servers` has fetched."""
     session.install("pip>=25.1")
     session.run("python", "-m", "pip", "install", "-q", "-e", ".[rich]")
     session.run("python", "-m", "pip", "install", "-q", "--group", "test")
     session.run("python", "-m", "pytest", *session.posargs)
+
+
+for version in PYTHONS:
+    nox.session(tests, python=interpreter(version), name=f"tests-{version}")
 
 
 @nox.session(python=False)
