@@ -8,13 +8,13 @@ import pytest
 
 from sluiceway.events import LogRecord, MetricPoint, Resource, Scope, Span
 from sluiceway.formats.compression import compress, decompress
-from sluiceway.formats.otlp_protobuf import decode_traces, encode_traces
+from sluiceway.formats.otlp_protobuf import decode_encoded, decode_traces, encode_traces
 from sluiceway.notes import Provenance
 from sluiceway.sinks.http import packed
 from sluiceway.sinks.otlp import OtlpSink
 from sluiceway.sinks.otlp_settings import Signal
 from sluiceway.sinks.otlp_signals import SLICE_BYTES
-from sluiceway.sources.otlp_intake import Intake, Limits
+from sluiceway.sources.otlp_intake import KINDS, Intake, Limits
 
 
 def spans(count, attributes):
@@ -112,17 +112,19 @@ def test_a_large_body_is_packed_beside_the_loop():
     assert turns > 10
 
 
-def test_a_large_body_is_unpacked_and_decoded_beside_the_loop():
+@pytest.mark.parametrize("decode", [True, False])
+def test_a_large_body_is_unpacked_and_decoded_beside_the_loop(decode):
     events = spans(20_000, 3)
     plain = encode_traces(events)
 
     async def scenario():
-        intake = Intake(Limits(2**30, "accepted", 1.0, 1.0))
+        intake = Intake(Limits(2**30, "accepted", 1.0, 1.0, decode))
         body, unpacking = await turns_during(intake.unpack(compress(plain)))
-        found, decoding = await turns_during(intake.decode(decode_traces, body))
+        decoded = intake.decode(KINDS["/v1/traces"], "protobuf", body)
+        found, decoding = await turns_during(decoded)
         return found, unpacking, decoding
 
     found, unpacking, decoding = asyncio.run(scenario())
-    assert found == events
+    assert (found if decode else decode_encoded(found)) == events
     assert unpacking > 2
-    assert decoding > 10
+    assert decoding > (10 if decode else 0)
