@@ -123,13 +123,14 @@ def settings_of(kind: Any) -> dict[str, Setting]:
         parameters = inspect.signature(kind).parameters.values()
     except (TypeError, ValueError):  # written in C, and tells nothing
         return {}
-    lines = argument_lines(kind)
+    lines = lines_of_all(kind)
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return {
-        parameter.name: Setting(
+        parameter.name.rstrip("_"): Setting(
             form_for(parameter, kind),
             required=parameter.default is inspect.Parameter.empty,
             description=lines.get(parameter.name, ""),
+            parameter=parameter.name,
         )
         for parameter in parameters
         if parameter.kind in named and not parameter.name.startswith("_")
@@ -168,6 +169,14 @@ def summary_of(kind: Any) -> str:
     """The first sentence of a docstring."""
     text = (inspect.getdoc(kind) or "").partition("\n\n")[0]
     return " ".join(text.split())
+
+
+def lines_of_all(kind: Any) -> dict[str, str]:
+    """What the docstrings of a class and of its bases say of each argument."""
+    told: dict[str, str] = {}
+    for each in getattr(kind, "__mro__", (kind,)):
+        told = argument_lines(each) | told
+    return told
 
 
 def argument_lines(kind: Any) -> dict[str, str]:

@@ -12,7 +12,7 @@ from ..errors import ConfigurationError, nearest
 from .forms import WRONG, Form, Schema, read_value
 from .problems import Path, Problems
 
-OWN_FIELD: Final = re.compile(r"\w+\.(\w+) (?=is |has )")
+OWN_FIELD: Final = re.compile(r"\w+\.(\w+?)_? (?=is |has )")
 
 
 @frozen
@@ -23,11 +23,13 @@ class Setting:
         form: what it may be.
         required: whether it must be given.
         description: what it means, for people.
+        parameter: what Python calls it, where a file can say it better: ``for_``.
     """
 
     form: Form
     required: bool = False
     description: str = ""
+    parameter: str = ""
 
 
 @define(eq=False)
@@ -62,11 +64,13 @@ class Record(Form):
             self._tell_each(settings, at, problems)
             return WRONG
         try:
-            return self.make(**settings)
+            return self._made(settings)
         except Exception as error:  # noqa: BLE001 - a constructor of somebody else's
-            self._tell_each(settings, at, problems)
-            if len(problems) == before:
-                self._tell(error, settings, at, problems)
+            key = own_key(error, settings)
+            self._tell(error, key, at, problems)
+            if key is not None:
+                others = {name: settings[name] for name in settings if name != key}
+                self._tell_each(others, at, problems)
             return WRONG
 
     def read_settings(
@@ -87,35 +91,38 @@ class Record(Form):
                 problems.add(at, f"{self.title} needs {key}: {setting.form.words}")
         return read
 
+    def _made(self, settings: Mapping[str, Any]) -> Any:
+        names = {key: self.settings[key].parameter or key for key in settings}
+        return self.make(**{names[key]: value for key, value in settings.items()})
+
     def _tell_each(
         self, settings: dict[str, Any], at: Path, problems: Problems
     ) -> None:
-        """Try each setting alone, so that the first refusal hides no other."""
-        needed = [key for key, setting in self.settings.items() if setting.required]
-        if any(key not in settings for key in needed):
-            return
-        base = {key: settings[key] for key in needed}
-        told = set()
-        for key in (None, *(key for key in settings if key not in base)):
-            tried = base if key is None else {**base, key: settings[key]}
+        """Try without what was refused, so that the first refusal hides no other."""
+        needed = {key for key, setting in self.settings.items() if setting.required}
+        left = dict(settings)
+        while needed <= left.keys():
             try:
-                self.make(**tried)
+                self._made(left)
             except Exception as error:  # noqa: BLE001 - the same
-                if str(error) not in told:
-                    self._tell(error, tried, at, problems)
-                told.add(str(error))
+                key = own_key(error, left)
+                if key is None:
+                    return
+                self._tell(error, key, at, problems)
+                del left[key]
+            else:
+                return
 
     def _tell(
-        self, error: Exception, given: dict[str, Any], at: Path, problems: Problems
+        self, error: Exception, key: str | None, at: Path, problems: Problems
     ) -> None:
         """A refusal, at the key that it speaks of."""
         words = str(error)
-        match = OWN_FIELD.match(words)
         if not isinstance(error, ConfigurationError):
             kind = type(error).__name__
             problems.add(at, f"{self.title} cannot be made ({kind}: {error})")
-        elif match is not None and match[1] in given:
-            problems.add((*at, match[1]), words[match.end() :])
+        elif key is not None:
+            problems.add((*at, key), OWN_FIELD.sub("", words, count=1))
         else:
             problems.add(at, words)
 
@@ -134,6 +141,12 @@ class Record(Form):
             "required": required,
             "additionalProperties": False,
         }
+
+
+def own_key(error: Exception, given: Mapping[str, Any]) -> str | None:
+    """The setting that a refusal speaks of, if it is one of those given."""
+    match = OWN_FIELD.match(str(error))
+    return match[1] if match is not None and match[1] in given else None
 
 
 def unknown(key: str, title: str, known: Mapping[str, Any]) -> str:
