@@ -1,0 +1,25 @@
+"""Alerts made of telemetry: rules as stages, and what becomes of alerts.
+
+Pure state machines that are told the time; the engine drives them as accumulators.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ..lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .rules import AbsenceRule, ChangeRule, RateRule, RatioRule, ThresholdRule
+
+__all__ = [
+    "AbsenceRule",
+    "ChangeRule",
+    "RateRule",
+    "RatioRule",
+    "ThresholdRule",
+]
+
+MODULES: Final = dict.fromkeys(__all__, ".rules")
+
+__getattr__, __dir__ = lazy_names(__name__, MODULES)

@@ -1,0 +1,59 @@
+"""How much an event counts for: one, or what a counter has grown by.
+
+Law: pure. Source: OpenTelemetry specification, ``metrics/data-model``, "Resets and
+gaps": a cumulative sum that fell was reset, and has grown by what it shows.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ..events import (
+    ExponentialHistogram,
+    Histogram,
+    MetricKind,
+    MetricPoint,
+    Temporality,
+)
+from .reading import number_of
+
+MOST_STREAMS: Final = 100_000
+COUNTED: Final = (Histogram, ExponentialHistogram)
+
+
+class Amounts:
+    """What each event adds; it remembers where cumulative sums stood.
+
+    The oldest of 100,000 streams is forgotten for a new one.
+    """
+
+    def __init__(self) -> None:
+        self._latest: dict[Any, float] = {}
+
+    def of(self, event: Any) -> float:
+        """1 for an event, the growth of a sum or of a histogram's count, else 0."""
+        if not isinstance(event, MetricPoint):
+            return 1.0
+        shown = event.value.count if isinstance(event.value, COUNTED) else event.value
+        value = number_of(shown)
+        if value is None or event.kind in {MetricKind.GAUGE, MetricKind.SUMMARY}:
+            return 0.0
+        if event.temporality is Temporality.DELTA:
+            return value
+        stream = stream_of(event)
+        before = self._latest.pop(stream, value)
+        if len(self._latest) >= MOST_STREAMS:
+            del self._latest[next(iter(self._latest))]
+        self._latest[stream] = value
+        return value - before if value >= before else value
+
+
+def stream_of(point: MetricPoint) -> Any:
+    """What tells the stream of a point from others."""
+    resource = point.resource.attributes
+    return point.name, texts_of(point.attributes), texts_of(resource)
+
+
+def texts_of(attributes: dict[str, Any]) -> tuple[str, ...]:
+    """Attributes as something that can be a key, whatever their values are."""
+    return tuple(sorted(f"{key}={value!r}" for key, value in attributes.items()))

@@ -1,0 +1,317 @@
+"""Rule: what all rules share, from an event to an alert.
+
+Law: an accumulator that is told the time and holds no event: what it is given is merged
+into numbers. It looks at these each ``interval`` and releases an ``Alert`` when one
+begins or ceases to fire, never in between.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from attrs import Attribute, define, field, frozen
+
+from ..errors import ConfigurationError
+from ..events import Alert, AlertStatus
+from ..settings import number
+from ..stages import Accumulator, StageContext
+from .lifecycle import Lifecycle, Phase
+from .matching import matcher
+from .reading import labels_of, text_of
+from .wording import checked_template, checked_templates, filled
+
+Where = Mapping[str, Any] | Callable[[Any], Any]
+By = Sequence[str] | Mapping[str, Any]
+
+MOST_SERIES: Final = 10_000
+
+limit = number(-math.inf, optional=True)
+
+
+def a_word(owner: Any, attribute: Attribute[Any], value: Any) -> None:
+    """An attrs validator: a text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(
+            f"{type(owner).__name__}.{attribute.name} is {value!r}; expected a word"
+        )
+
+
+class Measure(ABC):
+    """The numbers of one series."""
+
+    @abstractmethod
+    def add(self, event: Any, now: float) -> None:
+        """Take an event in."""
+
+    @abstractmethod
+    def value(self, now: float) -> float | None:
+        """What the rule looks at; None if there is nothing to look at."""
+
+    @abstractmethod
+    def is_idle(self) -> bool:
+        """Whether nothing would be lost by forgetting it, after ``value`` was asked."""
+
+
+class Series:
+    """One set of labels: its numbers and its alert.
+
+    Attributes:
+        labels: that tell it from the others of the rule.
+        event: the latest one, for texts.
+        alert: what was told last, while it fires.
+    """
+
+    def __init__(
+        self, labels: dict[str, str], measure: Measure, life: Lifecycle
+    ) -> None:
+        self.labels = labels
+        self.measure = measure
+        self.life = life
+        self.event: Any = None
+        self.alert: Alert | None = None
+
+
+@frozen
+class RuleStatistics:
+    """What a rule watches.
+
+    Attributes:
+        series: sets of labels that it keeps numbers of.
+        pending: of these, how many are about to fire.
+        firing: how many fire.
+        refused: events of further series that had no room.
+    """
+
+    series: int
+    pending: int
+    firing: int
+    refused: int
+
+
+@define(eq=False, slots=False, repr=False)
+class Rule(Accumulator[Any, Alert]):
+    """What every rule takes; use one of the classes derived from it.
+
+    Args:
+        alert: the alert's name; also the stage's, unless ``name`` says otherwise.
+        where: which events it looks at: what must stand at each path
+            (``{"kind": "server"}``, with signs as in ``">= 500"``), or a function of
+            one event; default all.
+        by: what splits it into series with an alert each: paths such as
+            ``"attributes.http.route"``, which become labels, or paths by label.
+        for_: seconds that the condition must hold before it fires; default 0.
+        keep_firing_for: seconds that it goes on firing after that; default 0.
+        severity: of its alerts: info, warning (default), error or critical.
+        message: one line for a person; it and the annotations may hold ``{value}``,
+            ``{threshold}``, ``{alert}``, ``{labels[KEY]}`` and ``{event.FIELD}`` of the
+            latest event, with forms as in ``{value:.1%}``.
+        labels: further labels of its alerts.
+        annotations: further texts of its alerts.
+        interval: seconds between two looks; default 1.
+        max_series: series at most; what comes for others is refused and counted;
+            default 10,000.
+        name: the stage's name.
+
+    Raises:
+        ConfigurationError: a setting cannot mean anything.
+    """
+
+    mutates = False
+
+    alert: str = field(validator=a_word)
+    where: Where = field(factory=dict, kw_only=True)
+    by: By = field(default=(), kw_only=True)
+    for_: float = field(default=0.0, kw_only=True, validator=number(0))
+    keep_firing_for: float = field(default=0.0, kw_only=True, validator=number(0))
+    severity: str = field(default="warning", kw_only=True, validator=a_word)
+    message: str = field(default="", kw_only=True)
+    labels: Mapping[str, str] = field(factory=dict, kw_only=True)
+    annotations: Mapping[str, str] = field(factory=dict, kw_only=True)
+    interval: float = field(default=1.0, kw_only=True, validator=number(0))
+    max_series: int = field(
+        default=MOST_SERIES, kw_only=True, validator=number(1, whole=True)
+    )
+    name: str | None = field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        kind = type(self).__name__
+        self.name = self.name or self.alert
+        self._match = matcher(f"{kind}.where", self.where)
+        self._by = labels_of(f"{kind}.by", self.by)
+        checked_template(f"{kind}.message", self.message)
+        checked_templates(f"{kind}.labels", self.labels)
+        checked_templates(f"{kind}.annotations", self.annotations)
+        self._series: dict[tuple[str, ...], Series] = {}
+        self._due = 0.0
+        self._refused = 0
+        self._epoch_ns = 0
+
+    # What a kind of rule adds.
+
+    @abstractmethod
+    def new_measure(self) -> Measure:
+        """The numbers of a new series."""
+
+    @abstractmethod
+    def holds(self, value: float | None, *, firing: bool) -> bool:
+        """Whether the condition holds for what a series measures."""
+
+    @property
+    @abstractmethod
+    def threshold(self) -> float:
+        """What a value is held against, for texts."""
+
+    # What the engine calls.
+
+    async def open(self, context: StageContext) -> None:
+        """Learn how the pipeline's clock and the time of day go together."""
+        now = context.clock.now()
+        self._epoch_ns = context.clock.time_ns() - int(now * 1e9)
+
+    def add(self, events: list[Any], now: float) -> list[Alert]:
+        """Take the events into the numbers; the alerts if a look is due."""
+        match = self._match
+        for event in events:
+            if match is None or match(event):
+                self._take(event, now)
+        return self.tick(now)
+
+    def _take(self, event: Any, now: float) -> None:
+        key = tuple([text_of(read(event)) for read in self._by.values()])
+        series = self._series.get(key)
+        if series is None:
+            if len(self._series) >= self.max_series:
+                self._refused += 1
+                return
+            series = self.new_series(key)
+        series.event = event
+        series.measure.add(event, now)
+
+    def new_series(self, key: tuple[str, ...]) -> Series:
+        """A series for these labels."""
+        labels = dict(zip(self._by, key, strict=True))
+        life = Lifecycle(self.for_, self.keep_firing_for)
+        series = self._series[key] = Series(labels, self.new_measure(), life)
+        return series
+
+    def tick(self, now: float) -> list[Alert]:
+        """The alerts that begin or cease to fire, if a look is due."""
+        if now < self._due:
+            return []
+        return self.flush(now)
+
+    def flush(self, now: float) -> list[Alert]:
+        """The alerts that begin or cease to fire."""
+        self._due = now + self.interval
+        told: list[Alert] = []
+        for key, series in [*self._series.items()]:
+            value = series.measure.value(now)
+            firing = series.life.phase is Phase.FIRING
+            holds = self.holds(value, firing=firing)
+            if series.life.step(holds=holds, now=now):
+                told.append(self._tell(series, value, now))
+            if series.life.phase is Phase.INACTIVE and series.measure.is_idle():
+                del self._series[key]
+        return told
+
+    def next_deadline(self) -> float | None:
+        """When it looks again; never while there is nothing to look at."""
+        return self._due if self._series else None
+
+    def _tell(self, series: Series, value: float | None, now: float) -> Alert:
+        """The alert of a series that begins or ceases to fire."""
+        now_ns = self._epoch_ns + int(now * 1e9)
+        if series.life.phase is Phase.FIRING:
+            series.alert = self._new_alert(series, value, now_ns)
+            return series.alert.copy()
+        assert series.alert is not None
+        alert, series.alert = series.alert, None
+        alert.status = AlertStatus.RESOLVED
+        alert.ends_at_unix_nano = now_ns
+        return alert
+
+    def _new_alert(self, series: Series, value: float | None, now_ns: int) -> Alert:
+        fields = {
+            "alert": self.alert,
+            "value": value,
+            "threshold": self.threshold,
+            "labels": series.labels,
+            "event": series.event,
+        }
+        return Alert(
+            name=self.alert,
+            severity=self.severity,
+            message=filled(self.message, fields),
+            labels={k: filled(t, fields) for k, t in self.labels.items()}
+            | series.labels,
+            annotations={k: filled(t, fields) for k, t in self.annotations.items()},
+            starts_at_unix_nano=now_ns,
+        )
+
+    def statistics(self) -> RuleStatistics:
+        """A snapshot of what it watches."""
+        phases = [series.life.phase for series in self._series.values()]
+        return RuleStatistics(
+            len(phases),
+            phases.count(Phase.PENDING),
+            phases.count(Phase.FIRING),
+            self._refused,
+        )
+
+    def __repr__(self) -> str:
+        seen = self.statistics()
+        counts = f"{seen.series} series, {seen.firing} firing"
+        return f"<{type(self).__name__} {self.alert} {counts}>"
+
+
+@define(eq=False, slots=False, repr=False)
+class BoundedRule(Rule):
+    """A rule that holds a number against a limit.
+
+    Args:
+        above: it holds for numbers above this.
+        below: it holds for numbers below this; one of the two must be given.
+        clear: once it fires, it goes on until the number is back at this, so that it
+            does not flap round the limit; default the limit itself.
+        window: seconds that an event counts for; default 300.
+
+    Raises:
+        ConfigurationError: both or none of ``above`` and ``below``, or ``clear`` on the
+            wrong side.
+    """
+
+    above: float | None = field(default=None, kw_only=True, validator=limit)
+    below: float | None = field(default=None, kw_only=True, validator=limit)
+    clear: float | None = field(default=None, kw_only=True, validator=limit)
+    window: float = field(default=300.0, kw_only=True, validator=number(0.001))
+
+    def __attrs_post_init__(self) -> None:
+        kind = type(self).__name__
+        if (self.above is None) == (self.below is None):
+            raise ConfigurationError(f"{kind} needs one of above and below")
+        clear = self.threshold if self.clear is None else self.clear
+        wrong = clear > self.threshold if self.below is None else clear < self.threshold
+        if wrong:
+            side = "at most above" if self.below is None else "at least below"
+            raise ConfigurationError(
+                f"{kind}.clear is {clear!r}; expected {side}, {self.threshold!r}"
+            )
+        self._clear = clear
+        super().__attrs_post_init__()
+
+    @property
+    def threshold(self) -> float:
+        """``above`` or ``below``."""
+        given = self.above if self.below is None else self.below
+        assert given is not None
+        return given
+
+    def holds(self, value: float | None, *, firing: bool) -> bool:
+        """Whether the number is beyond the limit, or not yet back if it fires."""
+        if value is None:
+            return False
+        against = self._clear if firing else self.threshold
+        return value > against if self.below is None else value < against

@@ -1,0 +1,104 @@
+"""The texts of an alert, filled in: ``"{value:.1%} of {labels[service.name]}"``.
+
+Law: pure. A template that could never be filled in is refused when a rule is made; what
+an event lacks later is an empty text, and never an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from string import Formatter
+from typing import Any, Final
+
+from ..errors import ConfigurationError, nearest
+
+FIELDS: Final = ("alert", "value", "threshold", "labels", "event")
+
+
+class Shown:
+    """A value inside a template; what it lacks is shown as nothing."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __getattr__(self, name: str) -> Shown:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return Shown(getattr(self._value, name, None))
+
+    def __getitem__(self, key: Any) -> Shown:
+        try:
+            return Shown(self._value[key])
+        except Exception:  # noqa: BLE001 - whatever a value of the user's does
+            return Shown(None)
+
+    def __format__(self, form: str) -> str:
+        if self._value is None:
+            return ""
+        try:
+            return format(self._value, form)
+        except Exception:  # noqa: BLE001 - a form that fits another type
+            return str(self._value)
+
+    def __str__(self) -> str:
+        return format(self, "")
+
+
+class Filler(Formatter):
+    """Fills templates in, and shows nothing of how Python is made."""
+
+    def get_field(
+        self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """What a field names.
+
+        Raises:
+            ValueError: a name that begins with an underscore.
+        """
+        if "._" in field_name:
+            raise ValueError("names that begin with _ are not shown")
+        return super().get_field(field_name, args, kwargs)
+
+
+def checked_template(setting: str, template: Any) -> str:
+    """The template, if it can be filled in.
+
+    Raises:
+        ConfigurationError: it is no text, has open braces or an unknown field.
+    """
+    if not isinstance(template, str):
+        raise ConfigurationError(f"{setting} is {template!r}; expected a text")
+    try:
+        filled(template, dict.fromkeys(FIELDS))
+    except KeyError as error:
+        (word,) = error.args
+        raise ConfigurationError(
+            f"{setting} has {{{word}}}; expected one of {', '.join(FIELDS)}"
+            f"{nearest(word, FIELDS)}"
+        ) from None
+    except (ValueError, IndexError, AttributeError) as error:
+        raise ConfigurationError(
+            f"{setting} is {template!r}, which cannot be filled in: {error}"
+        ) from None
+    return template
+
+
+def checked_templates(setting: str, templates: Any) -> None:
+    """Refuse what is no table of templates.
+
+    Raises:
+        ConfigurationError: it is none, or one of them cannot be filled in.
+    """
+    if not isinstance(templates, Mapping):
+        raise ConfigurationError(
+            f"{setting} is {templates!r}; expected a table of texts"
+        )
+    for key, text in templates.items():
+        checked_template(f"{setting}[{key!r}]", text)
+
+
+def filled(template: str, fields: Mapping[str, Any]) -> str:
+    """The template with what stands in the fields."""
+    return Filler().vformat(
+        template, (), {name: Shown(value) for name, value in fields.items()}
+    )
