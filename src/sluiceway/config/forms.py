@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from attrs import frozen
@@ -86,6 +87,7 @@ FLAG: Final = Simple("true or false", (bool,), "boolean", bool)
 WHOLE: Final = Simple("a whole number", (int,), "integer", int)
 NUMBER: Final = Simple("a number", (int, float), "number", lambda value: value)
 TEXT: Final = Simple("a text", (str, Filled), "string", str)
+MOMENT: Final = Simple("a date and time", (datetime,), "string", lambda value: value)
 
 
 @frozen

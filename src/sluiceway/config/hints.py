@@ -10,6 +10,7 @@ import re
 import sys
 import types
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
@@ -26,6 +27,7 @@ SIMPLE: Final[Mapping[Any, Form]] = {
     int: forms.WHOLE,
     float: forms.NUMBER,
     str: forms.TEXT,
+    datetime: forms.MOMENT,
     types.NoneType: forms.Off(),
     os.PathLike: forms.TEXT,
     re.Pattern: forms.TEXT,

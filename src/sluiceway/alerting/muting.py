@@ -1,0 +1,132 @@
+"""What keeps an alert from being told: silences, and alerts that explain it.
+
+Law: pure, told the time of day. An alert that is muted stays what it is; it is told
+once nothing mutes it any more. Source: Alertmanager, ``silence/`` and ``inhibit/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import Attribute, field, frozen
+
+from ..errors import ConfigurationError
+from .labels import Labels, Matches, label_matcher
+
+
+def a_moment(owner: Any, attribute: Attribute[Any], value: Any) -> None:
+    """An attrs validator: a date with a time zone, seconds since the epoch, or None."""
+    seconds = isinstance(value, int | float) and not isinstance(value, bool)
+    dated = isinstance(value, datetime) and value.tzinfo is not None
+    if value is not None and not seconds and not dated:
+        raise ConfigurationError(
+            f"{type(owner).__name__}.{attribute.name} is {value!r}; expected a date "
+            "and time with a time zone, or seconds since the epoch"
+        )
+
+
+def seconds_of(moment: datetime | float | None, default: float) -> float:
+    """A moment as seconds since the epoch."""
+    if moment is None:
+        return default
+    return moment.timestamp() if isinstance(moment, datetime) else float(moment)
+
+
+@frozen
+class Silence:
+    """Alerts that nobody is told of for a while.
+
+    Args:
+        matching: what their labels must be: ``{"alertname": "Slow", "x": "=~ a.*"}``.
+        starts_at: from when on: a date with a time zone, or seconds since the epoch;
+            None (default) from the beginning.
+        ends_at: until when; None (default) for ever.
+        comment: why, and by whom.
+
+    Raises:
+        ConfigurationError: it would match every alert, or ends before it begins.
+    """
+
+    matching: Mapping[str, Any]
+    starts_at: datetime | float | None = field(default=None, validator=a_moment)
+    ends_at: datetime | float | None = field(default=None, validator=a_moment)
+    comment: str = ""
+    _matches: Matches = field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        matches = label_matcher("Silence.matching", self.matching)
+        if matches({}):
+            raise ConfigurationError(
+                f"Silence.matching is {self.matching!r}, which silences everything; "
+                "expected a label that must have some value"
+            )
+        if seconds_of(self.ends_at, float("inf")) <= seconds_of(self.starts_at, 0.0):
+            raise ConfigurationError(
+                f"Silence.ends_at is {self.ends_at!r}; expected a moment after "
+                f"starts_at, {self.starts_at!r}"
+            )
+        object.__setattr__(self, "_matches", matches)
+
+    def mutes(self, labels: Labels, time: float) -> bool:
+        """Whether it silences an alert at a time of day, in seconds since the epoch."""
+        return self.is_active(time) and self._matches(labels)
+
+    def is_active(self, time: float) -> bool:
+        """Whether it has begun and not ended."""
+        starts = seconds_of(self.starts_at, 0.0)
+        return starts <= time < seconds_of(self.ends_at, float("inf"))
+
+
+@frozen
+class Inhibition:
+    """Alerts that others explain, which nobody needs to be told of as well.
+
+    Args:
+        source: what the labels of the explaining alert must be, while it fires.
+        target: what the labels of those that it explains must be.
+        equal: labels in which both must be equal; one that is missing is empty.
+
+    Raises:
+        ConfigurationError: a matcher can match nothing.
+    """
+
+    source: Mapping[str, Any]
+    target: Mapping[str, Any]
+    equal: Sequence[str] = ()
+    _is_source: Matches = field(init=False, repr=False, eq=False)
+    _is_target: Matches = field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        if isinstance(self.equal, str):
+            raise ConfigurationError(
+                f"Inhibition.equal is {self.equal!r}; expected a list of labels"
+            )
+        for name in ("source", "target"):
+            matches = label_matcher(f"Inhibition.{name}", getattr(self, name))
+            object.__setattr__(self, f"_is_{name}", matches)
+
+    def among(self, firing: Iterable[Labels]) -> Callable[[Labels], bool]:
+        """The test whether an alert is explained by one of those that fire.
+
+        An alert that matches both sides is not explained by another one that does.
+        """
+        sources: dict[tuple[str, ...], bool] = {}
+        for labels in firing:
+            if self._is_source(labels):
+                key, both = self._key(labels), self._is_target(labels)
+                sources[key] = sources.get(key, True) and both
+
+        def mutes(labels: Labels) -> bool:
+            if not sources or not self._is_target(labels):
+                return False
+            both = sources.get(self._key(labels))
+            if both is None:
+                return False
+            return not (both and self._is_source(labels))
+
+        return mutes
+
+    def _key(self, labels: Labels) -> tuple[str, ...]:
+        return tuple([labels.get(label, "") for label in self.equal])

@@ -1,0 +1,228 @@
+"""Notifier: alerts grouped, repeated, silenced and explained, then told.
+
+Law: an accumulator that is told the time; what it releases at once is one notification.
+Source: Alertmanager, ``docs/configuration.md``.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from ..errors import ConfigurationError
+from ..events import Alert, AlertStatus
+from ..settings import number
+from ..stages import Accumulator, Batches, StageContext
+from .grouping import Group
+from .labels import Identity, Labels, identity_of, labels_of
+from .muting import Inhibition, Silence
+
+ALL: Final = "..."
+GroupKey = tuple[tuple[str, str], ...]
+
+
+@frozen
+class NotifierStatistics:
+    """What a notifier has in hand.
+
+    Attributes:
+        groups: how many.
+        firing: alerts that fire.
+        muted: of these, how many nobody is told of.
+    """
+
+    groups: int
+    firing: int
+    muted: int
+
+
+@define(eq=False, slots=False, repr=False)
+class Notifier(Accumulator[Alert, Alert]):
+    """Tells of alerts in groups, with Alertmanager's meaning of every setting.
+
+    What is released together is one notification: a sink without a ``batch`` setting
+    gets each as one write. Unlike Alertmanager it tells that an alert is over to those,
+    and only those, who were told that it fires: not of one that was resolved before its
+    group was told of, but also of one that was silenced in between.
+
+    Args:
+        group_by: labels by whose values alerts are grouped, ``alertname`` and
+            ``severity`` among them; default ``["alertname"]``; ``["..."]`` for each
+            alert alone, ``[]`` for all together.
+        group_wait: seconds that a new group waits for more; default 30.
+        group_interval: seconds between two looks at a group; default 300.
+        repeat_interval: seconds after which what still fires is told again, looked at
+            each ``group_interval``; default 14,400.
+        send_resolved: whether it is told what has been resolved; default True.
+        inhibit: alerts that others explain.
+        silences: alerts that nobody is told of; more by ``silence``.
+        name: the stage's name.
+
+    Raises:
+        ConfigurationError: a setting cannot mean anything.
+    """
+
+    mutates = False
+
+    group_by: Sequence[str] = ("alertname",)
+    group_wait: float = field(default=30.0, kw_only=True, validator=number(0))
+    group_interval: float = field(default=300.0, kw_only=True, validator=number(0.001))
+    repeat_interval: float = field(default=14400.0, kw_only=True, validator=number(0))
+    send_resolved: bool = field(default=True, kw_only=True)
+    inhibit: Sequence[Inhibition] = field(default=(), kw_only=True)
+    silences: Sequence[Silence] = field(default=(), kw_only=True)
+    name: str | None = field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        labels = self.group_by
+        if isinstance(labels, str) or not all(isinstance(x, str) for x in labels):
+            raise ConfigurationError(
+                f"Notifier.group_by is {labels!r}; expected a list of labels, "
+                f"such as ['alertname', 'zone'] or [{ALL!r}]"
+            )
+        for setting, kind in (("inhibit", Inhibition), ("silences", Silence)):
+            given = getattr(self, setting)
+            if not all(isinstance(each, kind) for each in given):
+                raise ConfigurationError(
+                    f"Notifier.{setting} is {given!r}; expected a list of "
+                    f"{kind.__name__}"
+                )
+        self._silences = list(self.silences)
+        self._groups: dict[GroupKey, Group] = {}
+        self._due: list[tuple[float, GroupKey]] = []
+        self._epoch = 0.0
+
+    # What an operator does.
+
+    def silence(self, silence: Silence) -> None:
+        """Tell nobody of some alerts, from the next look at their groups on."""
+        self._silences.append(silence)
+
+    def unsilence(self, silence: Silence) -> bool:
+        """End a silence; whether there was such a one."""
+        known = silence in self._silences
+        if known:
+            self._silences.remove(silence)
+        return known
+
+    def active_silences(self, now: float) -> list[Silence]:
+        """The silences that are in force at ``now``, on the pipeline's clock."""
+        return [each for each in self._silences if each.is_active(self._time(now))]
+
+    def alerts(self) -> list[Alert]:
+        """Copies of all alerts that fire, told or not."""
+        return [
+            alert.copy()
+            for group in self._groups.values()
+            for alert in group.alerts.values()
+            if alert.status is not AlertStatus.RESOLVED
+        ]
+
+    # What the engine calls.
+
+    async def open(self, context: StageContext) -> None:
+        """Learn how the pipeline's clock and the time of day go together."""
+        self._epoch = context.clock.time_ns() / 1e9 - context.clock.now()
+
+    def _time(self, now: float) -> float:
+        """The time of day, in seconds since the epoch."""
+        return self._epoch + now
+
+    def add(self, events: list[Alert], now: float) -> list[Any]:
+        """Take alerts in; the notifications that are due."""
+        for alert in events:
+            if not isinstance(alert, Alert):
+                raise TypeError(f"a Notifier takes alerts, not {type(alert).__name__}")
+        for alert in events:
+            self._take(alert, now)
+        return self.tick(now)
+
+    def _take(self, alert: Alert, now: float) -> None:
+        key, identity = self._key(alert), identity_of(alert)
+        group = self._groups.get(key)
+        known = None if group is None else group.alerts.get(identity)
+        if alert.status is AlertStatus.RESOLVED and known is None:
+            return  # nobody was told that it fired, or it is told already
+        if group is None:
+            group = self._groups[key] = Group(self._first_look(alert, now))
+            heapq.heappush(self._due, (group.due, key))
+        group.alerts[identity] = merged(known, alert)
+
+    def _key(self, alert: Alert) -> GroupKey:
+        labels = labels_of(alert)
+        names = sorted(labels) if ALL in self.group_by else self.group_by
+        return tuple([(name, labels.get(name, "")) for name in names])
+
+    def _first_look(self, alert: Alert, now: float) -> float:
+        """When a new group is told: at once if its alert has fired for long."""
+        begun = alert.starts_at_unix_nano / 1e9
+        if begun and begun + self.group_wait < self._time(now):
+            return now
+        return now + self.group_wait
+
+    def tick(self, now: float) -> list[Any]:
+        """The notifications of the groups that are due."""
+        released: Batches[Any] = Batches()
+        mutes: Callable[[Labels], bool] | None = None
+        while self._due and self._due[0][0] <= now:
+            _, key = heapq.heappop(self._due)
+            group = self._groups[key]
+            if mutes is None:
+                mutes = self._muting(now)
+            told = group.tell(
+                now,
+                mutes,
+                repeat_interval=self.repeat_interval,
+                send_resolved=self.send_resolved,
+            )
+            if told:
+                released.append(told)
+            self._look_again(key, group, now)
+        return released
+
+    def _look_again(self, key: GroupKey, group: Group, now: float) -> None:
+        """A group that holds nothing any more is forgotten."""
+        if group.alerts:
+            group.due = now + self.group_interval
+            heapq.heappush(self._due, (group.due, key))
+        else:
+            del self._groups[key]
+
+    def _muting(self, now: float) -> Callable[[Labels], bool]:
+        """What says whether nobody is told of an alert now."""
+        firing = [labels_of(alert) for alert in self.alerts()] if self.inhibit else []
+        explained = [each.among(firing) for each in self.inhibit]
+        silences, time = self.active_silences(now), self._time(now)
+        return lambda labels: (
+            any(silence.mutes(labels, time) for silence in silences)
+            or any(mutes(labels) for mutes in explained)
+        )
+
+    def next_deadline(self) -> float | None:
+        """When the next group is due."""
+        return self._due[0][0] if self._due else None
+
+    def statistics(self) -> NotifierStatistics:
+        """A snapshot of what it has in hand, as of the last look at each group."""
+        firing = self.alerts()
+        told: set[Identity] = set()
+        for group in self._groups.values():
+            told |= group.told.firing if group.told is not None else set()
+        muted = sum(identity_of(alert) not in told for alert in firing)
+        return NotifierStatistics(len(self._groups), len(firing), muted)
+
+    def __repr__(self) -> str:
+        seen = self.statistics()
+        return f"<Notifier {seen.groups} groups, {seen.firing} firing>"
+
+
+def merged(known: Alert | None, alert: Alert) -> Alert:
+    """An update of an alert: the earliest start, everything else of the newest."""
+    newest = alert.copy()
+    if known is not None and known.status is not AlertStatus.RESOLVED:
+        starts = [known.starts_at_unix_nano, newest.starts_at_unix_nano]
+        newest.starts_at_unix_nano = min((s for s in starts if s), default=0)
+    return newest
