@@ -55,9 +55,10 @@ class Temporality(enum.IntEnum):
 
 
 class AlertStatus(enum.Enum):
-    """Where an alert stands."""
+    """Where an alert stands; one that is acknowledged fires, and somebody knows."""
 
     FIRING = "firing"
+    ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
 
 

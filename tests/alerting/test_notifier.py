@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluiceway import Inlet, Pipeline
-from sluiceway.alerting import Inhibition, Notifier, Silence
+from sluiceway.alerting import Inhibition, Notifier, Silence, Silences
 from sluiceway.alerting.grouping import Told, must_tell
 from sluiceway.config import InvalidFileError, load
 from sluiceway.errors import ConfigurationError
@@ -170,21 +170,26 @@ def test_nobody_is_told_of_what_is_silenced_until_the_silence_ends():
 
 
 def test_a_silence_that_begins_later_stops_the_repeats_and_forgets_nothing():
-    notifier = Notifier(group_wait=0, group_interval=60, repeat_interval=60)
+    silences = Silences()
+    notifier = Notifier(
+        group_wait=0, group_interval=60, repeat_interval=60, silences=silences
+    )
     silence = Silence({"alertname": "Down"}, starts_at=50, ends_at=170)
-    notifier.silence(silence)
+    silences.add(silence)
     assert [now for now, _ in played(notifier, {0: [firing()]}, 200)] == [0, 180]
-    assert notifier.active_silences(100.0) == [silence]
-    assert notifier.active_silences(170.0) == []
+    assert silences.active(100.0) == [silence]
+    assert silences.active(170.0) == []
+    assert repr(silences) == "<Silences 1>"
 
 
 def test_a_silence_can_be_ended_and_what_fires_is_told_then():
     silence = Silence({"severity": "critical"})
-    notifier = Notifier(group_wait=0, group_interval=60, silences=[silence])
+    silences = Silences([silence])
+    notifier = Notifier(group_wait=0, group_interval=60, silences=silences)
     assert played(notifier, {0: [firing(severity="critical")]}, 30) == []
     assert notifier.statistics().muted == 1
-    assert notifier.unsilence(silence)
-    assert not notifier.unsilence(silence)
+    assert silences.remove(silence)
+    assert not silences.remove(silence)
     assert notifier.tick(60.0) != []
     assert notifier.statistics().muted == 0
 
@@ -216,7 +221,8 @@ def test_what_was_silenced_and_resolved_is_told_by_nobody():
         (lambda: Silence({"a": "b"}, starts_at=2, ends_at=2), "a moment after"),
         (lambda: Notifier("alertname"), "expected a list of labels"),
         (lambda: Notifier(group_wait=-1), "Notifier.group_wait is -1"),
-        (lambda: Notifier(silences=["x"]), "expected a list of Silence"),
+        (lambda: Notifier(silences=["x"]), "'x' is no Silence"),
+        (lambda: Silences().add("x"), "'x' is no Silence"),
         (lambda: Notifier(inhibit=["x"]), "expected a list of Inhibition"),
         (lambda: Inhibition({}, {}, equal="zone"), "Inhibition.equal is 'zone'"),
         (lambda: Inhibition(3, {}), "Inhibition.source is 3"),

@@ -24,7 +24,7 @@ from sluiceway import (
     source,
 )
 from sluiceway.config import InvalidFileError, read
-from sluiceway.config.selectors import Attribute, kind_of_event
+from sluiceway.config.selectors import Entry, kind_of_event
 from sluiceway.events import Resource, Span
 from sluiceway.samplers import ProbabilitySampler, RateLimitSampler
 from sluiceway.sinks import ConsoleSink, JsonLinesSink, OtlpSink
@@ -113,7 +113,7 @@ def gateway_in_python():
         "gold": ProbabilitySampler(0.25, name="share_2"),
         "silver plate": RateLimitSampler(5, name="limit"),
     }
-    by_tenant = route(Attribute("tenant"), branches, default=console)
+    by_tenant = route(Entry("attributes", "tenant"), branches, default=console)
     return Pipeline(
         otlp >> hide_card >> share >> [collector, best_effort(console)],
         merge(lines, more >> gather) >> hide_card >> collector,
@@ -318,8 +318,8 @@ def test_a_span_and_an_object_of_ones_own_have_a_kind():
 
 
 def test_an_event_without_attributes_goes_the_default_way():
-    assert Attribute("x")(object()) == ""
-    assert Attribute("x", of_resource=True)(object()) == ""
+    assert Entry("attributes", "x")(object()) == ""
+    assert Entry("resource", "x")(object()) == ""
 
 
 @pytest.mark.parametrize(

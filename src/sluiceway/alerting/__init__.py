@@ -10,26 +10,35 @@ from typing import TYPE_CHECKING, Final
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .muting import Inhibition, Silence
+    from .escalation import Escalation, Level, target_of
+    from .muting import Inhibition, Silence, Silences
     from .notifier import Notifier
     from .rules import AbsenceRule, ChangeRule, RateRule, RatioRule, ThresholdRule
 
 __all__ = [
     "AbsenceRule",
     "ChangeRule",
+    "Escalation",
     "Inhibition",
+    "Level",
     "Notifier",
     "RateRule",
     "RatioRule",
     "Silence",
+    "Silences",
     "ThresholdRule",
+    "target_of",
 ]
 
 MODULES: Final = {
     **dict.fromkeys(__all__, ".rules"),
+    "Escalation": ".escalation",
     "Inhibition": ".muting",
+    "Level": ".escalation",
     "Notifier": ".notifier",
     "Silence": ".muting",
+    "Silences": ".muting",
+    "target_of": ".escalation",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, MODULES)

@@ -79,6 +79,54 @@ class Silence:
         return starts <= time < seconds_of(self.ends_at, float("inf"))
 
 
+class Silences:
+    """The silences that are in force, which an operator changes while a pipeline runs.
+
+    One object may be given to several stages.
+
+    Args:
+        silences: to begin with.
+    """
+
+    def __init__(self, silences: Iterable[Silence] = ()) -> None:
+        self._all = list(silences)
+        for each in self._all:
+            checked_silence(each)
+
+    def add(self, silence: Silence) -> None:
+        """Tell nobody of some alerts, from the next look at them on."""
+        self._all.append(checked_silence(silence))
+
+    def remove(self, silence: Silence) -> bool:
+        """End a silence; whether there was such a one."""
+        known = silence in self._all
+        if known:
+            self._all.remove(silence)
+        return known
+
+    def active(self, time: float) -> list[Silence]:
+        """Those in force at a time of day, in seconds since the epoch."""
+        return [silence for silence in self._all if silence.is_active(time)]
+
+    def mutes(self, labels: Labels, time: float) -> bool:
+        """Whether one of them silences an alert at a time of day."""
+        return any(silence.mutes(labels, time) for silence in self._all)
+
+    def __repr__(self) -> str:
+        return f"<Silences {len(self._all)}>"
+
+
+def checked_silence(silence: Any) -> Silence:
+    """The silence, if it is one.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if not isinstance(silence, Silence):
+        raise ConfigurationError(f"{silence!r} is no Silence")
+    return silence
+
+
 @frozen
 class Inhibition:
     """Alerts that others explain, which nobody needs to be told of as well.

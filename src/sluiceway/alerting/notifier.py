@@ -18,7 +18,7 @@ from ..settings import number
 from ..stages import Accumulator, Batches, StageContext
 from .grouping import Group
 from .labels import Identity, Labels, identity_of, labels_of
-from .muting import Inhibition, Silence
+from .muting import Inhibition, Silence, Silences
 
 ALL: Final = "..."
 GroupKey = tuple[tuple[str, str], ...]
@@ -58,7 +58,8 @@ class Notifier(Accumulator[Alert, Alert]):
             each ``group_interval``; default 14,400.
         send_resolved: whether it is told what has been resolved; default True.
         inhibit: alerts that others explain.
-        silences: alerts that nobody is told of; more by ``silence``.
+        silences: alerts that nobody is told of: a list, or a ``Silences`` to which
+            more can be added.
         name: the stage's name.
 
     Raises:
@@ -73,7 +74,7 @@ class Notifier(Accumulator[Alert, Alert]):
     repeat_interval: float = field(default=14400.0, kw_only=True, validator=number(0))
     send_resolved: bool = field(default=True, kw_only=True)
     inhibit: Sequence[Inhibition] = field(default=(), kw_only=True)
-    silences: Sequence[Silence] = field(default=(), kw_only=True)
+    silences: Silences | Sequence[Silence] = field(default=(), kw_only=True)
     name: str | None = field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
@@ -83,34 +84,15 @@ class Notifier(Accumulator[Alert, Alert]):
                 f"Notifier.group_by is {labels!r}; expected a list of labels, "
                 f"such as ['alertname', 'zone'] or [{ALL!r}]"
             )
-        for setting, kind in (("inhibit", Inhibition), ("silences", Silence)):
-            given = getattr(self, setting)
-            if not all(isinstance(each, kind) for each in given):
-                raise ConfigurationError(
-                    f"Notifier.{setting} is {given!r}; expected a list of "
-                    f"{kind.__name__}"
-                )
-        self._silences = list(self.silences)
+        if not all(isinstance(each, Inhibition) for each in self.inhibit):
+            raise ConfigurationError(
+                f"Notifier.inhibit is {self.inhibit!r}; expected a list of Inhibition"
+            )
+        given = self.silences
+        self._silences = given if isinstance(given, Silences) else Silences(given)
         self._groups: dict[GroupKey, Group] = {}
         self._due: list[tuple[float, GroupKey]] = []
         self._epoch = 0.0
-
-    # What an operator does.
-
-    def silence(self, silence: Silence) -> None:
-        """Tell nobody of some alerts, from the next look at their groups on."""
-        self._silences.append(silence)
-
-    def unsilence(self, silence: Silence) -> bool:
-        """End a silence; whether there was such a one."""
-        known = silence in self._silences
-        if known:
-            self._silences.remove(silence)
-        return known
-
-    def active_silences(self, now: float) -> list[Silence]:
-        """The silences that are in force at ``now``, on the pipeline's clock."""
-        return [each for each in self._silences if each.is_active(self._time(now))]
 
     def alerts(self) -> list[Alert]:
         """Copies of all alerts that fire, told or not."""
@@ -195,10 +177,9 @@ class Notifier(Accumulator[Alert, Alert]):
         """What says whether nobody is told of an alert now."""
         firing = [labels_of(alert) for alert in self.alerts()] if self.inhibit else []
         explained = [each.among(firing) for each in self.inhibit]
-        silences, time = self.active_silences(now), self._time(now)
+        silences, time = self._silences, self._time(now)
         return lambda labels: (
-            any(silence.mutes(labels, time) for silence in silences)
-            or any(mutes(labels) for mutes in explained)
+            silences.mutes(labels, time) or any(mutes(labels) for mutes in explained)
         )
 
     def next_deadline(self) -> float | None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from ..events import Resource
 from . import forms
 from .records import Record, Setting
+from .selectors import FORMS
 
 CHAIN: Final = "such as 'otlp >> hide_card >> [collector, console]'"
 
@@ -17,8 +18,7 @@ ROUTE: Final = Record(
         "select": Setting(
             forms.TEXT,
             required=True,
-            description="what chooses: 'kind', 'attributes.KEY', 'resource.KEY' or "
-            "'module:function'",
+            description=f"what chooses: {FORMS}",
         ),
         "branches": Setting(
             forms.Pairs(forms.TEXT),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from attrs import frozen
@@ -13,7 +13,12 @@ from .references import load_object
 
 Select = Callable[[Any], str]
 
-FORMS: Final = "'kind', 'attributes.KEY', 'resource.KEY' or 'module:function'"
+OWNERS: Final = ("attributes", "resource", "labels", "annotations")
+FORMS: Final = (
+    "'kind', "
+    + ", ".join(f"'{owner}.KEY'" for owner in OWNERS)
+    + " or 'module:function'"
+)
 
 
 def kind_of_event(event: Any) -> str:
@@ -25,22 +30,24 @@ def kind_of_event(event: Any) -> str:
 
 
 @frozen
-class Attribute:
-    """The text of an event's attribute, or ``""`` where it has none.
+class Entry:
+    """The text of an entry of an event, or ``""`` where it has none.
 
     Args:
-        key: the attribute's.
-        of_resource: whether it is one of the event's resource.
+        owner: where it stands: ``"attributes"``, ``"labels"``, ``"annotations"``, or
+            ``"resource"`` for the attributes of the event's resource.
+        key: the entry's.
     """
 
+    owner: str
     key: str
-    of_resource: bool = False
 
     def __call__(self, event: Any) -> str:
         """The value as a text; flags as TOML writes them."""
-        owner = getattr(event, "resource", None) if self.of_resource else event
-        attributes: Mapping[str, Any] = getattr(owner, "attributes", None) or {}
-        value = attributes.get(self.key, "")
+        entries = getattr(event, self.owner, None)
+        if self.owner == "resource":
+            entries = getattr(entries, "attributes", None)
+        value = (entries or {}).get(self.key, "")
         return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -56,9 +63,9 @@ def selector(text: str) -> Select:
             raise ConfigurationError(f"is {text!r}, which is no function")
         return function  # type: ignore[no-any-return]
     owner, _, key = text.partition(".")
-    if owner in ("attributes", "resource") and key:
-        return Attribute(key, of_resource=owner == "resource")
+    if owner in OWNERS and key:
+        return Entry(owner, key)
     if text == "kind":
         return kind_of_event
-    hint = nearest(owner, ("kind", "attributes", "resource"))
+    hint = nearest(owner, ("kind", *OWNERS))
     raise ConfigurationError(f"is {text!r}; expected {FORMS}{hint}")

@@ -1,0 +1,308 @@
+"""Escalation: an alert that nobody acknowledges is told to more and more people.
+
+Law: an accumulator that is told the time. An escalation that runs keeps the policy that
+it began with; an acknowledgement, the end of the alert or a silence stops it. Source:
+PagerDuty's and Grafana OnCall's escalation policies.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from itertools import count
+from typing import Any, Final
+
+from attrs import Attribute, define, field, frozen
+
+from ..errors import ConfigurationError
+from ..events import Alert, AlertStatus
+from ..settings import number
+from ..stages import Accumulator, StageContext
+from .labels import Identity, identity_of, labels_of
+from .muting import Silence, Silences
+
+TARGET: Final = "escalation.target"
+LEVEL: Final = "escalation.level"
+SEVERITIES: Final = ("info", "warning", "error", "critical")
+LOOK_AGAIN: Final = 60.0  # seconds between two looks at what is silenced
+
+
+def targets_of(owner: Any, attribute: Attribute[Any], value: Any) -> None:
+    """An attrs validator: some words."""
+    listed = not isinstance(value, str) and isinstance(value, Sequence)
+    if not listed or not value or not all(isinstance(x, str) and x for x in value):
+        raise ConfigurationError(
+            f"{type(owner).__name__}.{attribute.name} is {value!r}; expected a list of "
+            "targets, such as ['chat']"
+        )
+
+
+@frozen
+class Level:
+    """Whom an escalation tells, and when.
+
+    Args:
+        targets: what they are called: each alert that is told carries one as its
+            annotation ``escalation.target``, which ``target_of`` reads for a route.
+        after: seconds since the alert began to fire; default 0.
+        severity: what its severity is raised to, never lowered; None (default) leaves
+            it.
+
+    Raises:
+        ConfigurationError: a setting cannot mean anything.
+    """
+
+    targets: Sequence[str] = field(validator=targets_of)
+    after: float = field(default=0.0, validator=number(0))
+    severity: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.severity is not None and self.severity not in SEVERITIES:
+            raise ConfigurationError(
+                f"Level.severity is {self.severity!r}; expected one of "
+                f"{', '.join(SEVERITIES)} or None"
+            )
+
+
+@frozen
+class Policy:
+    """What an escalation follows to its end.
+
+    Attributes:
+        levels: in the order of their times.
+        repeats: how many times it begins again after the last level.
+        pause: seconds between the last level and the next beginning.
+    """
+
+    levels: tuple[Level, ...]
+    repeats: int
+    pause: float
+
+    def due(self, step: int) -> float | None:
+        """Seconds since the beginning at which a step is due; None after the last."""
+        cycle, index = divmod(step, len(self.levels))
+        if cycle > self.repeats:
+            return None
+        return cycle * (self.levels[-1].after + self.pause) + self.levels[index].after
+
+    def level(self, step: int) -> tuple[int, Level]:
+        """The level of a step, and its number from 1."""
+        index = step % len(self.levels)
+        return index + 1, self.levels[index]
+
+
+@define(eq=False)
+class Course:
+    """One alert's way through a policy.
+
+    Attributes:
+        alert: as it was told of last.
+        policy: the one that it began with.
+        began: when, on the pipeline's clock.
+        step: which comes next.
+        told: whom it was told to, and as what.
+        acknowledged: when somebody took it on; None before.
+        due: when it is looked at next; None for never.
+    """
+
+    alert: Alert
+    policy: Policy
+    began: float
+    step: int = 0
+    told: dict[str, Alert] = field(factory=dict)
+    acknowledged: float | None = None
+    due: float | None = None
+
+
+@frozen
+class EscalationStatistics:
+    """What an escalation has in hand.
+
+    Attributes:
+        running: alerts that climb, or have reached the end of their policy.
+        acknowledged: alerts that somebody has taken on.
+    """
+
+    running: int
+    acknowledged: int
+
+
+@define(eq=False, slots=False, repr=False)
+class Escalation(Accumulator[Alert, Alert]):
+    """Tells of an alert again, to others, until somebody acknowledges it.
+
+    An alert with the status ``ACKNOWLEDGED`` that comes in, from whichever source,
+    stops the escalation of the alert of the same name and labels; whoever was told that
+    it fires is told that it is acknowledged, and later that it is resolved. Of an alert
+    that does not fire nothing can be acknowledged.
+
+    Args:
+        levels: whom it is told, and when; put in the order of their times.
+        repeats: how many times the levels are gone through again; at most 9, default 0.
+        pause: seconds after the last level before that; default 300.
+        acknowledged_for: seconds after which an alert that is acknowledged and still
+            fires begins its escalation anew; None (default) for never.
+        silences: alerts that nobody is told of: a list, or a ``Silences``; a level
+            whose time comes meanwhile is told after the silence.
+        name: the stage's name.
+
+    Raises:
+        ConfigurationError: a setting cannot mean anything.
+    """
+
+    mutates = False
+
+    levels: Sequence[Level]
+    repeats: int = field(default=0, kw_only=True, validator=number(0, 9, whole=True))
+    pause: float = field(default=300.0, kw_only=True, validator=number(0))
+    acknowledged_for: float | None = field(
+        default=None, kw_only=True, validator=number(0.001, optional=True)
+    )
+    silences: Silences | Sequence[Silence] = field(default=(), kw_only=True)
+    name: str | None = field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if not self.levels or not all(isinstance(x, Level) for x in self.levels):
+            raise ConfigurationError(
+                f"Escalation.levels is {self.levels!r}; expected a list of Level"
+            )
+        given = self.silences
+        self._silences = given if isinstance(given, Silences) else Silences(given)
+        self._courses: dict[Identity, Course] = {}
+        self._due: list[tuple[float, int, Identity]] = []
+        self._numbers = count()
+        self._epoch = 0.0
+
+    async def open(self, context: StageContext) -> None:
+        """Learn how the pipeline's clock and the time of day go together."""
+        self._epoch = context.clock.time_ns() / 1e9 - context.clock.now()
+
+    def policy(self) -> Policy:
+        """What an escalation that begins now will follow."""
+        levels = sorted(self.levels, key=lambda level: level.after)
+        return Policy(tuple(levels), self.repeats, self.pause)
+
+    def add(self, events: list[Alert], now: float) -> list[Alert]:
+        """Take alerts in; what is to be told by it."""
+        for alert in events:
+            if not isinstance(alert, Alert):
+                name = type(alert).__name__
+                raise TypeError(f"an Escalation takes alerts, not {name}")
+        told: list[Alert] = []
+        for alert in events:
+            told += self._take(alert, now)
+        return told + self.tick(now)
+
+    def _take(self, alert: Alert, now: float) -> list[Alert]:
+        identity = identity_of(alert)
+        course = self._courses.get(identity)
+        if alert.status is AlertStatus.FIRING:
+            if course is None:
+                course = Course(alert, self.policy(), now)
+                self._courses[identity] = course
+                self._look(identity, course, now)
+            course.alert = alert.copy()
+            return []
+        if course is None:
+            return []
+        if alert.status is AlertStatus.RESOLVED:
+            return self._end(identity, course, alert)
+        return self._acknowledge(identity, course, alert, now)
+
+    def _end(self, identity: Identity, course: Course, alert: Alert) -> list[Alert]:
+        """Nobody need care any more; whoever was told of it is told so."""
+        del self._courses[identity]
+        return [after(told, alert) for told in course.told.values()]
+
+    def _acknowledge(
+        self, identity: Identity, course: Course, alert: Alert, now: float
+    ) -> list[Alert]:
+        """Somebody cares."""
+        again = course.acknowledged is not None
+        course.acknowledged, course.due = now, None
+        if self.acknowledged_for is not None:
+            self._look(identity, course, now + self.acknowledged_for)
+        return [] if again else [after(told, alert) for told in course.told.values()]
+
+    def _look(self, identity: Identity, course: Course, when: float) -> None:
+        course.due = when
+        heapq.heappush(self._due, (when, next(self._numbers), identity))
+
+    def tick(self, now: float) -> list[Alert]:
+        """What is to be told, since its time has come."""
+        told: list[Alert] = []
+        while self._due and self._due[0][0] <= now:
+            when, _, identity = heapq.heappop(self._due)
+            course = self._courses.get(identity)
+            if course is not None and course.due == when:
+                told += self._step(identity, course, now)
+        return told
+
+    def _step(self, identity: Identity, course: Course, now: float) -> list[Alert]:
+        """What a level tells; an old acknowledgement is none any more."""
+        if course.acknowledged is not None:
+            course.acknowledged = None
+            course.policy, course.began, course.step = self.policy(), now, 0
+        if self._silences.mutes(labels_of(course.alert), self._epoch + now):
+            self._look(identity, course, now + LOOK_AGAIN)
+            return []
+        number_, level = course.policy.level(course.step)
+        course.step += 1
+        due = course.policy.due(course.step)
+        course.due = None
+        if due is not None:
+            self._look(identity, course, max(now, course.began + due))
+        told = [raised(course.alert, level, number_, each) for each in level.targets]
+        course.told |= {alert.annotations[TARGET]: alert for alert in told}
+        return [alert.copy() for alert in told]
+
+    def next_deadline(self) -> float | None:
+        """When the next level of any alert is due."""
+        while self._due:
+            when, _, identity = self._due[0]
+            course = self._courses.get(identity)
+            if course is not None and course.due == when:
+                return when
+            heapq.heappop(self._due)
+        return None
+
+    def statistics(self) -> EscalationStatistics:
+        """A snapshot of what it has in hand."""
+        known = sum(c.acknowledged is not None for c in self._courses.values())
+        return EscalationStatistics(len(self._courses) - known, known)
+
+    def __repr__(self) -> str:
+        seen = self.statistics()
+        counts = f"{seen.running} running, {seen.acknowledged} acknowledged"
+        return f"<Escalation {len(self.levels)} levels, {counts}>"
+
+
+def raised(alert: Alert, level: Level, number: int, target: str) -> Alert:
+    """The alert as a level tells it to one of its targets."""
+    told = alert.copy()
+    told.annotations |= {LEVEL: str(number), TARGET: target}
+    if level.severity is not None and rank(level.severity) > rank(alert.severity):
+        told.severity = level.severity
+    return told
+
+
+def rank(severity: str) -> int:
+    """How bad it is; a word that nobody knows is the least."""
+    return SEVERITIES.index(severity) if severity in SEVERITIES else -1
+
+
+def after(told: Alert, alert: Alert) -> Alert:
+    """What becomes of an alert, for somebody who was told of it."""
+    news = told.copy()
+    news.status = alert.status
+    news.message = alert.message or told.message
+    news.ends_at_unix_nano = alert.ends_at_unix_nano
+    return news
+
+
+def target_of(alert: Alert) -> str:
+    """Whom an alert of an ``Escalation`` is for, to choose its way.
+
+    ``escalation >> route(target_of, {"chat": slack, "pager": pagerduty})``.
+    """
+    return alert.annotations.get(TARGET, "")
