@@ -11,6 +11,7 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .escalation import Escalation, Level, target_of
+    from .flapping import FlapDamper
     from .muting import Inhibition, Silence, Silences
     from .notifier import Notifier
     from .rules import AbsenceRule, ChangeRule, RateRule, RatioRule, ThresholdRule
@@ -19,6 +20,7 @@ __all__ = [
     "AbsenceRule",
     "ChangeRule",
     "Escalation",
+    "FlapDamper",
     "Inhibition",
     "Level",
     "Notifier",
@@ -33,6 +35,7 @@ __all__ = [
 MODULES: Final = {
     **dict.fromkeys(__all__, ".rules"),
     "Escalation": ".escalation",
+    "FlapDamper": ".flapping",
     "Inhibition": ".muting",
     "Level": ".escalation",
     "Notifier": ".notifier",

@@ -1,0 +1,163 @@
+"""FlapDamper: an alert that comes and goes all the time is one that fires.
+
+Law: an accumulator that is told the time. What it swallows is told once the alert is
+calm, if that is news by then.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from itertools import count
+from typing import Final
+
+from attrs import define, field, frozen
+
+from ..events import Alert, AlertStatus
+from ..settings import number
+from ..stages import Accumulator
+from .labels import Identity, identity_of
+
+FLAPPING: Final = "flapping"
+
+
+@define(eq=False)
+class Pattern:
+    """How one alert has come and gone.
+
+    Attributes:
+        latest: as it is now.
+        changes: when it began or ceased to fire, within the window.
+        flapping: whether its changes are swallowed.
+    """
+
+    latest: Alert
+    changes: deque[float] = field(factory=deque)
+    flapping: bool = False
+
+
+@frozen
+class FlapStatistics:
+    """What a damper watches.
+
+    Attributes:
+        watched: alerts that have changed lately.
+        flapping: of these, how many do too often.
+    """
+
+    watched: int
+    flapping: int
+
+
+@define(eq=False, slots=False, repr=False)
+class FlapDamper(Accumulator[Alert, Alert]):
+    """Lets an alert begin and end so many times, and then holds it as firing.
+
+    An alert that has changed more than ``limit`` times within ``window`` seconds is let
+    through once more as firing, with the annotation ``flapping``; what it does then is
+    merged, until it has not changed for ``window`` seconds. If it is over by then, that
+    is let through.
+
+    Args:
+        limit: changes (a beginning is one, an end another) that pass; default 6.
+        window: seconds that a change counts for; default 600.
+        name: the stage's name.
+
+    Raises:
+        ConfigurationError: a setting cannot mean anything.
+    """
+
+    mutates = False
+
+    limit: int = field(default=6, validator=number(1, whole=True))
+    window: float = field(default=600.0, kw_only=True, validator=number(0.001))
+    name: str | None = field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        self._patterns: dict[Identity, Pattern] = {}
+        self._due: list[tuple[float, int, Identity]] = []
+        self._numbers = count()
+
+    def add(self, events: list[Alert], now: float) -> list[Alert]:
+        """Take alerts in; those that pass."""
+        for alert in events:
+            if not isinstance(alert, Alert):
+                name = type(alert).__name__
+                raise TypeError(f"a FlapDamper takes alerts, not {name}")
+        passed: list[Alert] = []
+        for alert in events:
+            passed += self.tick(now) + self._take(alert, now)
+        return passed
+
+    def _take(self, alert: Alert, now: float) -> list[Alert]:
+        identity = identity_of(alert)
+        pattern = self._patterns.get(identity)
+        if pattern is None:
+            if alert.status is AlertStatus.RESOLVED:
+                return [alert]  # whoever knows of it may hear that it is over
+            pattern = self._patterns[identity] = Pattern(alert)
+            changed = True
+        else:
+            changed = is_over(pattern.latest.status) != is_over(alert.status)
+        pattern.latest = alert.copy()
+        if changed:
+            pattern.changes.append(now)
+            when = now + self.window
+            heapq.heappush(self._due, (when, next(self._numbers), identity))
+        return self._passed(pattern, alert, now)
+
+    def _passed(self, pattern: Pattern, alert: Alert, now: float) -> list[Alert]:
+        """The alert if it may pass."""
+        if pattern.flapping:
+            return []
+        self._forget(pattern, now)
+        if len(pattern.changes) <= self.limit:
+            return [alert]
+        pattern.flapping = True
+        held = alert.copy()
+        held.status, held.ends_at_unix_nano = AlertStatus.FIRING, 0
+        often = f"{len(pattern.changes)} changes in {self.window:g} s"
+        held.annotations[FLAPPING] = often
+        return [held]
+
+    def _forget(self, pattern: Pattern, now: float) -> None:
+        """Leave out the changes that are too old."""
+        while pattern.changes and pattern.changes[0] + self.window <= now:
+            pattern.changes.popleft()
+
+    def tick(self, now: float) -> list[Alert]:
+        """What is told of alerts that are calm again."""
+        passed: list[Alert] = []
+        while self._due and self._due[0][0] <= now:
+            _, _, identity = heapq.heappop(self._due)
+            pattern = self._patterns.get(identity)
+            if pattern is None:
+                continue
+            self._forget(pattern, now)
+            if pattern.changes:
+                continue
+            over = is_over(pattern.latest.status)
+            if pattern.flapping and over:
+                passed.append(pattern.latest.copy())
+            pattern.flapping = False
+            if over:
+                del self._patterns[identity]
+        return passed
+
+    def next_deadline(self) -> float | None:
+        """When a change leaves its window."""
+        return self._due[0][0] if self._due else None
+
+    def statistics(self) -> FlapStatistics:
+        """A snapshot of what it watches."""
+        flapping = sum(pattern.flapping for pattern in self._patterns.values())
+        return FlapStatistics(len(self._patterns), flapping)
+
+    def __repr__(self) -> str:
+        seen = self.statistics()
+        return f"<FlapDamper {seen.watched} watched, {seen.flapping} flapping>"
+
+
+def is_over(status: AlertStatus) -> bool:
+    """Whether an alert does not fire any more."""
+    return status is AlertStatus.RESOLVED
