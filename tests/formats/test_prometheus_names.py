@@ -92,6 +92,8 @@ def test_keys_that_become_one_label_join_their_values_in_the_order_of_the_keys()
 def test_a_label_that_somebody_else_sets_is_exported_beside_it():
     labels = labels_of({"le": 1, "job": "mine"}, taken={"le", "job"})
     assert labels == {"exported_le": "1", "exported_job": "mine"}
+    labels = labels_of({"job": "mine"}, taken={"job", "exported_job"})
+    assert labels == {"exported_exported_job": "mine"}
 
 
 def test_values_that_are_no_text_are_written_as_json():

@@ -133,6 +133,33 @@ def test_each_resource_has_a_group_of_its_own(gateway):
     assert "target_info" in shown(gateway, job="own-shop")
 
 
+def test_resources_in_one_group_are_told_apart_by_labels_that_it_leaves_alone(gateway):
+    def of(instance, value):
+        known = {"service.name": "shop", "service.instance.id": instance}
+        labels = {"job": "mine"}
+        return gauge("shared", value, resource=Resource(known), attributes=labels)
+
+    sink = PushgatewaySink(gateway.url, job="fixed", grouping={"instance": "all"})
+    push(sink, [of("a", 1), of("b", 2)])
+    found = {
+        sample.labels["exported_instance"]: (sample.value, sample.labels)
+        for family in text_string_to_metric_families(gateway.get("/metrics"))
+        for sample in family.samples
+        if sample.name == "shared"
+    }
+    assert {instance: value for instance, (value, _) in found.items()} == {
+        "a": 1,
+        "b": 2,
+    }
+    assert found["a"][1] == {
+        "job": "fixed",
+        "instance": "all",
+        "exported_job": "shop",
+        "exported_instance": "a",
+        "exported_exported_job": "mine",
+    }
+
+
 def test_the_pipelines_resource_names_the_job(gateway):
     resource = Resource({"service.name": "pipeline", "service.instance.id": "7"})
     push(PushgatewaySink(gateway.url), [gauge("piped", 1)], resource=resource)

@@ -125,12 +125,14 @@ def label_name(key: str, taken: Collection[str] = ()) -> str:
     Args:
         key: the attribute's key.
         taken: labels that somebody else sets; these get ``exported_`` in front, as
-            Prometheus itself does with labels that it sets.
+            often as it takes, as Prometheus itself does with labels that it sets.
     """
     name = NOT_IN_LABELS.sub("_", key) or "_"
     if name[0].isdigit():
         name = "key_" + name
-    return "exported_" + name if name in taken else name
+    while name in taken:
+        name = "exported_" + name
+    return name
 
 
 def labels_of(

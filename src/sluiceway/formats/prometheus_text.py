@@ -20,11 +20,17 @@ from prometheus_client.samples import Sample as LibrarySample
 
 from ..events import MetricPoint, Resource, Scope
 from .identity import identity_of
-from .prometheus_names import encodable, job_and_instance, label_value, labels_of
+from .prometheus_names import (
+    encodable,
+    job_and_instance,
+    label_name,
+    label_value,
+    labels_of,
+)
 from .prometheus_samples import Family, Sample, family_of, sample, samples_of
 
 OF_THE_FORMAT = frozenset({"le", "quantile"})
-OF_A_RESOURCE = frozenset({"job", "instance"})
+OF_A_RESOURCE = ("job", "instance")
 NO_RECORDED_VALUE = 1
 
 
@@ -118,9 +124,10 @@ class PageBuilder(Collector):
         self._several = len(resources) > 1
         self._strict = strict
         self._scope_labels = scope_labels
+        self._renamed = {name: label_name(name, taken) for name in OF_A_RESOURCE}
         self._taken = OF_THE_FORMAT.union(taken)
         if self._several:
-            self._taken |= OF_A_RESOURCE
+            self._taken |= {*self._renamed.values()}
         self._families: dict[str, FamilyBook] = {}
         self._owners: dict[str, Family] = {}
         self._series: set[tuple[str, frozenset[tuple[str, str]]]] = set()
@@ -172,7 +179,9 @@ class PageBuilder(Collector):
         return labels
 
     def _resource_labels(self, resource: Resource) -> dict[str, str]:
-        return job_and_instance(resource.attributes) if self._several else {}
+        """What tells the resources apart, by names that the receiver leaves alone."""
+        found = job_and_instance(resource.attributes) if self._several else {}
+        return {self._renamed[name]: text for name, text in found.items()}
 
     def _claim_series(self, family: Family, labels: dict[str, str]) -> None:
         series = family.name, frozenset(labels.items())
