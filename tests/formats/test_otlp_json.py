@@ -167,6 +167,41 @@ def test_a_64_bit_integer_may_be_text_or_a_number_and_stays_exact():
     assert pair == {"key": "a", "value": {"intValue": "9007199254740993"}}
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "number"),
+    [
+        ("startTimeUnixNano", 1.7e18, 1_700_000_000_000_000_000),
+        ("startTimeUnixNano", "1.7e+18", 1_700_000_000_000_000_000),
+        ("startTimeUnixNano", 5.0, 5),
+        ("flags", "257", 257),
+        ("flags", 257.0, 257),
+        ("kind", "3", 3),
+        ("kind", 3.0, 3),
+        ("droppedAttributesCount", "4294967295", 2**32 - 1),
+        ("droppedEventsCount", "0", 0),
+        ("status", {"code": 2.0}, 2),
+        ("attributes", [{"key": "a", "value": {"intValue": -5.0}}], -5),
+        ("attributes", [{"key": "a", "value": {"intValue": "-5e1"}}], -50),
+    ],
+)
+def test_a_whole_number_has_any_form_that_proto3_has_for_it(field, value, number):
+    span = one_span(**{field: value})
+    body = json_format.ParseDict(
+        json.loads(span_json(**{field: value})), ExportTraceServiceRequest()
+    )
+    assert otlp_protobuf.decode_traces(body.SerializeToString()) == [span]
+    found = {
+        "startTimeUnixNano": span.start_time_unix_nano,
+        "flags": span.flags,
+        "kind": span.kind,
+        "droppedAttributesCount": span.dropped_attributes_count,
+        "droppedEventsCount": span.dropped_events_count,
+        "status": span.status_code,
+        "attributes": span.attributes.get("a"),
+    }[field]
+    assert (found, type(found) is float) == (number, False)
+
+
 @pytest.mark.parametrize("text", ["+/+/", "-_-_", "+/8=", "+/8", "", "AA=="])
 def test_bytes_are_base64_of_either_alphabet_padded_or_not(text):
     (span,) = otlp_json.decode_traces(attribute_json({"bytesValue": text}))
@@ -187,6 +222,15 @@ def test_bytes_are_base64_of_either_alphabet_padded_or_not(text):
         ({"flags": -1}, "flags"),
         ({"startTimeUnixNano": -1}, "startTimeUnixNano"),
         ({"startTimeUnixNano": "1_0"}, "startTimeUnixNano"),
+        ({"startTimeUnixNano": "1e99"}, "uint64"),
+        ({"startTimeUnixNano": "1e9999999"}, "startTimeUnixNano"),
+        ({"startTimeUnixNano": 1.5}, "a whole number, not 1.5"),
+        ({"startTimeUnixNano": "-1"}, "uint64"),
+        ({"startTimeUnixNano": 1e300}, "uint64"),
+        ({"flags": "4294967296"}, "uint32"),
+        ({"flags": 0.5}, "a whole number"),
+        ({"kind": "2147483648"}, "int32"),
+        ({"attributes": [{"key": "a", "value": {"intValue": 2**64}}]}, "int64"),
         ({"startTimeUnixNano": "18446744073709551616"}, "uint64"),
         ({"attributes": [{"key": "a", "value": {"intValue": 2**63}}]}, "int64"),
         ({"attributes": [{"key": "a", "value": {"intValue": 10**400}}]}, "int"),

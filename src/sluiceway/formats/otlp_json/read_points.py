@@ -26,8 +26,10 @@ from .read_values import (
     attributes,
     double,
     identifier,
+    int32,
     int64,
     plain_double,
+    uint32,
     uint64,
 )
 
@@ -54,7 +56,7 @@ def metric_points(
         if data is None:
             continue
         if kind in WITH_TEMPORALITY:
-            shared["temporality"] = temporality(data.aggregation_temporality or 0)
+            shared["temporality"] = temporality(int32(data.aggregation_temporality))
         if kind is MetricKind.SUM:
             shared["is_monotonic"] = data.is_monotonic or False
         for point in data.data_points or ():
@@ -69,7 +71,7 @@ def temporality(number: int) -> Temporality:
 
 def read_point(point: shapes.Point, read_value: Callable[[Any], Any]) -> dict[str, Any]:
     """What a data point says, by MetricPoint's names."""
-    flags = point.flags or 0
+    flags = uint32(point.flags)
     value = read_value(point)
     return {
         "value": None if flags & NO_RECORDED_VALUE else value,
@@ -117,7 +119,7 @@ def exponential(point: shapes.ExponentialPoint) -> ExponentialHistogram:
     return ExponentialHistogram(
         uint64(point.count),
         double(point.sum),
-        point.scale or 0,
+        int32(point.scale),
         uint64(point.zero_count),
         buckets(point.positive),
         buckets(point.negative),
@@ -132,7 +134,7 @@ def buckets(shape: shapes.Buckets | None) -> ExponentialBuckets:
     if shape is None:
         return ExponentialBuckets()
     counts = [uint64(count) for count in shape.bucket_counts or ()]
-    return ExponentialBuckets(shape.offset or 0, counts)
+    return ExponentialBuckets(int32(shape.offset), counts)
 
 
 def summary(point: shapes.SummaryPoint) -> Summary:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64
+from decimal import Decimal
 from typing import Any, Final
 
 from . import shapes
@@ -16,22 +17,54 @@ class OutOfRangeError(ValueError):
     """A value that has a JSON form, but that no field of OTLP can hold."""
 
 
-def uint64(number: int | str | None) -> int:
+def uint64(number: float | str | None) -> int:
     """A uint64 or fixed64; 0 for none."""
     if number is None:
         return 0
-    whole = int(number)
-    if whole >= 2**64:
-        raise OutOfRangeError(f"expected a uint64, not {whole}")
-    return whole
+    whole = number if type(number) is int else exact(number)
+    return whole if 0 <= whole < 2**64 else refuse("a uint64", whole)
 
 
-def int64(number: int | str) -> int:
+def int64(number: float | str) -> int:
     """An int64 or sfixed64."""
-    whole = int(number)
-    if not -(2**63) <= whole < 2**63:
-        raise OutOfRangeError(f"expected an int64, not {shown(whole)}")
+    whole = number if type(number) is int else exact(number)
+    return whole if -(2**63) <= whole < 2**63 else refuse("an int64", whole)
+
+
+def uint32(number: float | str | None) -> int:
+    """A uint32 or fixed32, whose range is known if it is an int; 0 for none."""
+    if not number or type(number) is int:
+        return number or 0  # type: ignore[return-value]
+    whole = exact(number)
+    return whole if 0 <= whole < 2**32 else refuse("a uint32", whole)
+
+
+def int32(number: float | str | None) -> int:
+    """An int32, a sint32 or an enum, likewise."""
+    if not number or type(number) is int:
+        return number or 0  # type: ignore[return-value]
+    whole = exact(number)
+    return whole if -(2**31) <= whole < 2**31 else refuse("an int32", whole)
+
+
+def exact(number: float | str) -> int:
+    """The integer that a float or a text stands for, such as 5 for ``"5.0"``."""
+    if type(number) is str and number.isdigit():
+        return int(number)
+    value = Decimal(number)
+    whole = int(value)
+    if whole != value:
+        raise OutOfRangeError(f"expected a whole number, not {number}")
     return whole
+
+
+def refuse(expected: str, number: int) -> int:
+    """Say that no field of that kind holds the number.
+
+    Raises:
+        OutOfRangeError: always.
+    """
+    raise OutOfRangeError(f"expected {expected}, not {shown(number)}")
 
 
 def shown(number: int) -> str:

@@ -29,7 +29,15 @@ from ...events import (
 )
 from . import shapes
 from .read_points import metric_points
-from .read_values import OutOfRangeError, any_value, attributes, identifier, uint64
+from .read_values import (
+    OutOfRangeError,
+    any_value,
+    attributes,
+    identifier,
+    int32,
+    uint32,
+    uint64,
+)
 
 T = TypeVar("T")
 Result = TypeVar("Result")
@@ -154,7 +162,7 @@ def read_resource(shape: shapes.Resource | None, schema_url: str) -> Resource:
     if shape is None:
         return Resource(schema_url=schema_url) if schema_url else NO_RESOURCE
     return Resource(
-        attributes(shape.attributes), schema_url, shape.dropped_attributes_count or 0
+        attributes(shape.attributes), schema_url, uint32(shape.dropped_attributes_count)
     )
 
 
@@ -167,14 +175,14 @@ def read_scope(shape: shapes.Scope | None, schema_url: str) -> Scope:
         shape.version or "",
         attributes(shape.attributes),
         schema_url,
-        shape.dropped_attributes_count or 0,
+        uint32(shape.dropped_attributes_count),
     )
 
 
 def read_span(shape: shapes.Span, resource: Resource, scope: Scope) -> Span:
     """A Span."""
-    kind, status = shape.kind or 0, shape.status or NO_STATUS
-    code = status.code or 0
+    kind, status = int32(shape.kind), shape.status or NO_STATUS
+    code = int32(status.code)
     return Span(
         name=shape.name or "",
         trace_id=identifier(shape.trace_id),
@@ -189,10 +197,10 @@ def read_span(shape: shapes.Span, resource: Resource, scope: Scope) -> Span:
         events=[read_event(event) for event in shape.events or ()],
         links=[read_link(link) for link in shape.links or ()],
         trace_state=shape.trace_state or "",
-        flags=shape.flags or 0,
-        dropped_attributes_count=shape.dropped_attributes_count or 0,
-        dropped_events_count=shape.dropped_events_count or 0,
-        dropped_links_count=shape.dropped_links_count or 0,
+        flags=uint32(shape.flags),
+        dropped_attributes_count=uint32(shape.dropped_attributes_count),
+        dropped_events_count=uint32(shape.dropped_events_count),
+        dropped_links_count=uint32(shape.dropped_links_count),
         resource=resource,
         scope=scope,
     )
@@ -207,7 +215,7 @@ def read_event(shape: shapes.SpanEvent) -> SpanEvent:
         shape.name or "",
         uint64(shape.time_unix_nano),
         attributes(shape.attributes),
-        shape.dropped_attributes_count or 0,
+        uint32(shape.dropped_attributes_count),
     )
 
 
@@ -218,8 +226,8 @@ def read_link(shape: shapes.Link) -> Link:
         identifier(shape.span_id),
         shape.trace_state or "",
         attributes(shape.attributes),
-        shape.dropped_attributes_count or 0,
-        shape.flags or 0,
+        uint32(shape.dropped_attributes_count),
+        uint32(shape.flags),
     )
 
 
@@ -228,15 +236,15 @@ def read_record(shape: shapes.LogRecord, resource: Resource, scope: Scope) -> Lo
     return LogRecord(
         time_unix_nano=uint64(shape.time_unix_nano),
         observed_time_unix_nano=uint64(shape.observed_time_unix_nano),
-        severity_number=shape.severity_number or 0,
+        severity_number=int32(shape.severity_number),
         severity_text=shape.severity_text or "",
         body=any_value(shape.body),
         attributes=attributes(shape.attributes),
         trace_id=identifier(shape.trace_id),
         span_id=identifier(shape.span_id),
-        flags=shape.flags or 0,
+        flags=uint32(shape.flags),
         event_name=shape.event_name or "",
-        dropped_attributes_count=shape.dropped_attributes_count or 0,
+        dropped_attributes_count=uint32(shape.dropped_attributes_count),
         resource=resource,
         scope=scope,
     )

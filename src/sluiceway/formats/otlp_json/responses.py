@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from .read_values import int64
+from .read_values import int32, int64
 from .reading import read
 from .shapes import Int32, Int64, Shape, Text
 from .write_values import filled, whole
@@ -89,6 +89,6 @@ def decode_status(body: bytes) -> tuple[int, str]:
     """
 
     def take(status: Status) -> tuple[int, str]:
-        return status.code or 0, status.message or ""
+        return int32(status.code), status.message or ""
 
     return read(body, STATUS, take)

@@ -1,7 +1,7 @@
 """What OTLP's JSON looks like, for msgspec to check while it reads.
 
 Law: a key that is missing and one that is null are the same, as proto3's JSON says;
-numbers of 64 bits may be numbers or decimal text, doubles may be text too. Events stay
+whole numbers may be decimal text or end in ``.0``, doubles may be text too. Events stay
 raw until each is read: a body of 64 MiB in one call would keep the interpreter from
 all other threads for half a second.
 """
@@ -16,10 +16,15 @@ Text = str | None
 TraceId = Annotated[str, Meta(pattern=r"\A(?:[0-9a-fA-F]{32})?\Z")] | None
 SpanId = Annotated[str, Meta(pattern=r"\A(?:[0-9a-fA-F]{16})?\Z")] | None
 Flag = bool | None
-Uint32 = Annotated[int, Meta(ge=0, le=2**32 - 1)] | None
-Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None
-Uint64 = Annotated[int, Meta(ge=0)] | Annotated[str, Meta(pattern=r"\A[0-9]{1,20}\Z")]
-Int64 = int | Annotated[str, Meta(pattern=r"\A-?[0-9]{1,19}\Z")]
+# proto3's JSON takes a whole number in any form that JSON or a text has for it.
+Digits = Annotated[
+    str, Meta(pattern=r"\A-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,2})?\Z")
+]
+Other = float | Digits
+Uint32 = Annotated[int, Meta(ge=0, le=2**32 - 1)] | Other | None
+Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | Other | None
+Uint64 = Annotated[int, Meta(ge=0)] | Other
+Int64 = int | Other
 Double = (
     float
     | Annotated[
