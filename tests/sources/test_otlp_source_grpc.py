@@ -26,6 +26,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as traces_grpc
 from servers.certificates import certificate
 from servers.otlp_sources import D, E, R, Taker, X, serving
+from waiting import until
 
 from sluiceway.delivery import Delivery
 from sluiceway.errors import ConfigurationError
@@ -267,10 +268,79 @@ def test_another_service_or_method_is_unimplemented(method):
 
 
 def test_a_message_above_the_limit_is_resource_exhausted_without_a_retry_info():
-    error, events, _ = exchange(b"x" * 1001, options={"max_body": 1000})
+    error, events, statistics = exchange(b"x" * 1001, options={"max_body": 1000})
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "larger than max" in error.details()
-    assert events == []
+    assert (events, statistics.grpc_answers) == ([], {})
+
+
+async def slow_call(messages, *, metadata=(), **options):
+    """The error of a call whose messages come from an iterator, and the statistics."""
+    async with (
+        serving(Taker(), grpc_port=0, **options) as (source, _),
+        channel_to(source) as channel,
+    ):
+        export = channel.stream_unary(TRACES)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await export(messages, metadata=metadata)
+        return caught.value, source.statistics().grpc_answers
+
+
+async def never():
+    await asyncio.Event().wait()
+    yield b""
+
+
+async def none_at_all():
+    for message in ():
+        yield message
+
+
+def test_a_client_whose_message_does_not_come_is_given_up():
+    error, answers = asyncio.run(slow_call(never(), read_timeout=0.05))
+    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert error.details() == "the message took more than 0.05 s"
+    assert answers == {"DEADLINE_EXCEEDED": 1}
+
+
+def test_a_stranger_is_refused_before_the_message_is_taken():
+    error, answers = asyncio.run(slow_call(never(), tokens=["known"]))
+    assert error.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert answers == {"UNAUTHENTICATED": 1}
+
+
+def test_a_call_without_a_message_is_an_invalid_argument():
+    error, answers = asyncio.run(slow_call(none_at_all()))
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert answers == {}
+
+
+def test_a_stop_waits_for_a_message_that_is_arriving():
+    async def scenario():
+        taker, go = Taker(), asyncio.Event()
+
+        async def late():
+            await go.wait()
+            yield REQUEST.SerializeToString()
+
+        async with (
+            serving(taker, grpc_port=0) as (source, _),
+            channel_to(source) as channel,
+        ):
+            calling = asyncio.ensure_future(channel.stream_unary(TRACES)(late()))
+            await until(lambda: source._intake.arriving._count)
+            source.stop()
+            go.set()
+            await asyncio.wait_for(source.running, 10)
+            return await calling, taker.events
+
+    answer, events = asyncio.run(scenario())
+    assert (answer, events) == (b"", SPANS)
+
+
+def test_limits_that_grpc_has_no_numbers_for_are_its_largest():
+    _, events, _ = exchange(options={"max_body": 2**40, "idle_timeout": 1e12})
+    assert events == SPANS
 
 
 BOMBED = """

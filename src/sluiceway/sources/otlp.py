@@ -40,7 +40,8 @@ class OtlpSourceStatistics:
     Attributes:
         answers: how many requests, by HTTP status.
         events: how many events were taken.
-        grpc_answers: how many calls, by the name of gRPC's code.
+        grpc_answers: how many calls, by the name of gRPC's code, but for those that
+            grpcio answers itself: too large, another service.
     """
 
     answers: Mapping[int, int]
@@ -69,7 +70,7 @@ class OtlpSource(Source[Telemetry]):
             booked as dropped, though the sender keeps it and tries again.
         deliver_timeout: seconds to wait for deliveries; default 60. What is delivered
             later may arrive twice.
-        read_timeout: seconds for the body of an HTTP request to arrive; default 30.
+        read_timeout: seconds for a request's body to arrive; default 30.
         idle_timeout: seconds for a request's head to arrive on an open connection;
             default 75. A gRPC client that is silent so long must answer a ping.
         tokens: bearer tokens of which a request must show one; default none needed.
@@ -175,10 +176,7 @@ class OtlpSource(Source[Telemetry]):
         """Bind gRPC's address."""
         from .otlp_grpc import GrpcServer  # noqa: PLC0415 - grpcio is an extra
 
-        limits = self._http_limits
-        server = GrpcServer(
-            intake, limits.max_body, limits.idle_timeout, logger, self._grpc_answers
-        )
+        server = GrpcServer(intake, self._http_limits, logger, self._grpc_answers)
         self._servers.append(server)
         self._grpc_port = await server.open(self.host, port, self._tls)
 

@@ -14,7 +14,7 @@ HTTP gRPC               what happened
 404  UNIMPLEMENTED      another path than /v1/traces, /v1/metrics and /v1/logs; another
                         service or method
 405                     another method than POST
-408                     the body took longer than ``read_timeout``
+408  DEADLINE_EXCEEDED  the body took longer than ``read_timeout``
 413  RESOURCE_EXHAUSTED more than ``max_body`` bytes, packed or unpacked; no RetryInfo
 415                     another Content-Type than protobuf and JSON, another
                         Content-Encoding than gzip
