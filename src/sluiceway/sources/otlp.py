@@ -24,6 +24,7 @@ from .otlp_checks import (
     checked_number,
     checked_seconds,
 )
+from .otlp_cors import checked_origins
 from .otlp_http import HttpLimits, HttpServer
 from .otlp_intake import Acknowledge, Intake, Limits, Telemetry
 
@@ -81,11 +82,16 @@ class OtlpSource(Source[Telemetry]):
         decode: True (default) makes ``Span``, ``MetricPoint`` and ``LogRecord`` events;
             False sends each as it was encoded, for a tenth of the cost, to stages that
             take such: ``OtlpSink``, ``BatchBy``, samplers, and ``Decode``.
+        cors_origins: the origins of web pages that may send over HTTP, such as
+            ``["https://shop.example"]``, or ``["*"]`` for all; default none.
         name: the stage's name.
 
     Raises:
         ConfigurationError: a setting cannot mean anything.
     """
+
+    _intake: Intake | None = None
+    _events = 0
 
     def __init__(
         self,
@@ -104,6 +110,7 @@ class OtlpSource(Source[Telemetry]):
         certificate_key: FilePath | None = None,
         client_authority: FilePath | None = None,
         decode: bool = True,
+        cors_origins: Collection[str] = (),
         name: str | None = None,
     ) -> None:
         self.name = name
@@ -119,12 +126,11 @@ class OtlpSource(Source[Telemetry]):
             max_body=max_body,
             read_timeout=checked_seconds("read_timeout", read_timeout),
             idle_timeout=checked_seconds("idle_timeout", idle_timeout),
+            cors_origins=checked_origins(cors_origins),
         )
         self._tls = checked_certificates(certificate, certificate_key, client_authority)
-        self._intake: Intake | None = None
         self._servers: list[HttpServer | GrpcServer] = []
         self._answers, self._grpc_answers = Counter[int](), Counter[str]()
-        self._events = 0
 
     @property
     def port(self) -> int:

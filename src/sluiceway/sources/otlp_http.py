@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import Counter
+from collections.abc import Collection
 from logging import Logger
 from typing import Final
 from weakref import WeakSet
@@ -27,6 +28,7 @@ from .otlp_answers import (
     success,
 )
 from .otlp_checks import Certificates
+from .otlp_cors import preflight, shared_with
 from .otlp_intake import KINDS, Intake
 
 CLOSE_GRACE: Final = 0.3  # seconds that answers may still leave
@@ -40,11 +42,13 @@ class HttpLimits:
         max_body: bytes of a body, as it is sent.
         read_timeout: seconds for a body to arrive.
         idle_timeout: seconds for a head to arrive.
+        cors_origins: the origins of the pages that may send.
     """
 
     max_body: int
     read_timeout: float
     idle_timeout: float
+    cors_origins: Collection[str] = ()
 
 
 class HttpServer:
@@ -96,6 +100,8 @@ class HttpServer:
         application = web.Application()
         for path in KINDS:
             application.router.add_post(path, self._handle)
+            if self._limits.cors_origins:
+                application.router.add_options(path, self._preflight)
         return application
 
     async def close(self) -> None:
@@ -128,9 +134,20 @@ class HttpServer:
             self._logger.exception("a request to %s failed", request.path)
             response = refusal_answer(form, RefusedError(500, "the receiver failed"))
         self._answers[response.status] += 1
+        origin = request.headers.get("Origin")
+        response.headers.update(shared_with(self._limits.cors_origins, origin))
         if self._intake.stopping:
             response.force_close()
         return response
+
+    async def _preflight(self, request: web.Request) -> web.Response:
+        """Answer a browser that asks whether a page may send."""
+        headers = preflight(
+            self._limits.cors_origins,
+            request.headers.get("Origin"),
+            request.headers.get("Access-Control-Request-Headers"),
+        )
+        return web.Response(status=204, headers=headers)
 
     async def _receive(self, request: web.Request, form: Form) -> Taken:
         """Take a request's events.
