@@ -36,6 +36,7 @@ from .events import (
     Span,
 )
 from .inlet import Inlet
+from .latencies import Latency
 from .ledger import Ledger, StageLedger
 from .pipeline import Pipeline
 from .reports import PipelineHealth, PipelineState, StageStatistics, StopReport
@@ -69,6 +70,7 @@ __all__ = [
     "GraphError",
     "HealthCheck",
     "Inlet",
+    "Latency",
     "Ledger",
     "LogRecord",
     "MetricPoint",

@@ -31,11 +31,13 @@ class Batch(msgspec.Struct, eq=False):
 
     Attributes:
         size: bytes that it takes up in the queue that it stands in, 0 if not measured.
+        since: when it was put into that queue, on the pipeline's clock.
     """
 
     events: list[Any]
     claims: Claims = None
     size: int = 0
+    since: float = 0.0
 
     def __len__(self) -> int:
         return len(self.events)

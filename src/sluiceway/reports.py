@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+from .latencies import NONE_YET, Latency
+
 
 class PipelineState(enum.Enum):
     """Where a pipeline stands."""
@@ -54,6 +56,8 @@ class StopReport:
 class StageStatistics:
     """What one stage does, for tables and metrics.
 
+    Times are on the pipeline's clock, one for each batch.
+
     Attributes:
         incoming: events that came in or were made here.
         outgoing: events sent on or delivered.
@@ -63,6 +67,15 @@ class StageStatistics:
         queue_used: events that take up room in the queue in front; None without one.
         queue_capacity: the room of that queue; None without one.
         batches: calls of the stage, and ``busy`` the seconds that they took.
+        calls: how long they took each; a sink's write with all of its retries.
+        waits: how long the batches had waited before, since they were put into the
+            queue in front; where a sink gathers its batches, the oldest event. Stages
+            that are called right after another one do not wait.
+        failures: the calls among them that failed or lost events, by reason: a sink's.
+        retries: how many times a sink's settings made it try again.
+        in_flight: writes of a sink that are under way at this moment.
+        left_out_as: ``left_out`` by the ledger's words, ``"filtered"`` and so on.
+        losses: ``lost`` by the ledger's words, ``"dropped"`` and so on, and by reason.
     """
 
     name: str
@@ -76,6 +89,13 @@ class StageStatistics:
     queue_capacity: int | None
     batches: int
     busy: float
+    calls: Latency = NONE_YET
+    waits: Latency = NONE_YET
+    failures: Mapping[str, Latency] = field(factory=dict, repr=False)
+    retries: int = 0
+    in_flight: int = 0
+    left_out_as: Mapping[str, int] = field(factory=dict, repr=False)
+    losses: Mapping[str, Mapping[str, int]] = field(factory=dict, repr=False)
 
     @property
     def latency(self) -> float:

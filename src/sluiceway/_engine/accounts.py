@@ -15,6 +15,9 @@ from .graph import Graph, Node, StageKind
 if TYPE_CHECKING:
     from .supervisor import Runtime
 
+LEFT_OUT = ("filtered", "sampled_out", "merged")
+LOST = ("dropped", "rejected", "errored")
+
 
 def ledger_of(graph: Graph, runtime: Runtime | None) -> Ledger:
     """The ledger at this moment."""
@@ -51,23 +54,31 @@ def stage_ledger(node: Node, runtime: Runtime | None) -> StageLedger:
 
 def statistics_of(graph: Graph, runtime: Runtime | None) -> tuple[StageStatistics, ...]:
     """What each stage does, at this moment."""
-    found = []
-    for node in graph.upstream_first():
-        books = stage_ledger(node, runtime)
-        queue = None if runtime is None else runtime.queues.get(node)
-        found.append(
-            StageStatistics(
-                name=node.name,
-                kind=node.kind.value,
-                incoming=books.received + books.created,
-                outgoing=books.sent + books.delivered,
-                left_out=books.filtered + books.sampled_out + books.merged,
-                lost=books.lost,
-                held=books.held,
-                queue_used=None if queue is None else queue.used,
-                queue_capacity=None if queue is None else queue.settings.capacity,
-                batches=node.books.batches,
-                busy=node.books.busy,
-            )
-        )
-    return tuple(found)
+    return tuple(stage_statistics(node, runtime) for node in graph.upstream_first())
+
+
+def stage_statistics(node: Node, runtime: Runtime | None) -> StageStatistics:
+    """What one stage does, at this moment."""
+    ledger, books = stage_ledger(node, runtime), node.books
+    queue = None if runtime is None else runtime.queues.get(node)
+    calls = books.calls.snapshot()
+    return StageStatistics(
+        name=node.name,
+        kind=node.kind.value,
+        incoming=ledger.received + ledger.created,
+        outgoing=ledger.sent + ledger.delivered,
+        left_out=ledger.filtered + ledger.sampled_out + ledger.merged,
+        lost=ledger.lost,
+        held=ledger.held,
+        queue_used=None if queue is None else queue.used,
+        queue_capacity=None if queue is None else queue.settings.capacity,
+        batches=calls.count,
+        busy=calls.total,
+        calls=calls,
+        waits=books.waits.snapshot(),
+        failures={r: taken.snapshot() for r, taken in books.failed_calls.items()},
+        retries=books.retries,
+        in_flight=0 if runtime is None else runtime.in_flight(node),
+        left_out_as={word: getattr(ledger, word) for word in LEFT_OUT},
+        losses={word: getattr(ledger, word) for word in LOST},
+    )

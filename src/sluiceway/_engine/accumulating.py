@@ -58,7 +58,7 @@ class AccumulatorWorker(Worker):
 
     async def work(self) -> None:
         """Take batches in and time out, until the input ends."""
-        turn = TimeSlice()
+        turn = TimeSlice(self._clock, [self.node.books, *self._row.books])
         while True:
             item = await self._inbox.get(self._next_deadline())
             if item is END:
@@ -76,7 +76,7 @@ class AccumulatorWorker(Worker):
                 await self._release(released or [])
             else:
                 await self._add(item)
-            if turn.now() >= turn.until:
+            if self._clock.now() >= turn.until:
                 await turn.rest()
 
     def _ask_held(self) -> int:
@@ -101,10 +101,9 @@ class AccumulatorWorker(Worker):
         count, size = len(batch.events), batch.size
         self.hand.batches = [batch]
         started = self._clock.now()
+        self.node.books.wait(started - batch.since)
         try:
-            released = batches_of(
-                self._stage.add(list(batch.events), self._clock.now())
-            )
+            released = batches_of(self._stage.add(list(batch.events), started))
         except (asyncio.CancelledError, SystemExit) as error:
             released = []
             self._refuse(batch, unasked(error))

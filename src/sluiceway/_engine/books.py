@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from ..batch import Batch
 from ..delivery import DeliveryStatus
 from ..errors import SupersededError, TransientError, reason_of
+from ..latencies import Timings
 
 LOSSES = {
     DeliveryStatus.DROPPED: "dropped",
@@ -19,24 +20,31 @@ LOSSES = {
     DeliveryStatus.REJECTED: "rejected",
 }
 
+MOST_REASONS = 16  # for which times are kept apart
+OTHER = "_OTHER"
+
 
 class Books:
     """Counts of one stage. Reading them is for ``ledger`` and ``statistics``."""
 
     __slots__ = (
-        "batches",
-        "busy",
+        "calls",
         "copied",
         "created",
         "delivered",
         "dropped",
         "errored",
+        "failed_calls",
         "filtered",
         "merged",
         "received",
         "rejected",
+        "retries",
         "sampled_out",
         "sent",
+        "time",
+        "wait",
+        "waits",
     )
 
     def __init__(self) -> None:
@@ -45,8 +53,11 @@ class Books:
         self.dropped: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
         self.errored: Counter[str] = Counter()
-        self.batches = 0
-        self.busy = 0.0
+        self.calls, self.waits = Timings(), Timings()
+        self.time = self.calls.add  # takes the seconds of one call of the stage
+        self.wait = self.waits.add  # and those that its batch had waited for it
+        self.retries = 0
+        self.failed_calls: dict[str, Timings] = {}
 
     def drop(
         self, batch: Batch, reason: str, error: BaseException | None = None
@@ -84,10 +95,20 @@ class Books:
         self.delivered += len(others)
         batch.settle_each(dict.fromkeys(others, (DeliveryStatus.DELIVERED, None)))
 
-    def time(self, seconds: float) -> None:
-        """One batch took that long."""
-        self.batches += 1
-        self.busy += seconds
+    def time_failure(self, reason: str, seconds: float) -> None:
+        """One of the calls ended with an error; rare reasons share one word."""
+        known = self.failed_calls
+        if reason not in known:
+            if len(known) >= MOST_REASONS:
+                reason = OTHER
+            known.setdefault(reason, Timings())
+        known[reason].add(seconds)
+        known[reason].fold()
+
+    def fold(self) -> None:
+        """Sort in the times that have come."""
+        self.calls.fold()
+        self.waits.fold()
 
 
 def status_of(error: BaseException) -> DeliveryStatus:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from functools import partial
 from typing import Any
 
 from ..batch import Batch
 from ..calls import unasked
 from ..delivery import DELIVERED, DeliveryStatus
-from ..errors import PartialError, SupersededError
+from ..errors import PartialError, SupersededError, reason_of
 from .books import failures_of
 from .claims import ClaimLine
 from .graph import Node
@@ -51,10 +50,11 @@ class SinkWorker(Worker):
             sink,
             shared.clock,
             shared.patience,
-            partial(shared.complaints.retrying, node.name),
+            self._retrying,
         )
         self._batcher = batcher_for(sink, queue.settings.capacity)
         self._line = ClaimLine()
+        self._oldest = 0.0  # when the first of what waits for its batch came
         self._slots = asyncio.Semaphore(sink.max_in_flight)
         self._alone = sink.max_in_flight == 1
         self._now = shared.clock.now
@@ -64,7 +64,7 @@ class SinkWorker(Worker):
 
     async def work(self) -> None:
         """Write until the input ends and the last write has."""
-        turn = TimeSlice()
+        turn = TimeSlice(self._clock, [self.node.books])
         direct = self._alone and self._batcher is None
         while True:
             item: Item | End | None = self._inbox.get_nowait()
@@ -74,12 +74,14 @@ class SinkWorker(Worker):
                 await self._let_go(item)
                 if item is END:
                     return
+                now = self._now()
             elif direct:
                 self.hand.batches = (item,)
-                await self._write(self.hand, item)
+                now = await self._write(self.hand, item)
             else:
                 await self._take(item)
-            if turn.now() >= turn.until:
+                now = self._now()
+            if now >= turn.until:
                 await turn.rest()
 
     def _next_deadline(self) -> float | None:
@@ -89,7 +91,7 @@ class SinkWorker(Worker):
         """Write what waits for its batch: its time, a flush or the end has come."""
         if self._batcher is not None:
             held = self._batcher.tick if item is None else self._batcher.flush
-            await self._launch([held(self._clock.now())])
+            await self._launch([held(self._clock.now())], self._oldest)
         if item is not None:
             await self._all_written()
         if isinstance(item, Mark):
@@ -108,14 +110,24 @@ class SinkWorker(Worker):
             self._inbox.done(len(batch.events), batch.size)
             return
         self._line.add(batch, held)
-        await self._launch(released)
+        if not held:
+            self._oldest = batch.since
+        await self._launch(released, batch.since)
 
-    async def _launch(self, released: list[list[Any]]) -> None:
-        """Write batch after batch; those that wait for their turn are in a hand."""
+    async def _launch(self, released: list[list[Any]], newest: float) -> None:
+        """Write batch after batch; those that wait for their turn are in a hand.
+
+        Args:
+            released: what the batcher lets go.
+            newest: since when those wait that the batcher was given last.
+        """
+        gathered: deque[Batch] = deque()
+        for events in filter(None, released):
+            claims = self._line.take(len(events))
+            gathered.append(Batch(events, claims, since=self._oldest))
+            self._oldest = newest
         waiting = Hand(self.node)
-        waiting.batches = deque(
-            Batch(e, self._line.take(len(e))) for e in released if e
-        )
+        waiting.batches = gathered
         self.hands.add(waiting)
         while waiting.batches:
             batch = waiting.batches.popleft()
@@ -146,18 +158,21 @@ class SinkWorker(Worker):
             self.hands.discard(hand)
             self._slots.release()
 
-    async def _write(self, hand: Hand, batch: Batch) -> None:
+    async def _write(self, hand: Hand, batch: Batch) -> float:
+        """Write and book how it ended; when it did."""
         books = self.node.books
         count = len(batch.events)
         started = self._now()
+        books.wait(started - batch.since)
+        failure: str | None = None
         try:
             await self._write_through(list(batch.events))
         except (asyncio.CancelledError, SystemExit) as error:
             hand.check()
-            self._fail(batch, unasked(error))
+            failure = self._fail(batch, unasked(error))
         except Exception as error:  # noqa: BLE001 - a sink's failure is booked
             hand.check()
-            self._fail(batch, error)
+            failure = self._fail(batch, error)
         else:
             if hand.abandoned:
                 raise asyncio.CancelledError
@@ -165,11 +180,19 @@ class SinkWorker(Worker):
             if batch.claims is not None:
                 batch.settle(DELIVERED)
         hand.batches = EMPTY
-        books.batches += 1
-        books.busy += self._now() - started
+        ended = self._now()
+        books.time(ended - started)
+        if failure is not None:
+            books.time_failure(failure, ended - started)
         self._inbox.done(count, batch.size)
+        return ended
 
-    def _fail(self, batch: Batch, error: Exception) -> None:
+    def _retrying(self, error: Exception, seconds: float) -> None:
+        self.node.books.retries += 1
+        self._shared.complaints.retrying(self.node.name, error, seconds)
+
+    def _fail(self, batch: Batch, error: Exception) -> str | None:
+        """Book a write that failed; the reason, None if nothing was lost by it."""
         count = len(batch.events)
         if isinstance(error, PartialError):
             failed = failures_of(error.failed, count)
@@ -183,6 +206,12 @@ class SinkWorker(Worker):
             self._shared.complaints.about(
                 self.node.name, lost[0] if lost else error, len(lost)
             )
+            return reason_of(lost[0] if lost else error)
+        return None
+
+    def in_flight(self) -> int:
+        """Writes under way, the waits between their retries included."""
+        return len(self._writes) if not self._alone else int(bool(self.hand.batches))
 
     async def _all_written(self) -> None:
         while self._writes:

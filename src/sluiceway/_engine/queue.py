@@ -70,7 +70,10 @@ class BoundedQueue:
     # What the stages before it do.
 
     def put_nowait(self, batch: Batch) -> bool:
-        """Hand ``batch`` over if there is room; False if ``put`` must decide."""
+        """Hand ``batch`` over if there is room; False if ``put`` must decide.
+
+        The caller, who has just read the clock, has set ``batch.since``.
+        """
         count = len(batch.events)
         used = self._used + count
         if used > self._limit:
@@ -143,6 +146,7 @@ class BoundedQueue:
         self._used += count
         self._used_bytes += size
         batch.size = size
+        batch.since = self._clock.now()
         self._items.append(batch)
         self._wake_getter()
 
@@ -227,7 +231,9 @@ class BoundedQueue:
             self._used -= len(item.events)
             self._used_bytes -= item.size
             if surplus < len(item.events):
+                waiting_since = item.since
                 item, rest = item.split(surplus)
+                rest.since = waiting_since
                 self._requeue(rest)
             self._books.drop(item, "queue_full")
         self._items.extendleft(reversed(marks))

@@ -35,10 +35,11 @@ class SourceWorker(Worker):
         self._outlet = outlet
         self._put_nowait = outlet.put_nowait
         self._books = node.books
+        self._now = shared.clock.now
         self._wants_delivery = bool(node.stage.wants_delivery)
         self._open = True
         self._task: asyncio.Task[Any] | None = None
-        self._slice = TimeSlice()
+        self._slice = TimeSlice(shared.clock)
         self._marks: list[tuple[Mark, set[Hand]]] = []  # and the sends before each
         self.stopping = False  # it has been cancelled because intake stops
 
@@ -68,9 +69,10 @@ class SourceWorker(Worker):
             await asyncio.sleep(0)
             return delivery
         self._books.created += count
+        batch.since = self._now()
         if self._open and self._put_nowait(batch):
             self._books.sent += count
-            if self._slice.now() >= self._slice.until:
+            if batch.since >= self._slice.until:
                 await self._slice.rest()
             return delivery
         hand = Hand(self.node)

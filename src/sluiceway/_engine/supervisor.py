@@ -167,6 +167,14 @@ class Runtime:
                 count += worker.held_inside()
         return count
 
+    def in_flight(self, node: Node) -> int:
+        """The writes of a sink that are under way now."""
+        return sum(
+            worker.in_flight()
+            for worker in self.workers
+            if worker.node is node and isinstance(worker, SinkWorker)
+        )
+
     @property
     def draining(self) -> bool:
         """Whether the intake has stopped."""

@@ -7,7 +7,9 @@ ended and it has handed everything on, or it was cancelled and drops what it hol
 from __future__ import annotations
 
 import asyncio
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from attrs import define
 
@@ -46,21 +48,29 @@ class Shared:
 class TimeSlice:
     """How long a worker may go on until it should let others run.
 
+    Args:
+        clock: the pipeline's; if that is not real time, which may stand still, a worker
+            rests after each batch.
+        books: whose times are sorted in when it rests.
+
     Attributes:
-        now: tells the time, whatever the pipeline's clock says.
-        until: when others should run, on ``now()``.
+        until: when others should run, on the clock.
     """
 
-    __slots__ = ("now", "until")
+    __slots__ = ("_books", "_now", "_seconds", "until")
 
-    def __init__(self) -> None:
-        self.now = SYSTEM_CLOCK.now
-        self.until = 0.0
+    def __init__(self, clock: Clock, books: Sequence[Books] = ()) -> None:
+        self._books = books
+        self._now = clock.now
+        self._seconds = TIME_SLICE if clock is SYSTEM_CLOCK else 0.0
+        self.until = -math.inf
 
     async def rest(self) -> None:
         """Let others run; then a new slice begins."""
+        for books in self._books:
+            books.fold()
         await asyncio.sleep(0)
-        self.until = self.now() + TIME_SLICE
+        self.until = self._now() + self._seconds
 
 
 class Worker(ABC):
@@ -159,12 +169,12 @@ class FlowWorker(Worker):
     async def work(self) -> None:
         """Pass batch after batch through the row."""
         queue, hand, row = self._inbox, self.hand, self._row
-        turn = TimeSlice()
+        turn = TimeSlice(self._shared.clock, row.books)
         while True:
             item: Item | End | None = queue.get_nowait()
             if item is None:
                 item = await queue.get()
-            if not isinstance(item, Batch):
+            if type(item) is not Batch:
                 if not isinstance(item, Mark):
                     return
                 await self._pass_mark(item)
@@ -176,7 +186,7 @@ class FlowWorker(Worker):
             elif not row.take_nowait(item, hand):
                 await row.send(hand, item)
             queue.done(count, size)
-            if turn.now() >= turn.until:
+            if item.since >= turn.until:  # when it went on from here
                 await turn.rest()
 
     async def _pass_mark(self, mark: Mark) -> None:
@@ -204,6 +214,7 @@ class Row:
         self, steps: list[Step], outlet: Outlet, clock: Clock, users: int = 1
     ) -> None:
         self.steps = steps
+        self.books = [step.books for step in steps]
         self._outlet = outlet
         self._put_nowait = outlet.put_nowait
         self._now = clock.now
@@ -219,7 +230,8 @@ class Row:
         """
         now = self._now
         started = now()
-        count, books = 0, self.steps[0].books
+        count, books = 0, self.books[0]
+        books.wait(started - batch.since)
         sender: Books | None = None
         for step in self.steps:
             hand.node = step.node
@@ -229,13 +241,14 @@ class Row:
                 books.received += count
             count = step.run(batch, started)
             ended = now()
-            books.batches += 1
-            books.busy += ended - started
+            books.time(ended - started)
             started = ended
             sender = books
             if not count:
+                batch.since = ended
                 break
         else:
+            batch.since = started
             if not self._put_nowait(batch):
                 return False
             books.sent += count
@@ -251,17 +264,20 @@ class Row:
             before: the books of the stage that sends; None if the queue has booked it.
         """
         for step in self.steps:
-            if before is not None:
+            started = self._now()
+            if before is None:
+                step.books.wait(started - batch.since)
+            else:
                 count = len(batch.events)
                 before.sent += count
                 step.books.received += count
             hand.node = step.node
-            started = self._now()
             if step.waits:
                 await step.run_waiting(batch, hand)
             else:
                 step.run(batch, started)
-            step.books.time(self._now() - started)
+            batch.since = self._now()
+            step.books.time(batch.since - started)
             if not batch.events:
                 hand.batches = EMPTY
                 return
