@@ -6,10 +6,12 @@ in order; so a crash repeats what was on its way, and skips nothing.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from logging import getLogger
 from pathlib import Path
@@ -25,14 +27,24 @@ from ..settings import checked_path, is_number
 from ..stages import Send, StageContext
 from .interval import IntervalSource
 from .json_lines import close_on_thread, decode_object, open_on_thread
-from .tail_files import FollowedFiles, Found, Identity
+from .tail_file import Found
+from .tail_files import FollowedFiles
 from .tail_lines import LineCutter
-from .tail_places import Place, load_places, save_places
+from .tail_places import Checkpoint, Identity, Place, remember
 
 Start = Literal["end", "beginning"]
 Decode = Literal["text", "object", "event"]
 Patterns = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
+PATTERNS: Final = "expected paths or patterns of files"
+SAVE_INTERVAL: Final = 0.25  # seconds between two savings in one look
+LOWEST: Final[Mapping[str, float]] = {  # a whole number bounds whole numbers
+    "interval": 0.001,
+    "rotate_wait": 0.0,
+    "batch_size": 1,
+    "max_line_bytes": 4,
+    "max_open": 1,
+}
 MOST_WARNINGS = 100  # texts that are said, each once
 DECODERS: Final = {"object": decode_object, "event": decode_event}
 Waiting = tuple[Delivery | None, Identity | Found]
@@ -69,6 +81,9 @@ class FileTailSource(IntervalSource[Any]):
             after it last grew; default 5.
         batch_size: events that are sent together; default 512.
         max_line_bytes: a longer line is cut into pieces; default 1 MiB.
+        max_open: files that are kept open; default half of what the process may open.
+            With more files, those that have not grown for the longest time are closed
+            meanwhile. What was last written to such a one before its deletion is lost.
         name: the stage's name.
 
     Raises:
@@ -91,67 +106,89 @@ class FileTailSource(IntervalSource[Any]):
         rotate_wait: float = 5.0,
         batch_size: int = 512,
         max_line_bytes: int = 1 << 20,
+        max_open: int | None = None,
         name: str | None = None,
     ) -> None:
-        checked_number("interval", interval, 0.001)
-        checked_number("rotate_wait", rotate_wait, 0)
-        checked_number("batch_size", batch_size, 1, whole=True)
-        checked_number("max_line_bytes", max_line_bytes, 4, whole=True)
+        check_numbers(
+            interval=interval,
+            rotate_wait=rotate_wait,
+            batch_size=batch_size,
+            max_line_bytes=max_line_bytes,
+            max_open=1 if max_open is None else max_open,
+        )
         super().__init__(name, interval)
-        self.paths = checked_patterns(paths)
+        single = isinstance(paths, str | os.PathLike)
+        self.paths = checked_patterns("paths", (paths,) if single else paths)
         self._at_end = checked_word("start", start, ("end", "beginning")) == "end"
         self._decode = checked_word("decode", decode, ("text", "object", "event"))
-        self._checkpoint = None
-        if checkpoint is not None:
-            checked_path("FileTailSource.checkpoint", checkpoint)
-            self._checkpoint = Path(checkpoint)
+        self._path = checked_checkpoint(checkpoint)
         self._cutter = LineCutter(encoding, max_line_bytes)
-        self._exclude = tuple(exclude)
+        self._exclude = checked_patterns("exclude", exclude)
+        self._max_open = max_open
         self._rotate_wait = rotate_wait
         self._batch_size = batch_size
         self._logger = getLogger("sluiceway.sources.tail")
         self._malformed = 0
         self._places: dict[Identity, Place] = {}
+        self._absent: dict[Identity, Place] = {}  # who may come back
         self._was_open = False
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         self._files = FollowedFiles(
-            self.paths, self._exclude, self._cutter, self._rotate_wait
+            self.paths,
+            self._exclude,
+            self._cutter,
+            self._rotate_wait,
+            self._max_open,
         )
+        self._checkpoint = None if self._path is None else Checkpoint(self._path)
+        self._opened = ExitStack()
         self._on_the_way: deque[Waiting] = deque()
         self._held_back: set[Identity] = set()
         self._is_saved = True
+        self._saved_at = 0.0
         self._told: set[str] = set()
 
     async def open(self, context: StageContext) -> None:
         """Open the files, where they were left.
 
         Raises:
-            ConfigurationError: the checkpoint cannot be read or written.
+            ConfigurationError: the checkpoint cannot be read or written, or another
+                source writes it.
         """
         await super().open(context)
         self._logger = context.logger
         self._begin_anew()
         # a call that was given up opens what it closes, and nothing of the next one
-        await open_on_thread(partial(self._open, self._files))
+        opener = partial(self._open, self._files, self._checkpoint)
+        self._opened = await open_on_thread(opener)
 
-    def _open(self, files: FollowedFiles) -> FollowedFiles:
-        known = [*self._places.values()] if self._was_open else None
-        if self._checkpoint is not None:
-            known = load_places(self._checkpoint)
-        begun = files.begin(known, at_end=self._at_end)
+    def _open(self, files: FollowedFiles, checkpoint: Checkpoint | None) -> ExitStack:
+        with ExitStack() as opened:
+            opened.callback(files.close)
+            known = self._known() if self._was_open else None
+            if checkpoint is not None:
+                opened.callback(checkpoint.close)
+                known = checkpoint.load()
+            begun = files.begin(known, at_end=self._at_end)
+            self._begin_at(begun, known or ())
+            try:
+                self._save()
+            except OSError as error:
+                raise ConfigurationError(
+                    f"FileTailSource.checkpoint is {str(self._path)!r}; expected a "
+                    f"file that can be written ({error.strerror})"
+                ) from error
+            return opened.pop_all()
+
+    def _begin_at(self, begun: Iterable[Place], known: Iterable[Place]) -> None:
         self._places = {place.identity: place for place in begun}
+        self._absent = {}
+        for place in known:
+            if place.identity not in self._places:
+                remember(self._absent, place)
         self._was_open = True
-        try:
-            self._save()
-        except OSError as error:
-            files.close()
-            raise ConfigurationError(
-                f"FileTailSource.checkpoint is {str(self._checkpoint)!r}; "
-                f"expected a file that can be written ({error.strerror})"
-            ) from error
-        return files
 
     async def close(self) -> None:
         """Write down how far the pipeline has come, and close the files."""
@@ -159,9 +196,10 @@ class FileTailSource(IntervalSource[Any]):
         await close_on_thread(self._close)
 
     def _close(self) -> None:
-        self._files.close()
-        if not self._is_saved:
-            self._try_to_save()
+        with self._opened:
+            self._opened = ExitStack()
+            if not self._is_saved:
+                self._try_to_save()
 
     async def gather(self) -> list[Any]:
         """Nothing: what a look finds is sent piece by piece."""
@@ -175,42 +213,45 @@ class FileTailSource(IntervalSource[Any]):
         while found := await to_thread.run_sync(self._files.read, now):
             for piece in found:
                 await self._send(piece, send)
-            await self._write_down()
+            await self._write_down(within=SAVE_INTERVAL)
         await self._write_down()
         self._complain()
         self._wake(number)
 
     async def _send(self, found: Found, send: Send[Any]) -> None:
         """Send what was found; its place counts once all of it is answered for."""
-        events = self._events(found)
-        for start in range(0, len(events), self._batch_size):
-            delivery = await send(events[start : start + self._batch_size])
-            self._on_the_way.append((delivery, found.place.identity))
+        for start in range(0, len(found.lines), self._batch_size):
+            lines = found.lines[start : start + self._batch_size]
+            events = self._events(lines, found.path)
+            if events:
+                delivery = await send(events)
+                self._on_the_way.append((delivery, found.place.identity))
+            await asyncio.sleep(0)  # a piece may be of a million lines
         self._on_the_way.append((None, found))
 
-    def _events(self, found: Found) -> list[Any]:
+    def _events(self, lines: list[str], path: str) -> list[Any]:
         if self._decode == "text":
-            return self._records(found)
+            return self._records(lines, path)
         decode = DECODERS[self._decode]
         events = []
-        for line in found.lines:
+        for line in lines:
             try:
                 events.append(decode(line.encode()))
             except (PermanentError, UnicodeEncodeError) as error:
                 self._malformed += 1
-                self._warn(f"{found.path} has a malformed line: {error}")
+                self._warn(f"{path} has a malformed line: {error}")
         return events
 
-    def _records(self, found: Found) -> list[LogRecord]:
+    def _records(self, lines: list[str], path: str) -> list[LogRecord]:
         now = self._clock.time_ns()
-        name = Path(found.path).name
+        name = Path(path).name
         return [
             LogRecord(
                 body=line,
                 observed_time_unix_nano=now,
-                attributes={"log.file.name": name, "log.file.path": found.path},
+                attributes={"log.file.name": name, "log.file.path": path},
             )
-            for line in found.lines
+            for line in lines
         ]
 
     def _take_answers(self, *, ending: bool) -> None:
@@ -230,25 +271,34 @@ class FileTailSource(IntervalSource[Any]):
         if identity in self._held_back:
             return
         self._is_saved = False
-        if found.over:
-            self._places.pop(identity, None)
-        else:
+        self._absent.pop(identity, None)
+        if not found.over:
             self._places[identity] = found.place
+            return
+        self._places.pop(identity, None)
+        if not found.is_gone:
+            remember(self._absent, found.place)
 
-    async def _write_down(self) -> None:
+    async def _write_down(self, within: float = 0.0) -> None:
+        """Save the places, unless that was done ``within`` so many seconds."""
         self._take_answers(ending=self._stopping)
-        if not self._is_saved:
+        now = self._clock.now()
+        if not self._is_saved and now >= self._saved_at + within:
+            self._saved_at = now
             await to_thread.run_sync(self._try_to_save)
 
     def _try_to_save(self) -> None:
         try:
             self._save()
         except OSError as error:
-            self._warn(f"{self._checkpoint} cannot be written: {error.strerror}")
+            self._warn(f"{self._path} cannot be written: {error.strerror}")
+
+    def _known(self) -> list[Place]:
+        return [*self._absent.values(), *self._places.values()]
 
     def _save(self) -> None:
         if self._checkpoint is not None:
-            save_places(self._checkpoint, self._places.values())
+            self._checkpoint.save(self._known())
         self._is_saved = True
 
     def _complain(self) -> None:
@@ -266,6 +316,12 @@ class FileTailSource(IntervalSource[Any]):
         """The malformed lines so far."""
         return {"malformed": self._malformed} if self._malformed else {}
 
+    def after_fork(self) -> None:
+        """Start afresh: what is open is the parent's, and so is its checkpoint."""
+        super().after_fork()
+        if self._checkpoint is not None:
+            self._checkpoint.close()
+
     def __repr__(self) -> str:
         return f"<FileTailSource {' '.join(self.paths)} files={len(self._places)}>"
 
@@ -275,30 +331,36 @@ def is_cut_off(outcome: Outcome | None) -> bool:
     return outcome is not None and bool(outcome.dropped or outcome.errored)
 
 
-def checked_patterns(paths: Any) -> tuple[str, ...]:
+def checked_checkpoint(path: Any) -> Path | None:
+    """The checkpoint's path, if there is to be one."""
+    if path is None:
+        return None
+    return Path(checked_path("FileTailSource.checkpoint", path))
+
+
+def checked_patterns(setting: str, paths: Any) -> tuple[str, ...]:
     """The patterns, in a tuple.
 
     Raises:
-        ConfigurationError: there are none, or one is no path.
+        ConfigurationError: it is no list of them, or one is no path.
     """
-    single = isinstance(paths, str | os.PathLike)
-    given = (paths,) if single else paths
-    if not isinstance(given, Sequence) or not given:
-        raise ConfigurationError(
-            f"FileTailSource.paths is {paths!r}; expected paths or patterns of files"
-        )
-    return tuple(os.fspath(checked_path("FileTailSource.paths", p)) for p in given)
+    needed = setting == "paths"
+    wrong = isinstance(paths, str) or not isinstance(paths, Sequence)
+    if wrong or (needed and not paths):
+        raise ConfigurationError(f"FileTailSource.{setting} is {paths!r}; {PATTERNS}")
+    return tuple(os.fspath(checked_path(f"FileTailSource.{setting}", p)) for p in paths)
 
 
-def checked_number(
-    setting: str, value: object, low: float, *, whole: bool = False
-) -> None:
-    """Refuse what is no number from ``low``."""
-    if not is_number(value, low, math.inf, whole=whole):
-        kind = "a whole number" if whole else "a number"
-        raise ConfigurationError(
-            f"FileTailSource.{setting} is {value!r}; expected {kind} from {low}"
-        )
+def check_numbers(**settings: object) -> None:
+    """Refuse what is no number, or too small a one."""
+    for setting, value in settings.items():
+        low = LOWEST[setting]
+        whole = isinstance(low, int)
+        if not is_number(value, low, math.inf, whole=whole):
+            kind = "a whole number" if whole else "a number"
+            raise ConfigurationError(
+                f"FileTailSource.{setting} is {value!r}; expected {kind} from {low}"
+            )
 
 
 def checked_word(setting: str, value: str, words: Sequence[str]) -> str:

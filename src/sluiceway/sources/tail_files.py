@@ -1,81 +1,36 @@
 """The files that a tail follows, by what they are and not by their names.
 
 Law: all of it may block, and runs on one thread at a time. A file is read to the end
-that it had when the look began, so that a look ends however fast others write.
+that it had when the look began, so that a look ends however fast others write. However
+many files there are, few are open, and little of what they hold is in memory.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from glob import iglob
-from hashlib import blake2b
 from io import FileIO
 from pathlib import Path
-from stat import S_ISREG
 
-from attrs import define, frozen
-
+from .tail_file import (
+    Followed,
+    Found,
+    Seen,
+    half_of_descriptors,
+    identity_of,
+    mark,
+    seen_at,
+    size_of,
+)
 from .tail_lines import LineCutter
-from .tail_places import Place
-
-Identity = tuple[int, int]
+from .tail_places import Identity, Place, remember
 
 PIECE = 1 << 18  # bytes that are read of a file at once
-HEAD = 256  # bytes of a file's beginning by which it is known again
-BEFORE = 64  # bytes before an offset, likewise
-
-
-@frozen
-class Found:
-    """What a look has found in one file.
-
-    Attributes:
-        path: the file's name when it was opened.
-        lines: the lines, without their ends.
-        place: how far the file has been read with them.
-        over: whether nothing will follow: the file was rotated away.
-    """
-
-    path: str
-    lines: list[str]
-    place: Place
-    over: bool
-
-
-@define(eq=False)
-class Followed:
-    """A file that is open.
-
-    Attributes:
-        goal: bytes to which it is read in this look.
-        mark: what stood before the offset when it was read.
-        checked: the size that the last look saw; -1 before the first.
-        quiet_since: when it was seen last to grow, or to have a name.
-        named: whether the patterns find it.
-    """
-
-    path: str
-    file: FileIO
-    identity: Identity
-    offset: int = 0
-    goal: int = 0
-    mark: str = ""
-    checked: int = -1
-    quiet_since: float = 0.0
-    named: bool = True
-
-    @property
-    def left(self) -> int:
-        """Bytes that this look has still to read."""
-        return self.goal - self.offset
-
-    def place(self) -> Place:
-        """How far it has been read."""
-        self.mark = mark(self.file, self.offset)
-        return Place(self.path, *self.identity, self.offset, self.mark)
+MOST_AT_ONCE = 1 << 20  # bytes after which a reading hands over what it has
 
 
 class FollowedFiles:
@@ -86,6 +41,7 @@ class FollowedFiles:
         exclude: patterns of paths to leave out.
         cutter: cuts lines.
         patience: seconds for which a file that has lost its name is still read.
+        most_open: files that are kept open; None for half of what the process may open.
 
     Attributes:
         failures: files that cannot be opened or read, and why.
@@ -97,177 +53,241 @@ class FollowedFiles:
         exclude: Sequence[str],
         cutter: LineCutter,
         patience: float,
+        most_open: int | None = None,
     ) -> None:
         self._patterns = patterns
         self._exclude = exclude
         self._cutter = cutter
         self._patience = patience
+        self._most_open = most_open or half_of_descriptors()
         self._size = max(PIECE, cutter.longest + 1)
         self._files: dict[Identity, Followed] = {}
+        self._open: dict[Identity, Followed] = {}  # who has grown last stands last
+        self._absent: dict[Identity, Place] = {}
+        self._sought: dict[Identity, Place] = {}  # in the folders where they were
+        self._line: deque[Followed] = deque()  # who is still to be read in this look
+        self._ended: list[Found] = []
         self._lock = threading.Lock()  # a cancelled look may still be on its thread
         self._closed = False
         self.failures: dict[str, str] = {}
 
     def begin(self, places: Iterable[Place] | None, *, at_end: bool) -> list[Place]:
-        """Open what there is, where it was left, and tell where each is read from.
+        """Find what there is, where it was left, and tell where each is read from.
 
         Args:
             places: how far files were read before; None for the first time.
             at_end: whether, the first time, what is there already is passed over.
         """
         with self._lock:
-            return self._begin(places, at_end=at_end)
-
-    def _begin(self, places: Iterable[Place] | None, *, at_end: bool) -> list[Place]:
-        self._find()
-        for place in places or ():
-            followed = self._files.get(place.identity) or self._rotated(place)
-            if followed is not None and mark(followed.file, place.offset) == place.mark:
-                followed.offset = place.offset
-            elif followed is not None and not followed.named:
-                self._forget(followed)
-        if places is None and at_end:
-            for followed in self._files.values():
-                followed.offset = size_of(followed.file)
-        return [followed.place() for followed in self._files.values()]
+            self._absent = {place.identity: place for place in places or ()}
+            self._find(at_end=places is None and at_end)
+            self._sought = {**self._absent}
+            self._seek(to_the_end=False)
+            return [followed.place() for followed in self._files.values()]
 
     def look(self, now: float) -> None:
         """Find new files and new ends; ``read`` then gives what there is."""
         with self._lock:
             if not self._closed:
-                self._find()
+                self._find(at_end=False)
+                self._seek(to_the_end=True)
                 self._set_goals(now)
 
-    def _set_goals(self, now: float) -> None:
-        for followed in self._files.values():
-            size = size_of(followed.file)
-            if size != followed.checked or followed.named:
-                followed.quiet_since = now
-            if size != followed.checked and self._is_another(followed, size):
-                followed.offset = 0
-            followed.checked = followed.goal = size
-
     def read(self, now: float) -> list[Found]:
-        """A piece of each file that has more; nothing once all were read."""
+        """Pieces of some files that have more; nothing once all were read."""
         with self._lock:
-            return self._read_pieces(now)
-
-    def _read_pieces(self, now: float) -> list[Found]:
-        found = []
-        for followed in [*self._files.values()]:
-            quiet = now - followed.quiet_since >= self._patience
-            over = quiet and not followed.named and followed.left <= self._size
-            try:
-                piece = self._read_piece(followed, over=over)
-            except OSError as error:  # the next look tries again
-                self.failures[followed.path] = error.strerror or str(error)
-                continue
-            if piece is not None:
-                found.append(piece)
-            if over:
-                self._forget(followed)
-        return found
+            found, self._ended = self._ended, []
+            size = 0
+            while self._line and size < MOST_AT_ONCE:
+                followed = self._line.popleft()
+                before = followed.offset
+                try:
+                    piece = self._piece(followed, over=self._is_over(followed, now))
+                except OSError as error:  # the next look tries again
+                    self._fail(followed.path, error)
+                    continue
+                if piece is not None:
+                    size += followed.offset - before
+                    found.append(piece)
+                    self._go_on(followed, piece)
+            return found
 
     def close(self) -> None:
         """Close all files, for good."""
         with self._lock:
             self._closed = True
+            self._line.clear()
             for followed in [*self._files.values()]:
                 self._forget(followed)
 
-    def _find(self) -> None:
-        """Open the files that have come, and learn which have lost their names."""
-        named = dict(self._named())
-        for identity, path in named.items():
-            if identity not in self._files:
-                self._open(path)
-        for identity, followed in self._files.items():
-            followed.named = identity in named
+    # What there is.
 
-    def _named(self) -> Iterator[tuple[Identity, str]]:
+    def _find(self, *, at_end: bool) -> None:
+        """Open the files that have come, and learn which have lost their names."""
+        named = {seen.identity: seen for seen in self._named()}
+        for identity, seen in named.items():
+            if identity not in self._files:
+                self._begin(seen.name, at_end=at_end)
+        for identity, followed in [*self._files.items()]:
+            now = named.get(identity)
+            followed.named = now is not None
+            if now is not None:
+                followed.name, followed.seen = now.name, now.size
+            elif followed.file is None:
+                self._lose(followed)
+
+    def _named(self) -> Iterator[Seen]:
         for pattern in self._patterns:
             for path in sorted(iglob(pattern, recursive=True)):  # noqa: PTH207 - texts
                 if not any(fnmatch(path, left_out) for left_out in self._exclude):
-                    identity = identity_of(path)
-                    if identity is not None:
-                        yield identity, path
+                    seen = seen_at(path)
+                    if seen is not None:
+                        yield seen
 
-    def _open(self, path: str) -> Followed | None:
+    def _begin(
+        self, path: str, *, at_end: bool = False, wanted: Identity | None = None
+    ) -> Followed | None:
+        """Open a file, where it was left if it is known."""
         try:
             file = FileIO(path)
         except FileNotFoundError:  # gone again
             return None
         except OSError as error:  # the next look tries again
-            self.failures[path] = error.strerror or str(error)
+            self._fail(path, error)
             return None
-        stat = os.fstat(file.fileno())
-        followed = Followed(path, file, (stat.st_dev, stat.st_ino))
-        if followed.identity in self._files:  # replaced since it was found
-            file.close()
-            return self._files[followed.identity]
-        self._files[followed.identity] = followed
+        identity = identity_of(os.fstat(file.fileno()))
+        if identity in self._files or wanted not in (None, identity):
+            file.close()  # replaced since it was found
+            return None
+        followed = Followed(path, identity, file, path)
+        left_at = self._absent.pop(identity, None)
+        if left_at is not None and mark(file, left_at.offset) == left_at.mark:
+            followed.offset = left_at.offset
+        elif at_end:
+            followed.offset = size_of(file)
+        followed.place()
+        self._files[identity] = followed
+        self._keep_open(followed)
         return followed
 
-    def _rotated(self, place: Place) -> Followed | None:
-        """A file that has been renamed since it was read: its end is still to come."""
-        folder = Path(place.path).parent
-        names = sorted(folder.iterdir()) if folder.is_dir() else []
-        for path in names:
-            if identity_of(str(path)) == place.identity:
-                followed = self._open(str(path))
-                if followed is not None:
-                    followed.named, followed.path = False, place.path
-                return followed
-        return None
+    def _lose(self, followed: Followed) -> None:
+        """A file that is not open has lost its name; it may stand in its folder."""
+        identity = followed.identity
+        self._sought[identity] = self._absent[identity] = followed.place()
+        self._forget(followed)
 
-    def _is_another(self, followed: Followed, size: int) -> bool:
-        """Whether the file was truncated, even if it has grown beyond since."""
-        if size < followed.offset:
-            return True
-        return bool(followed.offset) and followed.mark != mark(
-            followed.file, followed.offset
-        )
+    def _seek(self, *, to_the_end: bool) -> None:
+        """Open the files that have been renamed: their ends are still to come.
 
-    def _read_piece(self, followed: Followed, *, over: bool) -> Found | None:
-        if self._is_another(followed, size_of(followed.file)):
-            followed.checked = -1  # truncated since the look began: the next one's
+        Args:
+            to_the_end: whether one that is not found is over.
+        """
+        folders: dict[Path, dict[Identity, str]] = {}
+        while self._sought and self._has_room():
+            identity, place = self._sought.popitem()
+            folder = Path(place.path).parent
+            if folder not in folders:
+                folders[folder] = names_in(folder)
+            path = folders[folder].get(identity)
+            if path is not None:
+                self._begin_renamed(path, place)
+            elif to_the_end:
+                self._absent.pop(identity, None)
+                self._ended.append(Found(place.path, [], place, True, True))
+
+    def _begin_renamed(self, path: str, place: Place) -> None:
+        followed = self._begin(path, wanted=place.identity)
+        if followed is None:
+            return
+        followed.named, followed.path = False, place.path
+        if followed.offset != place.offset:  # another file that has its number
+            self._forget(followed)
+
+    # What is open.
+
+    def _has_room(self) -> bool:
+        return len(self._open) < self._most_open or self._closable() is not None
+
+    def _closable(self) -> Followed | None:
+        """Who has not grown for the longest time, and is found again by its name."""
+        return next((each for each in self._open.values() if each.named), None)
+
+    def _keep_open(self, followed: Followed) -> None:
+        """Count a file as open, the last to be closed; close one that is too many."""
+        self._open.pop(followed.identity, None)
+        if len(self._open) >= self._most_open:
+            other = self._closable()
+            if other is not None:
+                self._close(other)
+        self._open[followed.identity] = followed
+
+    def _close(self, followed: Followed) -> None:
+        followed.close()
+        self._open.pop(followed.identity, None)
+
+    def _forget(self, followed: Followed) -> None:
+        self._close(followed)
+        del self._files[followed.identity]
+
+    # What they hold.
+
+    def _set_goals(self, now: float) -> None:
+        self._line.clear()
+        for followed in self._files.values():
+            try:
+                followed.aim(now)
+            except OSError as error:  # the next look tries again
+                self._fail(followed.path, error)
+                continue
+            if followed.left > 0 or self._is_over(followed, now):
+                self._line.append(followed)
+
+    def _is_over(self, followed: Followed, now: float) -> bool:
+        """Whether a file that has lost its name has been quiet for long enough."""
+        quiet = now - followed.quiet_since >= self._patience
+        return quiet and not followed.named and followed.left <= self._size
+
+    def _piece(self, followed: Followed, *, over: bool) -> Found | None:
+        """The next piece of a file, if there is a whole line in it."""
+        if not self._is_ready(followed):
             return None
-        size = min(self._size, followed.left)
-        data = read_at(followed.file, followed.offset, size) if size > 0 else b""
+        data = followed.read(min(self._size, followed.left))
         lines, used = self._cutter.cut(data, last=over)
         followed.offset += used
         if not used and not over:
             return None
-        return Found(followed.path, lines, followed.place(), over)
+        return Found(followed.path, lines, followed.place(), over, followed.is_gone)
 
-    def _forget(self, followed: Followed) -> None:
-        followed.file.close()
-        del self._files[followed.identity]
+    def _is_ready(self, followed: Followed) -> bool:
+        """Whether it is open and still what it was when the look began."""
+        if followed.file is None:
+            if not followed.open():  # the next look finds that its name is another's
+                return False
+        elif followed.is_another():
+            followed.checked = -1  # truncated since the look began: the next one's
+            return False
+        self._keep_open(followed)
+        return True
+
+    def _go_on(self, followed: Followed, piece: Found) -> None:
+        """Let a file stand in line again, or let it go."""
+        if not piece.over:
+            if followed.left > 0:
+                self._line.append(followed)
+            return
+        self._forget(followed)
+        if not piece.is_gone:  # it may come back, as one whose disk was away
+            remember(self._absent, piece.place)
+
+    def _fail(self, path: str, error: OSError) -> None:
+        self.failures[path] = error.strerror or str(error)
 
 
-def identity_of(path: str) -> Identity | None:
-    """Which file a path names; None if it names no file."""
+def names_in(folder: Path) -> dict[Identity, str]:
+    """The files of a folder."""
     try:
-        stat = os.stat(path)  # noqa: PTH116 - the path is a text
+        names = sorted(map(str, folder.iterdir()))
     except OSError:
-        return None
-    return (stat.st_dev, stat.st_ino) if S_ISREG(stat.st_mode) else None
-
-
-def size_of(file: FileIO) -> int:
-    """The file's size in bytes."""
-    return os.fstat(file.fileno()).st_size
-
-
-def read_at(file: FileIO, offset: int, size: int) -> bytes:
-    """Some bytes of a file, as many as there are."""
-    file.seek(offset)
-    return file.read(size) or b""
-
-
-def mark(file: FileIO, offset: int) -> str:
-    """A digest of the file's beginning and of what stands before the offset."""
-    head = read_at(file, 0, min(HEAD, offset))
-    size = min(BEFORE, offset)
-    before = read_at(file, offset - size, size)
-    return blake2b(head + b"\0" + before, digest_size=8).hexdigest()
+        return {}
+    found = (seen_at(name) for name in names)
+    return {seen.identity: seen.name for seen in found if seen is not None}

@@ -1,20 +1,25 @@
 """How far files have been read, kept in a file of its own.
 
-Law: the file is replaced as a whole and is on the disk before ``save_places`` returns;
+Law: the file is replaced as a whole and is on the disk before ``save`` returns;
 so a crash leaves the old places or the new ones, and never a half.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
+from stat import S_ISREG
+from typing import IO
 
 import msgspec
 
 from ..errors import ConfigurationError
 
 VERSION = 1
+MOST_ABSENT = 1000  # files that are remembered although they cannot be seen
+Identity = tuple[int, int]
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -36,7 +41,7 @@ class Place(msgspec.Struct, frozen=True):
     mark: str
 
     @property
-    def identity(self) -> tuple[int, int]:
+    def identity(self) -> Identity:
         """Which file it is."""
         return self.device, self.inode
 
@@ -48,43 +53,109 @@ class Places(msgspec.Struct):
     files: list[Place]
 
 
-def load_places(path: Path) -> list[Place] | None:
-    """The places of a file, or None if there is no such file yet.
+def remember(places: dict[Identity, Place], place: Place) -> None:
+    """Keep the place of a file that cannot be seen, and forget the oldest of many."""
+    places.pop(place.identity, None)
+    places[place.identity] = place
+    if len(places) > MOST_ABSENT:
+        del places[next(iter(places))]
+
+
+class Checkpoint:
+    """The file with the places, while one source has it for itself.
+
+    It is locked where the system has locks; a process that ends leaves none behind.
+
+    Args:
+        path: where it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._held: IO[bytes] | None = None
+
+    def load(self) -> list[Place] | None:
+        """The places of the file, or None if there is no such file yet.
+
+        Raises:
+            ConfigurationError: it cannot be read, holds something else, or another
+                source writes it.
+        """
+        expected = "expected what FileTailSource has written, or no file"
+        try:
+            data = self._read()
+            return (
+                None if data is None else msgspec.json.decode(data, type=Places).files
+            )
+        except BlockingIOError:
+            raise self._in_use() from None
+        except (OSError, msgspec.MsgspecError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise ConfigurationError(
+                f"FileTailSource.checkpoint is {str(self.path)!r}; {expected} ({why})"
+            ) from error
+
+    def _read(self) -> bytes | None:
+        try:
+            if not S_ISREG(self.path.stat().st_mode):  # a device may never end
+                raise ValueError("it is no file")
+            self._held = self.path.open("rb")
+        except FileNotFoundError:
+            return None
+        lock(self._held)
+        return self._held.read()
+
+    def _in_use(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"FileTailSource.checkpoint is {str(self.path)!r}, which another "
+            "FileTailSource writes; expected a file of its own"
+        )
+
+    def save(self, places: Iterable[Place]) -> None:
+        """Put the places on the disk, in the place of those before.
+
+        Raises:
+            OSError: that cannot be done; those before are still there.
+        """
+        data = msgspec.json.encode(Places(VERSION, list(places)))
+        new = self.path.with_name(f"{self.path.name}.new")
+        file = new.open("wb")
+        try:
+            lock(file)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            new.replace(self.path)
+        except BaseException:
+            file.close()
+            raise
+        self.close()
+        self._held = file
+        sync_folder(self.path.parent)
+
+    def close(self) -> None:
+        """Let others have it."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.close()
+
+
+def lock(file: IO[bytes]) -> None:
+    """Have a file for oneself, where there are locks.
 
     Raises:
-        ConfigurationError: it cannot be read, or holds something else.
+        BlockingIOError: another has it.
     """
-    expected = "expected what FileTailSource has written, or no file"
+    if sys.platform == "win32":
+        return
+    from fcntl import LOCK_EX, LOCK_NB, flock  # noqa: PLC0415 - Unix
+
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise ConfigurationError(
-            f"FileTailSource.checkpoint is {str(path)!r}; {expected} ({error.strerror})"
-        ) from error
-    try:
-        return msgspec.json.decode(data, type=Places).files
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise ConfigurationError(
-            f"FileTailSource.checkpoint is {str(path)!r}; {expected} ({error})"
-        ) from error
-
-
-def save_places(path: Path, places: Iterable[Place]) -> None:
-    """Put the places on the disk, in the place of those before.
-
-    Raises:
-        OSError: that cannot be done; those before are still there.
-    """
-    data = msgspec.json.encode(Places(VERSION, list(places)))
-    new = path.with_name(f"{path.name}.new")
-    with new.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    sync_folder(path.parent)
+        flock(file, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # a file system without locks
+        return
 
 
 def sync_folder(folder: Path) -> None:

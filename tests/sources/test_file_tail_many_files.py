@@ -1,0 +1,287 @@
+"""Many files, files that are away for a while, and what a tail shares with others."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import os
+import resource
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from sluiceway import ConfigurationError, Pipeline, merge
+from sluiceway.sources import FileTailSource
+from sluiceway.sources.tail_files import FollowedFiles
+from sluiceway.sources.tail_lines import LineCutter
+from sluiceway.sources.tail_places import Place
+from sluiceway.testing import CollectingSink, ManualClock
+
+
+def on_a_loop(test):
+    """Run an async test on a loop of its own."""
+
+    @functools.wraps(test)
+    def call(*arguments, **settings):
+        asyncio.run(asyncio.wait_for(test(*arguments, **settings), 60))
+
+    return call
+
+
+class Tail:
+    """A pipeline that follows files, and the lines that it has sent."""
+
+    def __init__(self, *paths, **settings):
+        self.clock = ManualClock()
+        self.sink = CollectingSink()
+        self.source = FileTailSource([str(p) for p in paths], interval=60, **settings)
+        self.pipeline = Pipeline(self.source >> self.sink, clock=self.clock)
+
+    async def __aenter__(self):
+        await self.pipeline.start()
+        return self
+
+    async def __aexit__(self, *_):
+        await self.pipeline.stop()
+        assert self.pipeline.ledger().balanced
+
+    async def lines(self):
+        """The lines since the last time."""
+        await self.pipeline.flush()
+        events = [getattr(event, "body", event) for event in self.sink.events]
+        self.sink.events.clear()
+        return events
+
+
+def append(path, text):
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def files_open_in(folder):
+    """The names of the folder's files that this process has open."""
+    names = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the listing's own
+            path = entry.readlink()
+            if path.parent == folder:
+                names.add(path.name)
+    return names
+
+
+@pytest.fixture
+def logs(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    for number in range(30):
+        append(folder / f"{number:02}.log", f"first of {number}\n")
+    return folder
+
+
+@on_a_loop
+async def test_of_many_files_few_are_open_and_all_are_read(logs):
+    async with Tail(logs / "*.log", start="beginning", max_open=5) as tail:
+        assert sorted(await tail.lines()) == sorted(
+            f"first of {number}" for number in range(30)
+        )
+        assert len(files_open_in(logs)) <= 5
+        for number in range(0, 30, 3):
+            append(logs / f"{number:02}.log", f"second of {number}\n")
+        assert sorted(await tail.lines()) == sorted(
+            f"second of {number}" for number in range(0, 30, 3)
+        )
+        assert len(files_open_in(logs)) <= 5
+        assert await tail.lines() == []
+    assert files_open_in(logs) == set()
+
+
+@on_a_loop
+async def test_more_files_than_a_process_may_open_leave_it_half_of_them(logs):
+    most, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (60, hard))
+    try:
+        tail = Tail(logs / "*.log", start="beginning")
+        for number in range(30, 90):
+            append(logs / f"{number}.log", f"first of {number}\n")
+        async with tail:
+            assert len(await tail.lines()) == 90
+            assert len(files_open_in(logs)) <= 30
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+@on_a_loop
+async def test_a_file_that_is_closed_meanwhile_is_truncated_and_begins_anew(logs):
+    async with Tail(logs / "*.log", max_open=1) as tail:
+        assert await tail.lines() == []
+        for name in ("03.log", "07.log"):
+            os.truncate(logs / name, 0)
+            append(logs / name, f"a longer beginning of {name} than it had before\n")
+        os.truncate(logs / "05.log", 0)
+        append(logs / "05.log", "short\n")
+        assert sorted(await tail.lines()) == [
+            "a longer beginning of 03.log than it had before",
+            "a longer beginning of 07.log than it had before",
+            "short",
+        ]
+
+
+@on_a_loop
+async def test_a_file_that_is_closed_meanwhile_is_renamed_and_read_to_its_end(logs):
+    async with Tail(logs / "*.log", max_open=2) as tail:
+        assert await tail.lines() == []
+        append(logs / "03.log", "last of 3\n")
+        (logs / "03.log").rename(logs / "03.old")
+        append(logs / "03.log", "first of the next\n")
+        assert sorted(await tail.lines()) == ["first of the next", "last of 3"]
+
+
+@on_a_loop
+async def test_a_file_that_is_closed_meanwhile_and_deleted_is_forgotten(logs, tmp_path):
+    place = tmp_path / "places"
+    async with Tail(logs / "*.log", max_open=2, checkpoint=place) as tail:
+        for path in logs.iterdir():
+            path.unlink()
+        assert await tail.lines() == []
+        await tail.clock.advance(10)  # the two that are open are let go, and make room
+        assert await tail.lines() == []
+        assert await tail.lines() == []
+    assert json.loads(place.read_text())["files"] == []
+
+
+@on_a_loop
+async def test_a_file_that_is_away_for_a_run_is_not_read_again(tmp_path):
+    log, place, away = tmp_path / "app.log", tmp_path / "places", tmp_path / "away"
+    away.mkdir()
+    append(log, "one\n")
+    settings = {"start": "beginning", "checkpoint": place}
+    async with Tail(log, **settings) as tail:
+        assert await tail.lines() == ["one"]
+    log.rename(away / "app.log")
+    async with Tail(log, **settings) as tail:
+        assert await tail.lines() == []
+    (away / "app.log").rename(log)
+    append(log, "two\n")
+    async with Tail(log, **settings) as tail:
+        assert await tail.lines() == ["two"]
+
+
+@on_a_loop
+async def test_a_file_that_comes_back_goes_on_where_it_was_read_to(tmp_path):
+    log, away = tmp_path / "app.log", tmp_path / "away"
+    away.mkdir()
+    append(log, "one\n")
+    async with Tail(log, start="beginning", rotate_wait=5) as tail:
+        assert await tail.lines() == ["one"]
+        log.rename(away / "app.log")
+        assert await tail.lines() == []
+        await tail.clock.advance(6)
+        assert await tail.lines() == []
+        assert files_open_in(tmp_path) == set()
+        (away / "app.log").rename(log)
+        append(log, "two\n")
+        assert await tail.lines() == ["two"]
+
+
+@on_a_loop
+async def test_a_deleted_file_that_is_written_anew_is_read(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, "one\n")
+    async with Tail(log, start="beginning", rotate_wait=5) as tail:
+        assert await tail.lines() == ["one"]
+        log.unlink()
+        assert await tail.lines() == []
+        await tail.clock.advance(6)
+        assert await tail.lines() == []
+        append(log, "one\n")  # the same words, and often the same inode
+        assert await tail.lines() == ["one"]
+
+
+def test_a_folder_is_listed_once_for_all_files_that_are_missing(logs, tmp_path):
+    """As often as there are files it would take minutes; here, seconds."""
+    for number in range(3000):
+        append(logs / f"other{number}", "")
+    missing = [Place(str(logs / f"{n}.txt"), 1, 10**9 + n, 5, "x") for n in range(3000)]
+    files = FollowedFiles([str(logs / "*.log")], [], LineCutter("utf-8", 1000), 5.0)
+    begun = time.process_time()
+    try:
+        assert len(files.begin(missing, at_end=True)) == 30
+    finally:
+        files.close()
+    assert time.process_time() - begun < 5
+
+
+def test_a_reading_is_bounded_however_many_files_have_more(logs):
+    for path in logs.iterdir():
+        append(path, ("x" * 99 + "\n") * 3_000)
+    files = FollowedFiles([str(logs / "*.log")], [], LineCutter("utf-8", 1000), 5.0)
+    try:
+        files.begin(None, at_end=False)
+        files.look(1.0)
+        readings = [*iter(lambda: files.read(1.0), [])]
+    finally:
+        files.close()
+    sizes = [sum(len(line) for f in found for line in f.lines) for found in readings]
+    assert max(sizes) < 2_000_000
+    assert sum(len(f.lines) for found in readings for f in found) == 30 * 3_001
+
+
+@on_a_loop
+async def test_a_million_short_lines_let_others_have_their_turn(tmp_path):
+    log = tmp_path / "app.log"
+    append(log, "a\n" * 200_000)
+    turns = 0
+
+    async def count():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with Tail(log, start="beginning") as tail:
+        other = asyncio.create_task(count())
+        assert len(await tail.lines()) == 200_000
+        other.cancel()
+    assert turns > 100
+
+
+@on_a_loop
+async def test_a_checkpoint_has_one_source(tmp_path):
+    append(tmp_path / "a.log", "one\n")
+    append(tmp_path / "b.log", "two\n")
+    place = tmp_path / "places"
+    first, second = (
+        FileTailSource(str(tmp_path / name), checkpoint=place, name=name[0])
+        for name in ("a.log", "b.log")
+    )
+    pipeline = Pipeline(merge(first, second) >> CollectingSink())
+    with pytest.raises(ConfigurationError, match="which another FileTailSource writes"):
+        await pipeline.start()
+    async with Tail(tmp_path / "a.log", checkpoint=place, start="beginning") as tail:
+        assert await tail.lines() == ["one"]
+    async with Tail(tmp_path / "a.log", checkpoint=place) as tail:
+        assert await tail.lines() == []
+
+
+@on_a_loop
+async def test_a_checkpoint_that_is_no_file_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="FileTailSource has written, or no"):
+        await Tail(tmp_path / "a.log", checkpoint="/dev/zero").pipeline.start()
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"exclude": "*.gz"}, "exclude is '*.gz'; expected paths or patterns"),
+        ({"exclude": [3]}, "exclude is 3; expected the path of a file"),
+        ({"max_open": 0}, "max_open is 0; expected a whole number from 1"),
+        ({"paths": []}, "paths is []; expected paths or patterns"),
+    ],
+)
+def test_settings_that_would_follow_nothing_are_refused(settings, told):
+    with pytest.raises(ConfigurationError) as caught:
+        FileTailSource(**{"paths": "x", **settings})
+    assert told in str(caught.value)
