@@ -166,7 +166,8 @@ def test_importing_sluiceway_loads_no_library_of_a_battery():
 
 
 @pytest.mark.parametrize(
-    "package", ["sources", "processors", "samplers", "sinks", "bridges", "web"]
+    "package",
+    ["sources", "processors", "samplers", "sinks", "bridges", "web", "health"],
 )
 def test_importing_a_package_of_batteries_loads_none_of_their_libraries(package):
     loaded = loaded_by(f"import sluiceway.{package}, sluiceway.testing")
@@ -295,6 +296,7 @@ def test_all_public_names_exist_and_are_listed():
         "bridges",
         "testing",
         "web",
+        "health",
     ],
 )
 def test_every_listed_name_of_a_package_can_be_had(package):

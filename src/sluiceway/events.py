@@ -338,6 +338,7 @@ class HealthCheck(msgspec.Struct, kw_only=True):
 
     Attributes:
         duration: seconds that the check took.
+        critical: whether all is unhealthy when this is, or only degraded.
     """
 
     name: str
@@ -346,6 +347,7 @@ class HealthCheck(msgspec.Struct, kw_only=True):
     details: Attributes = {}
     time_unix_nano: int = 0
     duration: float = 0.0
+    critical: bool = True
 
     def copy(self) -> HealthCheck:
         """A check that can be changed without changing this one."""
