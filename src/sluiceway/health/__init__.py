@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
+    from ..sources.health import HealthSource
     from .board import HealthBoard, Recorded
     from .checks import Check
     from .outcomes import Ending, Outcome
@@ -21,6 +22,7 @@ __all__ = [
     "Ending",
     "HealthBoard",
     "HealthReport",
+    "HealthSource",
     "Outcome",
     "Recorded",
     "aggregate",
@@ -32,6 +34,7 @@ MODULES: Final = {
     "Ending": ".outcomes",
     "HealthBoard": ".board",
     "HealthReport": ".reports",
+    "HealthSource": "..sources.health",
     "Outcome": ".outcomes",
     "Recorded": ".board",
     "aggregate": ".reports",

@@ -8,6 +8,7 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from ..inlet import Inlet
+    from .health import HealthSource
     from .host_metrics import HostMetricsSource
     from .iterable import IterableSource
     from .json_lines import JsonLinesSource
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FileTailSource",
+    "HealthSource",
     "HostMetricsSource",
     "Inlet",
     "IterableSource",
@@ -31,6 +33,7 @@ __all__ = [
 
 MODULES: Final = {
     "FileTailSource": ".tail",
+    "HealthSource": ".health",
     "HostMetricsSource": ".host_metrics",
     "Inlet": "..inlet",
     "IterableSource": ".iterable",

@@ -28,6 +28,23 @@ async def beside(function: Callable[[], T], name: str) -> T:
     Raises:
         Exception: what ``function`` raises.
     """
+    try:
+        called = started(function, name)
+    except RuntimeError:
+        return function()
+    return await called
+
+
+def started(function: Callable[[], T], name: str) -> asyncio.Future[T]:
+    """What ``function`` will return, called on a daemon thread of its own.
+
+    Args:
+        function: what to call.
+        name: of the thread.
+
+    Raises:
+        RuntimeError: no thread can be started.
+    """
     loop = asyncio.get_running_loop()
     called: asyncio.Future[T] = loop.create_future()
 
@@ -43,11 +60,8 @@ async def beside(function: Callable[[], T], name: str) -> T:
         with suppress(RuntimeError):  # the loop has been closed meanwhile
             loop.call_soon_threadsafe(how, called, what)
 
-    try:
-        Thread(target=work, name=name, daemon=True).start()
-    except RuntimeError:
-        return function()
-    return await called
+    Thread(target=work, name=name, daemon=True).start()
+    return called
 
 
 def succeed(called: asyncio.Future[T], result: T) -> None:
