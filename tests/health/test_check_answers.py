@@ -112,6 +112,8 @@ def test_a_check_has_settings_that_fit_its_interval():
     ("settings", "words"),
     [
         ({"name": " "}, "Check.name is ' '; expected a text"),
+        ({"name": "a\nb"}, "Check.name is 'a\\nb'; expected a text"),
+        ({"name": "\ud800"}, "Check.name is '\\ud800'; expected a text"),
         ({"function": 3}, "Check.function is 3; expected a function without"),
         ({"interval": 0}, "Check.interval is 0; expected a number from 0.001"),
         ({"interval": "5"}, "Check.interval is '5'; expected a number"),

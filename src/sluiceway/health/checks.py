@@ -21,8 +21,9 @@ LONGEST_TIMEOUT: Final = 5.0  # seconds, unless a check says otherwise
 
 
 def a_name(check: Any, attribute: Attribute[Any], value: Any) -> None:
-    """An attrs validator: a text that is not empty."""
-    if not isinstance(value, str) or not value.strip():
+    """An attrs validator: a text that can be read."""
+    readable = isinstance(value, str) and value.strip() and value.isprintable()
+    if not readable:
         raise ConfigurationError(
             f"{type(check).__name__}.{attribute.name} is {value!r}; "
             "expected a text such as 'database'"

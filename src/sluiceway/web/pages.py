@@ -1,7 +1,8 @@
 """Pages for operators: ``/metrics``, ``/healthz`` and ``/readyz``.
 
 Law: each page answers GET and HEAD, in an ASGI application and in an aiohttp one alike.
-A reason names a state or a stage, never an error's text, which may hold secrets.
+A reason names a state, a stage or a check, never an error's text, which may hold
+secrets. A page runs nothing: it tells the latest that is known.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import msgspec
 from attrs import field, frozen
 
+from ..formats.health_json import health_object
 from ..pipeline import Pipeline
 from ..reports import PipelineHealth, PipelineState
 from .asgi import Receive, Scope, Send, headers_of
@@ -21,6 +23,7 @@ from .conventions import EXCLUDED, path_below_root
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from ..health.reports import HealthReport
     from ..sinks.prometheus import Scrape
 
 METRICS, HEALTH, READY = EXCLUDED
@@ -35,6 +38,14 @@ class Scraped(Protocol):
 
     async def scrape(self, accept: str | None, accept_encoding: str | None) -> Scrape:
         """The page as these headers ask for it."""
+        ...
+
+
+class Checked(Protocol):
+    """What knows how health checks stand: a ``HealthSource``."""
+
+    def report(self) -> HealthReport:
+        """How they stand, by their latest results."""
         ...
 
 
@@ -53,7 +64,7 @@ class Answer:
     headers: Mapping[str, str] = field(factory=dict)
 
 
-def told(code: int, **content: str) -> Answer:
+def told(code: int, **content: Any) -> Answer:
     """An answer in JSON that nobody keeps."""
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     return Answer(code, msgspec.json.encode(content), headers)
@@ -129,6 +140,8 @@ class MetricsPage(Page):
 class HealthPage(Page):
     """Whether a pipeline is alive, or only a restart can help.
 
+    Health checks have no say in it: a restart mends nothing that is elsewhere.
+
     Args:
         pipeline: the one that is asked.
     """
@@ -143,25 +156,61 @@ class HealthPage(Page):
 
     async def answer(self, headers: Mapping[str, str]) -> Answer:  # noqa: ARG002
         """200, or 503 with the reason."""
+        return self._told()
+
+    def _told(self, further: str = "", **content: Any) -> Answer:
+        """The answer, with another possible reason and what else is to be told."""
         health = self._pipeline.health()
-        reason = self._trouble(health)
+        state = health.state.value
+        reason = "; ".join(filter(None, [self._trouble(health), further]))
         if reason:
-            state = health.state.value
-            return told(UNAVAILABLE, status="unavailable", state=state, reason=reason)
-        return told(OK, status="ok", state=health.state.value)
+            return told(
+                UNAVAILABLE,
+                status="unavailable",
+                state=state,
+                reason=reason,
+                **content,
+            )
+        return told(OK, status="ok", state=state, **content)
 
 
 class ReadyPage(HealthPage):
     """Whether a pipeline takes events in and all of its stages work.
 
     A backend that is down makes no application unready: its events wait in the sink's
-    queue, and the ledger tells what was lost.
+    queue, and the ledger tells what was lost. What an application cannot work without
+    is for its health checks: those that are critical make it unready.
+
+    Args:
+        pipeline: the one that is asked.
+        health: what knows how the checks stand; None without checks.
+        details: tell what checks found in full, the texts of exceptions included.
     """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        health: Checked | None = None,
+        *,
+        details: bool = False,
+    ) -> None:
+        super().__init__(pipeline)
+        self._health = health
+        self._details = details
 
     def _trouble(self, health: PipelineHealth) -> str:
         running = health.state is PipelineState.RUNNING
         return failed(health) or (
             "" if running else f"the pipeline is {health.state.value}"
+        )
+
+    async def answer(self, headers: Mapping[str, str]) -> Answer:  # noqa: ARG002
+        """200, or 503 with the reason; and each check's part in it."""
+        report = None if self._health is None else self._health.report()
+        if report is None:
+            return self._told()
+        return self._told(
+            report.trouble, **health_object(report, details=self._details)
         )
 
 
@@ -191,10 +240,23 @@ class Pages(Mapping[str, Page]):
     Args:
         pipeline: whose health is told.
         metrics: its ``PrometheusSink(port=None)``; None leaves ``/metrics`` out.
+        health: a ``HealthSource``, whose checks ``/readyz`` then tells of: it answers
+            503 while a critical one is unhealthy or unknown. ``/healthz`` never
+            depends on them.
+        details: let ``/readyz`` tell all that the checks found, durations and the
+            texts of exceptions included; default False, which names these only.
     """
 
-    def __init__(self, pipeline: Pipeline, metrics: Scraped | None = None) -> None:
-        pages = {HEALTH: HealthPage(pipeline), READY: ReadyPage(pipeline)}
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        metrics: Scraped | None = None,
+        *,
+        health: Checked | None = None,
+        details: bool = False,
+    ) -> None:
+        ready = ReadyPage(pipeline, health, details=details)
+        pages = {HEALTH: HealthPage(pipeline), READY: ready}
         measured = {} if metrics is None else {METRICS: MetricsPage(metrics)}
         self._pages: dict[str, Page] = {**measured, **pages}
         self._missing = NotFoundPage()
