@@ -8,8 +8,8 @@ from opentelemetry.metrics import Observation
 from waiting import until
 
 from sluiceway import Pipeline
+from sluiceway.beside import beside
 from sluiceway.instrument import Telemetry
-from sluiceway.sources.beside import beside
 from sluiceway.testing import CollectingSink, ManualClock, check_source
 
 

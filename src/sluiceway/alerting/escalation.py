@@ -12,13 +12,15 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, Final
 
+import msgspec
 from attrs import Attribute, define, field, frozen
 
 from ..errors import ConfigurationError
 from ..events import Alert, AlertStatus
 from ..settings import number
-from ..stages import Accumulator, StageContext
+from ..state import State
 from .labels import Identity, identity_of, labels_of
+from .lasting import Lasting
 from .muting import Silence, Silences
 
 TARGET: Final = "escalation.target"
@@ -114,6 +116,34 @@ class Course:
     due: float | None = None
 
 
+class SavedLevel(msgspec.Struct):
+    """A level of a policy that somebody follows."""
+
+    targets: list[str]
+    after: float
+    severity: str | None
+
+
+class SavedCourse(msgspec.Struct):
+    """A course; times are seconds since the epoch."""
+
+    alert: Alert
+    levels: list[SavedLevel]
+    repeats: int
+    pause: float
+    began: float
+    step: int
+    told: dict[str, Alert]
+    acknowledged: float | None
+    due: float | None
+
+
+class SavedEscalation(msgspec.Struct):
+    """What an escalation keeps across restarts."""
+
+    courses: list[SavedCourse]
+
+
 @frozen
 class EscalationStatistics:
     """What an escalation has in hand.
@@ -128,7 +158,7 @@ class EscalationStatistics:
 
 
 @define(eq=False, slots=False, repr=False)
-class Escalation(Accumulator[Alert, Alert]):
+class Escalation(Lasting[Alert, Alert]):
     """Tells of an alert again, to others, until somebody acknowledges it.
 
     An alert with the status ``ACKNOWLEDGED`` that comes in, from whichever source,
@@ -144,6 +174,8 @@ class Escalation(Accumulator[Alert, Alert]):
             fires begins its escalation anew; None (default) for never.
         silences: alerts that nobody is told of: a list, or a ``Silences``; a level
             whose time comes meanwhile is told after the silence.
+        state: a file that keeps the escalations across restarts, so that nobody is told
+            twice; default none.
         name: the stage's name.
 
     Raises:
@@ -159,6 +191,7 @@ class Escalation(Accumulator[Alert, Alert]):
         default=None, kw_only=True, validator=number(0.001, optional=True)
     )
     silences: Silences | Sequence[Silence] = field(default=(), kw_only=True)
+    state: State = field(default=None, kw_only=True)
     name: str | None = field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
@@ -171,11 +204,6 @@ class Escalation(Accumulator[Alert, Alert]):
         self._courses: dict[Identity, Course] = {}
         self._due: list[tuple[float, int, Identity]] = []
         self._numbers = count()
-        self._epoch = 0.0
-
-    async def open(self, context: StageContext) -> None:
-        """Learn how the pipeline's clock and the time of day go together."""
-        self._epoch = context.clock.time_ns() / 1e9 - context.clock.now()
 
     def policy(self) -> Policy:
         """What an escalation that begins now will follow."""
@@ -191,7 +219,7 @@ class Escalation(Accumulator[Alert, Alert]):
         told: list[Alert] = []
         for alert in events:
             told += self._take(alert, now)
-        return told + self.tick(now)
+        return self._kept(told + self._due_now(now), now)
 
     def _take(self, alert: Alert, now: float) -> list[Alert]:
         identity = identity_of(alert)
@@ -230,6 +258,9 @@ class Escalation(Accumulator[Alert, Alert]):
 
     def tick(self, now: float) -> list[Alert]:
         """What is to be told, since its time has come."""
+        return self._kept(self._due_now(now), now)
+
+    def _due_now(self, now: float) -> list[Alert]:
         told: list[Alert] = []
         while self._due and self._due[0][0] <= now:
             when, _, identity = heapq.heappop(self._due)
@@ -243,7 +274,7 @@ class Escalation(Accumulator[Alert, Alert]):
         if course.acknowledged is not None:
             course.acknowledged = None
             course.policy, course.began, course.step = self.policy(), now, 0
-        if self._silences.mutes(labels_of(course.alert), self._epoch + now):
+        if self._silences.mutes(labels_of(course.alert), self._time(now)):
             self._look(identity, course, now + LOOK_AGAIN)
             return []
         number_, level = course.policy.level(course.step)
@@ -265,6 +296,42 @@ class Escalation(Accumulator[Alert, Alert]):
                 return when
             heapq.heappop(self._due)
         return None
+
+    def snapshot(self) -> SavedEscalation:
+        """The escalations that run."""
+        return SavedEscalation([self._saved(c) for c in self._courses.values()])
+
+    def _saved(self, course: Course) -> SavedCourse:
+        policy = course.policy
+        levels = [SavedLevel([*x.targets], x.after, x.severity) for x in policy.levels]
+        return SavedCourse(
+            course.alert,
+            levels,
+            policy.repeats,
+            policy.pause,
+            self._time(course.began),
+            course.step,
+            course.told,
+            self._time_or_none(course.acknowledged),
+            self._time_or_none(course.due),
+        )
+
+    def restore(self, saved: SavedEscalation, now: float) -> None:
+        """Go on with them; what came due meanwhile is due at once."""
+        for kept in saved.courses:
+            levels = tuple(Level(x.targets, x.after, x.severity) for x in kept.levels)
+            course = Course(
+                kept.alert,
+                Policy(levels, kept.repeats, kept.pause),
+                self._now(kept.began),
+                kept.step,
+                kept.told,
+                self._now_or_none(kept.acknowledged),
+            )
+            identity = identity_of(kept.alert)
+            self._courses[identity] = course
+            if kept.due is not None:
+                self._look(identity, course, max(now, self._now(kept.due)))
 
     def statistics(self) -> EscalationStatistics:
         """A snapshot of what it has in hand."""

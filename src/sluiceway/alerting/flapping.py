@@ -11,12 +11,14 @@ from collections import deque
 from itertools import count
 from typing import Final
 
+import msgspec
 from attrs import define, field, frozen
 
 from ..events import Alert, AlertStatus
 from ..settings import number
-from ..stages import Accumulator
+from ..state import State
 from .labels import Identity, identity_of
+from .lasting import Lasting
 
 FLAPPING: Final = "flapping"
 
@@ -36,6 +38,20 @@ class Pattern:
     flapping: bool = False
 
 
+class SavedPattern(msgspec.Struct):
+    """A pattern; times are seconds since the epoch."""
+
+    latest: Alert
+    changes: list[float]
+    flapping: bool
+
+
+class SavedDamper(msgspec.Struct):
+    """What a damper keeps across restarts."""
+
+    patterns: list[SavedPattern]
+
+
 @frozen
 class FlapStatistics:
     """What a damper watches.
@@ -50,7 +66,7 @@ class FlapStatistics:
 
 
 @define(eq=False, slots=False, repr=False)
-class FlapDamper(Accumulator[Alert, Alert]):
+class FlapDamper(Lasting[Alert, Alert]):
     """Lets an alert begin and end so many times, and then holds it as firing.
 
     An alert that has changed more than ``limit`` times within ``window`` seconds is let
@@ -61,6 +77,7 @@ class FlapDamper(Accumulator[Alert, Alert]):
     Args:
         limit: changes (a beginning is one, an end another) that pass; default 6.
         window: seconds that a change counts for; default 600.
+        state: a file that keeps what has changed lately across restarts; default none.
         name: the stage's name.
 
     Raises:
@@ -71,6 +88,7 @@ class FlapDamper(Accumulator[Alert, Alert]):
 
     limit: int = field(default=6, validator=number(1, whole=True))
     window: float = field(default=600.0, kw_only=True, validator=number(0.001))
+    state: State = field(default=None, kw_only=True)
     name: str | None = field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
@@ -86,8 +104,8 @@ class FlapDamper(Accumulator[Alert, Alert]):
                 raise TypeError(f"a FlapDamper takes alerts, not {name}")
         passed: list[Alert] = []
         for alert in events:
-            passed += self.tick(now) + self._take(alert, now)
-        return passed
+            passed += self._calm(now) + self._take(alert, now)
+        return self._kept(passed, now)
 
     def _take(self, alert: Alert, now: float) -> list[Alert]:
         identity = identity_of(alert)
@@ -127,6 +145,9 @@ class FlapDamper(Accumulator[Alert, Alert]):
 
     def tick(self, now: float) -> list[Alert]:
         """What is told of alerts that are calm again."""
+        return self._kept(self._calm(now), now)
+
+    def _calm(self, now: float) -> list[Alert]:
         passed: list[Alert] = []
         while self._due and self._due[0][0] <= now:
             _, _, identity = heapq.heappop(self._due)
@@ -147,6 +168,25 @@ class FlapDamper(Accumulator[Alert, Alert]):
     def next_deadline(self) -> float | None:
         """When a change leaves its window."""
         return self._due[0][0] if self._due else None
+
+    def snapshot(self) -> SavedDamper:
+        """What has changed lately."""
+        return SavedDamper(
+            [
+                SavedPattern(p.latest, [*map(self._time, p.changes)], p.flapping)
+                for p in self._patterns.values()
+            ]
+        )
+
+    def restore(self, saved: SavedDamper, now: float) -> None:
+        """Go on with it."""
+        for kept in saved.patterns:
+            identity = identity_of(kept.latest)
+            changes = deque(map(self._now, kept.changes))
+            self._patterns[identity] = Pattern(kept.latest, changes, kept.flapping)
+            for change in changes or (now - self.window,):
+                when = change + self.window
+                heapq.heappush(self._due, (when, next(self._numbers), identity))
 
     def statistics(self) -> FlapStatistics:
         """A snapshot of what it watches."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from attrs import Attribute, field, frozen
 
 from ..errors import ConfigurationError
@@ -79,6 +80,31 @@ class Silence:
         return starts <= time < seconds_of(self.ends_at, float("inf"))
 
 
+class SavedSilence(msgspec.Struct):
+    """A silence as it is kept; times are seconds since the epoch."""
+
+    matching: dict[str, Any]
+    starts_at: float | None
+    ends_at: float | None
+    comment: str
+
+
+def saved_silence(silence: Silence) -> SavedSilence:
+    """A silence in a form that can be kept."""
+    starts, ends = silence.starts_at, silence.ends_at
+    return SavedSilence(
+        dict(silence.matching),
+        None if starts is None else seconds_of(starts, 0.0),
+        None if ends is None else seconds_of(ends, 0.0),
+        silence.comment,
+    )
+
+
+def restored_silence(saved: SavedSilence) -> Silence:
+    """A silence that was kept."""
+    return Silence(saved.matching, saved.starts_at, saved.ends_at, saved.comment)
+
+
 class Silences:
     """The silences that are in force, which an operator changes while a pipeline runs.
 
@@ -103,6 +129,10 @@ class Silences:
         if known:
             self._all.remove(silence)
         return known
+
+    def all(self) -> list[Silence]:
+        """All of them, in force or not."""
+        return [*self._all]
 
     def active(self, time: float) -> list[Silence]:
         """Those in force at a time of day, in seconds since the epoch."""

@@ -10,18 +10,52 @@ import heapq
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import msgspec
 from attrs import define, field, frozen
 
 from ..errors import ConfigurationError
 from ..events import Alert, AlertStatus
 from ..settings import number
-from ..stages import Accumulator, Batches, StageContext
-from .grouping import Group
+from ..stages import Batches
+from ..state import State
+from .grouping import Group, Told
 from .labels import Identity, Labels, identity_of, labels_of
-from .muting import Inhibition, Silence, Silences
+from .lasting import Lasting
+from .muting import (
+    Inhibition,
+    SavedSilence,
+    Silence,
+    Silences,
+    restored_silence,
+    saved_silence,
+)
 
 ALL: Final = "..."
 GroupKey = tuple[tuple[str, str], ...]
+
+
+class SavedTold(msgspec.Struct):
+    """What was told of a group."""
+
+    firing: list[Identity]
+    resolved: list[Identity]
+    at: float
+
+
+class SavedGroup(msgspec.Struct):
+    """A group; times are seconds since the epoch."""
+
+    key: GroupKey
+    due: float
+    alerts: list[Alert]
+    told: SavedTold | None
+
+
+class SavedNotifier(msgspec.Struct):
+    """What a notifier keeps across restarts."""
+
+    groups: list[SavedGroup]
+    silences: list[SavedSilence]
 
 
 @frozen
@@ -40,7 +74,7 @@ class NotifierStatistics:
 
 
 @define(eq=False, slots=False, repr=False)
-class Notifier(Accumulator[Alert, Alert]):
+class Notifier(Lasting[Alert, Alert]):
     """Tells of alerts in groups, with Alertmanager's meaning of every setting.
 
     What is released together is one notification: a sink without a ``batch`` setting
@@ -60,6 +94,8 @@ class Notifier(Accumulator[Alert, Alert]):
         inhibit: alerts that others explain.
         silences: alerts that nobody is told of: a list, or a ``Silences`` to which
             more can be added.
+        state: a file that keeps groups, what was told of them, and silences across
+            restarts; default none.
         name: the stage's name.
 
     Raises:
@@ -75,6 +111,7 @@ class Notifier(Accumulator[Alert, Alert]):
     send_resolved: bool = field(default=True, kw_only=True)
     inhibit: Sequence[Inhibition] = field(default=(), kw_only=True)
     silences: Silences | Sequence[Silence] = field(default=(), kw_only=True)
+    state: State = field(default=None, kw_only=True)
     name: str | None = field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
@@ -92,7 +129,6 @@ class Notifier(Accumulator[Alert, Alert]):
         self._silences = given if isinstance(given, Silences) else Silences(given)
         self._groups: dict[GroupKey, Group] = {}
         self._due: list[tuple[float, GroupKey]] = []
-        self._epoch = 0.0
 
     def alerts(self) -> list[Alert]:
         """Copies of all alerts that fire, told or not."""
@@ -104,14 +140,6 @@ class Notifier(Accumulator[Alert, Alert]):
         ]
 
     # What the engine calls.
-
-    async def open(self, context: StageContext) -> None:
-        """Learn how the pipeline's clock and the time of day go together."""
-        self._epoch = context.clock.time_ns() / 1e9 - context.clock.now()
-
-    def _time(self, now: float) -> float:
-        """The time of day, in seconds since the epoch."""
-        return self._epoch + now
 
     def add(self, events: list[Alert], now: float) -> list[Any]:
         """Take alerts in; the notifications that are due."""
@@ -163,7 +191,7 @@ class Notifier(Accumulator[Alert, Alert]):
             if told:
                 released.append(told)
             self._look_again(key, group, now)
-        return released
+        return self._kept(released, now)
 
     def _look_again(self, key: GroupKey, group: Group, now: float) -> None:
         """A group that holds nothing any more is forgotten."""
@@ -185,6 +213,38 @@ class Notifier(Accumulator[Alert, Alert]):
     def next_deadline(self) -> float | None:
         """When the next group is due."""
         return self._due[0][0] if self._due else None
+
+    def snapshot(self) -> SavedNotifier:
+        """The groups, what was told of them, and the silences."""
+        return SavedNotifier(
+            [
+                SavedGroup(
+                    key,
+                    self._time(group.due),
+                    [*group.alerts.values()],
+                    None if group.told is None else self._saved(group.told),
+                )
+                for key, group in self._groups.items()
+            ],
+            [saved_silence(silence) for silence in self._silences.all()],
+        )
+
+    def _saved(self, told: Told) -> SavedTold:
+        return SavedTold([*told.firing], [*told.resolved], self._time(told.at))
+
+    def restore(self, saved: SavedNotifier, now: float) -> None:
+        """Go on with them; what came due meanwhile is due at once."""
+        for kept in saved.groups:
+            group = self._groups[kept.key] = Group(max(now, self._now(kept.due)))
+            group.alerts = {identity_of(alert): alert for alert in kept.alerts}
+            if kept.told is not None:
+                firing, resolved = kept.told.firing, kept.told.resolved
+                at = self._now(kept.told.at)
+                group.told = Told(frozenset(firing), frozenset(resolved), at)
+            heapq.heappush(self._due, (group.due, kept.key))
+        for silence in map(restored_silence, saved.silences):
+            if silence not in self._silences.all():
+                self._silences.add(silence)
 
     def statistics(self) -> NotifierStatistics:
         """A snapshot of what it has in hand, as of the last look at each group."""

@@ -12,12 +12,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 from attrs import Attribute, define, field, frozen
 
 from ..errors import ConfigurationError
 from ..events import Alert, AlertStatus
 from ..settings import number
-from ..stages import Accumulator, StageContext
+from ..state import State
+from .lasting import Lasting
 from .lifecycle import Lifecycle, Phase
 from .matching import matcher
 from .reading import labels_of, text_of
@@ -62,6 +64,7 @@ class Series:
         labels: that tell it from the others of the rule.
         event: the latest one, for texts.
         alert: what was told last, while it fires.
+        stays_until: when a series that was restored is looked at, if nothing is heard.
     """
 
     def __init__(
@@ -72,6 +75,23 @@ class Series:
         self.life = life
         self.event: Any = None
         self.alert: Alert | None = None
+        self.stays_until = 0.0
+
+
+class SavedSeries(msgspec.Struct):
+    """A series that is pending or firing; times are seconds since the epoch."""
+
+    key: tuple[str, ...]
+    phase: Phase
+    since: float
+    broken_since: float | None
+    alert: Alert | None
+
+
+class SavedRule(msgspec.Struct):
+    """What a rule keeps across restarts."""
+
+    series: list[SavedSeries]
 
 
 @frozen
@@ -92,7 +112,7 @@ class RuleStatistics:
 
 
 @define(eq=False, slots=False, repr=False)
-class Rule(Accumulator[Any, Alert]):
+class Rule(Lasting[Any, Alert]):
     """What every rule takes; use one of the classes derived from it.
 
     Args:
@@ -113,6 +133,9 @@ class Rule(Accumulator[Any, Alert]):
         interval: seconds between two looks; default 1.
         max_series: series at most; what comes for others is refused and counted;
             default 10,000.
+        state: a file that keeps what is pending and firing across restarts; its numbers
+            are gathered anew, and until something is heard, or the window has passed,
+            an alert stays what it was. Default none.
         name: the stage's name.
 
     Raises:
@@ -134,6 +157,7 @@ class Rule(Accumulator[Any, Alert]):
     max_series: int = field(
         default=MOST_SERIES, kw_only=True, validator=number(1, whole=True)
     )
+    state: State = field(default=None, kw_only=True)
     name: str | None = field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
@@ -147,7 +171,6 @@ class Rule(Accumulator[Any, Alert]):
         self._series: dict[tuple[str, ...], Series] = {}
         self._due = 0.0
         self._refused = 0
-        self._epoch_ns = 0
 
     # What a kind of rule adds.
 
@@ -164,12 +187,12 @@ class Rule(Accumulator[Any, Alert]):
     def threshold(self) -> float:
         """What a value is held against, for texts."""
 
-    # What the engine calls.
+    @property
+    @abstractmethod
+    def patience(self) -> float:
+        """Seconds after a restart that a silent series stays what it was."""
 
-    async def open(self, context: StageContext) -> None:
-        """Learn how the pipeline's clock and the time of day go together."""
-        now = context.clock.now()
-        self._epoch_ns = context.clock.time_ns() - int(now * 1e9)
+    # What the engine calls.
 
     def add(self, events: list[Any], now: float) -> list[Alert]:
         """Take the events into the numbers; the alerts if a look is due."""
@@ -208,6 +231,8 @@ class Rule(Accumulator[Any, Alert]):
         self._due = now + self.interval
         told: list[Alert] = []
         for key, series in [*self._series.items()]:
+            if series.event is None and now < series.stays_until:
+                continue
             value = series.measure.value(now)
             firing = series.life.phase is Phase.FIRING
             holds = self.holds(value, firing=firing)
@@ -215,7 +240,7 @@ class Rule(Accumulator[Any, Alert]):
                 told.append(self._tell(series, value, now))
             if series.life.phase is Phase.INACTIVE and series.measure.is_idle():
                 del self._series[key]
-        return told
+        return self._kept(told, now)
 
     def next_deadline(self) -> float | None:
         """When it looks again; never while there is nothing to look at."""
@@ -223,7 +248,7 @@ class Rule(Accumulator[Any, Alert]):
 
     def _tell(self, series: Series, value: float | None, now: float) -> Alert:
         """The alert of a series that begins or ceases to fire."""
-        now_ns = self._epoch_ns + int(now * 1e9)
+        now_ns = self._time_ns(now)
         if series.life.phase is Phase.FIRING:
             series.alert = self._new_alert(series, value, now_ns)
             return series.alert.copy()
@@ -250,6 +275,35 @@ class Rule(Accumulator[Any, Alert]):
             annotations={k: filled(t, fields) for k, t in self.annotations.items()},
             starts_at_unix_nano=now_ns,
         )
+
+    def snapshot(self) -> SavedRule:
+        """The series that are pending or firing."""
+        return SavedRule(
+            [
+                SavedSeries(
+                    key,
+                    series.life.phase,
+                    self._time(series.life.since),
+                    self._time_or_none(series.life.broken_since),
+                    series.alert,
+                )
+                for key, series in self._series.items()
+                if series.life.phase is not Phase.INACTIVE
+            ]
+        )
+
+    def restore(self, saved: SavedRule, now: float) -> None:
+        """Go on with those; what was split by other labels is left aside."""
+        for kept in saved.series:
+            firing = kept.phase is Phase.FIRING
+            if len(kept.key) != len(self._by) or firing != (kept.alert is not None):
+                continue
+            series = self.new_series(kept.key)
+            series.alert = kept.alert
+            series.life.phase = kept.phase
+            series.life.since = self._now(kept.since)
+            series.life.broken_since = self._now_or_none(kept.broken_since)
+            series.stays_until = now + self.patience
 
     def statistics(self) -> RuleStatistics:
         """A snapshot of what it watches."""
@@ -308,6 +362,11 @@ class BoundedRule(Rule):
         given = self.above if self.below is None else self.below
         assert given is not None
         return given
+
+    @property
+    def patience(self) -> float:
+        """The window: so long it takes to know as much as before."""
+        return self.window
 
     def holds(self, value: float | None, *, firing: bool) -> bool:
         """Whether the number is beyond the limit, or not yet back if it fires."""

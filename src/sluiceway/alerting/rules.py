@@ -252,6 +252,11 @@ class AbsenceRule(Rule):
         """The window."""
         return self.window
 
+    @property
+    def patience(self) -> float:
+        """The window: so long nobody knows whether the silence has ended."""
+        return self.window
+
     def new_measure(self) -> Measure:
         """How long ago the last event was."""
         return Silence(self.forget_after)
@@ -264,8 +269,10 @@ class AbsenceRule(Rule):
         """Begin to wait, or look whether the silence is too long."""
         if not self._started:
             self._started = True
-            if not self._by:
-                self.new_series(()).measure.add(None, now)
+            if not self._by and () not in self._series:
+                self.new_series(())
+            for series in self._series.values():
+                series.measure.add(None, now)
         return super().tick(now)
 
     def next_deadline(self) -> float | None:

@@ -16,8 +16,8 @@ from typing import Generic, TypeVar
 
 from attrs import frozen
 
+from ..beside import beside
 from ..stages import Patience
-from .beside import beside
 
 K = TypeVar("K")
 T = TypeVar("T")

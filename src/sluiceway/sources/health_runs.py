@@ -15,12 +15,12 @@ from functools import partial
 from inspect import isawaitable
 from typing import Any, Final
 
+from ..beside import started
 from ..calls import is_async
 from ..clock import Clock
 from ..health.checks import Check
 from ..health.outcomes import Outcome, answered, overdue, raised, timed_out
 from ..inlet import wake
-from .beside import started
 
 FAILURES: Final = (Exception, CancelledError, SystemExit)  # that a check may make
 GRACE: Final = 0.5  # seconds that checks which were cancelled have for their ends

@@ -10,6 +10,7 @@ from logging import getLogger
 from pathlib import Path
 from typing import Final
 
+from ..beside import beside
 from ..errors import ConfigurationError
 from ..events import NO_RESOURCE, MetricKind, MetricPoint, Resource, Scope
 from ..formats.proc import (
@@ -26,7 +27,6 @@ from ..formats.proc import (
 )
 from ..settings import checked_path
 from ..stages import StageContext
-from .beside import beside
 from .interval import IntervalSource
 
 SCOPE: Final = Scope("sluiceway.host_metrics")

@@ -14,6 +14,7 @@ import msgspec
 from attrs import define, field, frozen
 from prometheus_client.metrics_core import Metric
 
+from ..beside import beside
 from ..events import MetricPoint, Resource, Scope
 from ..formats.compression import CorruptError, OversizedError, decompress
 from ..formats.identity import identity_of
@@ -29,7 +30,6 @@ from ..sinks.http import (
     tls_context,
 )
 from ..stages import StageContext
-from .beside import beside
 from .interval import IntervalSource
 from .scrape_settings import (
     checked_count,

@@ -1,0 +1,105 @@
+"""Lasting: an accumulator whose state survives a restart.
+
+Law: what is kept tells times of day, since the pipeline's clock begins anew; whoever
+keeps it does no I/O himself. It is kept whenever something was released, each second
+otherwise, and at the end: a crash repeats what it released last, at most.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from ..stages import Accumulator, StageContext
+from ..state import State, StateFile, state_file
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+EACH: Final = 1.0  # seconds between two times that it is kept while nothing is released
+
+
+class Lasting(Accumulator[In, Out], Generic[In, Out]):
+    """What the stages of alerting share: the time of day, and what they keep.
+
+    Attributes:
+        state: where the state is kept; None for nowhere.
+    """
+
+    state: State
+    _epoch_ns = 0  # the time of day when the pipeline's clock was 0
+    _file: StateFile | None = None
+    _stage = ""
+    _keep_at = 0.0
+
+    @abstractmethod
+    def snapshot(self) -> Any:
+        """The state, a ``msgspec.Struct``; its times are seconds since the epoch."""
+
+    @abstractmethod
+    def restore(self, saved: Any, now: float) -> None:
+        """Go on from a state.
+
+        Args:
+            saved: what ``snapshot`` gave.
+            now: on the pipeline's clock.
+        """
+
+    async def open(self, context: StageContext) -> None:
+        """Learn the time of day, and go on from what was kept.
+
+        Raises:
+            ConfigurationError: the file cannot be used.
+        """
+        now = context.clock.now()
+        self._epoch_ns = context.clock.time_ns() - int(now * 1e9)
+        if self.state is None:
+            return
+        self._file = state_file(self.state)
+        self._stage = context.name
+        kept = await self._file.load(context.name)
+        if kept is None:
+            return
+        try:
+            saved = msgspec.json.decode(kept, type=type(self.snapshot()))
+        except msgspec.MsgspecError as error:
+            context.logger.warning(
+                "what %s kept in %s cannot be read, and is left aside: %s",
+                *(context.name, self._file.path, error),
+            )
+        else:
+            self.restore(saved, now)
+
+    async def close(self) -> None:
+        """Keep the last state."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.save(self._stage, msgspec.json.encode(self.snapshot()))
+            await file.close()
+
+    def _kept(self, released: list[Any], now: float) -> list[Any]:
+        """What is released, once it is on its way to the file that it was."""
+        if self._file is not None and (released or now >= self._keep_at):
+            self._keep_at = now + EACH
+            self._file.save(self._stage, msgspec.json.encode(self.snapshot()))
+        return released
+
+    def _time_ns(self, now: float) -> int:
+        """The time of day, in nanoseconds since the epoch."""
+        return self._epoch_ns + int(now * 1e9)
+
+    def _time(self, now: float) -> float:
+        """The time of day, in seconds since the epoch."""
+        return self._epoch_ns / 1e9 + now
+
+    def _time_or_none(self, now: float | None) -> float | None:
+        return None if now is None else self._time(now)
+
+    def _now(self, time: float) -> float:
+        """A time of day on the pipeline's clock."""
+        return time - self._epoch_ns / 1e9
+
+    def _now_or_none(self, time: float | None) -> float | None:
+        return None if time is None else self._now(time)

@@ -1,0 +1,105 @@
+"""StateFile: what stages keep across restarts.
+
+Law: the loop never waits for the disk. Of several values of one stage that wait to be
+written only the newest is; a file that cannot be written is told of, and harms nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import closing
+from functools import partial
+from logging import getLogger
+from typing import Any
+
+from .beside import beside
+from .errors import ConfigurationError
+from .settings import checked_path
+
+TABLE = "CREATE TABLE IF NOT EXISTS state (stage TEXT PRIMARY KEY, value BLOB)"
+STORE = "INSERT OR REPLACE INTO state VALUES (?, ?)"
+SECONDS = 5.0  # that a writer waits for another one
+
+
+class StateFile:
+    """An SQLite file with one value for each stage; several may share it.
+
+    Args:
+        path: the file; it is made when something is kept. Its folder must exist.
+
+    Raises:
+        ConfigurationError: the path is no path.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(checked_path("StateFile.path", path))
+        self._waiting: dict[str, bytes] = {}
+        self._writing: asyncio.Task[None] | None = None
+
+    async def load(self, stage: str) -> bytes | None:
+        """What a stage kept last; None if that is nothing.
+
+        Raises:
+            ConfigurationError: the file cannot be used.
+        """
+        try:
+            return await beside(partial(self._read, stage), "sluiceway-state")
+        except Exception as error:
+            raise ConfigurationError(
+                f"the state file {self.path} cannot be used: {error}"
+            ) from error
+
+    def save(self, stage: str, value: bytes) -> None:
+        """Keep a stage's value; it is written soon."""
+        self._waiting[stage] = value
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.get_running_loop().create_task(self._write_all())
+
+    async def close(self) -> None:
+        """Return once everything is written, or cannot be."""
+        if self._writing is not None:
+            await self._writing
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            values, self._waiting = self._waiting, {}
+            try:
+                await beside(partial(self._write, values), "sluiceway-state")
+            except Exception as error:  # noqa: BLE001 - whatever a disk does
+                logger = getLogger(__name__)
+                logger.warning("%s was not written: %s", self.path, error)
+
+    # On a thread.
+
+    def _read(self, stage: str) -> bytes | None:
+        with closing(self._connect()) as file, file:
+            found = file.execute("SELECT value FROM state WHERE stage = ?", (stage,))
+            row = found.fetchone()
+        return None if row is None else bytes(row[0])
+
+    def _write(self, values: dict[str, bytes]) -> None:
+        with closing(self._connect()) as file, file:
+            file.executemany(STORE, values.items())
+
+    def _connect(self) -> Any:
+        import sqlite3  # noqa: PLC0415 - only who keeps something needs it
+
+        file = sqlite3.connect(self.path, timeout=SECONDS)
+        file.execute(TABLE)
+        return file
+
+    def __repr__(self) -> str:
+        return f"<StateFile {self.path}>"
+
+
+State = StateFile | str | os.PathLike[str] | None
+
+
+def state_file(given: StateFile | str | os.PathLike[str]) -> StateFile:
+    """The file, which may be given by its path.
+
+    Raises:
+        ConfigurationError: it is no path.
+    """
+    return given if isinstance(given, StateFile) else StateFile(given)
