@@ -27,6 +27,7 @@ from .ledger import Ledger
 from .reports import PipelineHealth, PipelineState, StageStatistics, StopReport
 from .settings import is_seconds
 from .signals import Termination, handled_signals
+from .stages import Stage
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -99,6 +100,11 @@ class Pipeline:
             if runtime.draining:
                 return PipelineState.DRAINING
         return self._state
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        """The stages by their names in the graph."""
+        return {node.name: node.stage for node in self._graph.nodes}
 
     def graph(self, form: Literal["text", "mermaid"] = "text") -> str:
         """The stages and their connections.

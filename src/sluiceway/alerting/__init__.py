@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 from ..lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .escalation import Escalation, Level, target_of
+    from .escalation import Escalation, target_of
     from .flapping import FlapDamper
     from .muting import Inhibition, Silence, Silences
     from .notifier import Notifier
+    from .policy import Level
     from .rules import AbsenceRule, ChangeRule, RateRule, RatioRule, ThresholdRule
 
 __all__ = [
@@ -37,7 +38,7 @@ MODULES: Final = {
     "Escalation": ".escalation",
     "FlapDamper": ".flapping",
     "Inhibition": ".muting",
-    "Level": ".escalation",
+    "Level": ".policy",
     "Notifier": ".notifier",
     "Silence": ".muting",
     "Silences": ".muting",

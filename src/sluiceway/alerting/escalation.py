@@ -10,87 +10,21 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from attrs import Attribute, define, field, frozen
+from attrs import define, field, frozen
 
 from ..errors import ConfigurationError
 from ..events import Alert, AlertStatus
 from ..settings import number
 from ..state import State
-from .labels import Identity, identity_of, labels_of
+from .labels import Identity, Matches, identity_of, labels_of
 from .lasting import Lasting
 from .muting import Silence, Silences
+from .policy import TARGET, Level, Policy, SavedLevel, raised
 
-TARGET: Final = "escalation.target"
-LEVEL: Final = "escalation.level"
-SEVERITIES: Final = ("info", "warning", "error", "critical")
 LOOK_AGAIN: Final = 60.0  # seconds between two looks at what is silenced
-
-
-def targets_of(owner: Any, attribute: Attribute[Any], value: Any) -> None:
-    """An attrs validator: some words."""
-    listed = not isinstance(value, str) and isinstance(value, Sequence)
-    if not listed or not value or not all(isinstance(x, str) and x for x in value):
-        raise ConfigurationError(
-            f"{type(owner).__name__}.{attribute.name} is {value!r}; expected a list of "
-            "targets, such as ['chat']"
-        )
-
-
-@frozen
-class Level:
-    """Whom an escalation tells, and when.
-
-    Args:
-        targets: what they are called: each alert that is told carries one as its
-            annotation ``escalation.target``, which ``target_of`` reads for a route.
-        after: seconds since the alert began to fire; default 0.
-        severity: what its severity is raised to, never lowered; None (default) leaves
-            it.
-
-    Raises:
-        ConfigurationError: a setting cannot mean anything.
-    """
-
-    targets: Sequence[str] = field(validator=targets_of)
-    after: float = field(default=0.0, validator=number(0))
-    severity: str | None = None
-
-    def __attrs_post_init__(self) -> None:
-        if self.severity is not None and self.severity not in SEVERITIES:
-            raise ConfigurationError(
-                f"Level.severity is {self.severity!r}; expected one of "
-                f"{', '.join(SEVERITIES)} or None"
-            )
-
-
-@frozen
-class Policy:
-    """What an escalation follows to its end.
-
-    Attributes:
-        levels: in the order of their times.
-        repeats: how many times it begins again after the last level.
-        pause: seconds between the last level and the next beginning.
-    """
-
-    levels: tuple[Level, ...]
-    repeats: int
-    pause: float
-
-    def due(self, step: int) -> float | None:
-        """Seconds since the beginning at which a step is due; None after the last."""
-        cycle, index = divmod(step, len(self.levels))
-        if cycle > self.repeats:
-            return None
-        return cycle * (self.levels[-1].after + self.pause) + self.levels[index].after
-
-    def level(self, step: int) -> tuple[int, Level]:
-        """The level of a step, and its number from 1."""
-        index = step % len(self.levels)
-        return index + 1, self.levels[index]
 
 
 @define(eq=False)
@@ -114,14 +48,6 @@ class Course:
     told: dict[str, Alert] = field(factory=dict)
     acknowledged: float | None = None
     due: float | None = None
-
-
-class SavedLevel(msgspec.Struct):
-    """A level of a policy that somebody follows."""
-
-    targets: list[str]
-    after: float
-    severity: str | None
 
 
 class SavedCourse(msgspec.Struct):
@@ -204,6 +130,53 @@ class Escalation(Lasting[Alert, Alert]):
         self._courses: dict[Identity, Course] = {}
         self._due: list[tuple[float, int, Identity]] = []
         self._numbers = count()
+        self._orders: list[Alert] = []
+
+    # What an operator does.
+
+    def alerts(self) -> list[Alert]:
+        """Copies of the alerts that fire, also those that somebody has taken on."""
+        found = [course.alert.copy() for course in self._courses.values()]
+        for alert, course in zip(found, self._courses.values(), strict=True):
+            if course.acknowledged is not None:
+                alert.status = AlertStatus.ACKNOWLEDGED
+        return found
+
+    def acknowledge_alerts(self, matches: Matches) -> int:
+        """Stop the escalation of alerts; it is told at the next tick or flush.
+
+        Args:
+            matches: the test of an alert's labels, ``label_matcher`` makes one.
+
+        Returns:
+            How many alerts that are.
+        """
+        return self._order(AlertStatus.ACKNOWLEDGED, matches)
+
+    def resolve_alerts(self, matches: Matches) -> int:
+        """End alerts; it is told at the next tick or flush. How many that are."""
+        return self._order(AlertStatus.RESOLVED, matches)
+
+    def _order(self, status: AlertStatus, matches: Matches) -> int:
+        found = [a for a in self.alerts() if matches(labels_of(a))]
+        found = [alert for alert in found if alert.status is not status]
+        for alert in found:
+            alert.status = status
+            self._orders.append(alert)
+        return len(found)
+
+    def flush(self, now: float) -> list[Alert]:
+        """What an operator has ordered."""
+        orders, self._orders = self._orders, []
+        for alert in orders:
+            if alert.status is AlertStatus.RESOLVED:
+                alert.ends_at_unix_nano = self._time_ns(now)
+        return self.add(orders, now)
+
+    @property
+    def silencing(self) -> Silences:
+        """The silences, to which more can be added."""
+        return self._silences
 
     def policy(self) -> Policy:
         """What an escalation that begins now will follow."""
@@ -258,7 +231,7 @@ class Escalation(Lasting[Alert, Alert]):
 
     def tick(self, now: float) -> list[Alert]:
         """What is to be told, since its time has come."""
-        return self._kept(self._due_now(now), now)
+        return self.flush(now) if self._orders else self._kept(self._due_now(now), now)
 
     def _due_now(self, now: float) -> list[Alert]:
         told: list[Alert] = []
@@ -342,20 +315,6 @@ class Escalation(Lasting[Alert, Alert]):
         seen = self.statistics()
         counts = f"{seen.running} running, {seen.acknowledged} acknowledged"
         return f"<Escalation {len(self.levels)} levels, {counts}>"
-
-
-def raised(alert: Alert, level: Level, number: int, target: str) -> Alert:
-    """The alert as a level tells it to one of its targets."""
-    told = alert.copy()
-    told.annotations |= {LEVEL: str(number), TARGET: target}
-    if level.severity is not None and rank(level.severity) > rank(alert.severity):
-        told.severity = level.severity
-    return told
-
-
-def rank(severity: str) -> int:
-    """How bad it is; a word that nobody knows is the least."""
-    return SEVERITIES.index(severity) if severity in SEVERITIES else -1
 
 
 def after(told: Alert, alert: Alert) -> Alert:

@@ -19,7 +19,7 @@ from ..settings import number
 from ..stages import Batches
 from ..state import State
 from .grouping import Group, Told
-from .labels import Identity, Labels, identity_of, labels_of
+from .labels import Identity, Labels, Matches, identity_of, labels_of
 from .lasting import Lasting
 from .muting import (
     Inhibition,
@@ -140,6 +140,27 @@ class Notifier(Lasting[Alert, Alert]):
         ]
 
     # What the engine calls.
+
+    def resolve_alerts(self, matches: Matches) -> int:
+        """End alerts; it is told at the next look at their groups.
+
+        Returns:
+            How many alerts that are.
+        """
+        found = [
+            alert
+            for group in self._groups.values()
+            for alert in group.alerts.values()
+            if alert.status is not AlertStatus.RESOLVED and matches(labels_of(alert))
+        ]
+        for alert in found:
+            alert.status = AlertStatus.RESOLVED
+        return len(found)
+
+    @property
+    def silencing(self) -> Silences:
+        """The silences, to which more can be added."""
+        return self._silences
 
     def add(self, events: list[Alert], now: float) -> list[Any]:
         """Take alerts in; the notifications that are due."""

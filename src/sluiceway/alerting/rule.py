@@ -276,6 +276,11 @@ class Rule(Lasting[Any, Alert]):
             starts_at_unix_nano=now_ns,
         )
 
+    def alerts(self) -> list[Alert]:
+        """Copies of the alerts that fire."""
+        told = (series.alert for series in self._series.values())
+        return [alert.copy() for alert in told if alert is not None]
+
     def snapshot(self) -> SavedRule:
         """The series that are pending or firing."""
         return SavedRule(

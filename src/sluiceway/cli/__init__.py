@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "validate": "check files, and tell all that is wrong with them",
     "graph": "show the stages of a pipeline and their connections",
     "schema": "print the JSON Schema of pipeline files, for editors",
+    "alerts": "look at the alerts of a running pipeline, and answer them",
     "demo": "run a small shop, its telemetry and the ledger",
 }
 NOT_WELL: Final = 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from logging import basicConfig
 
 from ..errors import PipelineFailedError, SluicewayError
-from ..reports import PipelineState
+from ..pipeline import Pipeline
+from ..reports import PipelineState, StopReport
 from .targets import Target, add_target, find_target
 
 EPILOG = """\
@@ -29,6 +31,7 @@ exit codes:
   130  interrupted before it ran
 """
 LEVELS = ("debug", "info", "warning", "error")
+TOKEN = "SLUICEWAY_ADMIN_TOKEN"  # noqa: S105 - the variable's name
 FAILED = 1
 CUT_OFF = 3
 LOST = 4
@@ -45,6 +48,12 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--quiet", action="store_true", help="print neither the graph nor the ledger"
+    )
+    parser.add_argument(
+        "--admin",
+        metavar="ADDRESS",
+        help="where `sluiceway alerts` reaches it: the path of a socket, or host:port "
+        f"of this machine with the token in ${TOKEN}",
     )
     parser.add_argument(
         "--log-level",
@@ -64,17 +73,17 @@ def run(arguments: Namespace) -> int:
     pipeline = target.pipeline
     if not arguments.quiet:
         say(pipeline.graph())
-    code = serve(target)
+    code = serve(target, arguments.admin)
     ledger = pipeline.ledger()
     if not arguments.quiet and pipeline.state is PipelineState.STOPPED:
         say(str(ledger))
     return LOST if code == 0 and arguments.strict and ledger.lost else code
 
 
-def serve(target: Target) -> int:
+def serve(target: Target, admin: str | None) -> int:
     """Run a pipeline; what went wrong is said on stderr, and is the exit code."""
     try:
-        report = asyncio.run(target.pipeline.run())
+        report = asyncio.run(run_with_admin(target.pipeline, admin))
     except PipelineFailedError as error:
         say(target.redact(f"sluiceway run: {error}"))
         return FAILED
@@ -87,6 +96,16 @@ def serve(target: Target) -> int:
         say(target.redact(f"sluiceway run: {report}"))
         return CUT_OFF
     return 0
+
+
+async def run_with_admin(pipeline: Pipeline, address: str | None) -> StopReport:
+    """Run a pipeline, and answer for its alerts if somebody may ask."""
+    if address is None:
+        return await pipeline.run()
+    from ..admin import AdminServer  # noqa: PLC0415 - aiohttp, for those who ask
+
+    async with AdminServer(pipeline, address, token=os.environ.get(TOKEN)):
+        return await pipeline.run()
 
 
 def say(text: str) -> None:

@@ -1,0 +1,159 @@
+"""Desk: the alerts of all stages of a pipeline, and what an operator does to them.
+
+Law: stages are found by what they offer (``alerts``, ``acknowledge_alerts``,
+``resolve_alerts``, ``silencing``), so that a stage of the user's own can take part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..alerting.labels import Identity, Matches, identity_of, label_matcher, labels_of
+from ..alerting.muting import Silence, Silences, saved_silence
+from ..clock import SYSTEM_CLOCK
+from ..errors import ConfigurationError
+from ..events import Alert, AlertStatus
+from ..pipeline import Pipeline
+from .messages import AlertState, Selection, SilenceState
+
+FLUSH_SECONDS = 5.0  # that the pipeline may take to tell what was ordered
+
+
+class Desk:
+    """What can be asked of a pipeline's alerts.
+
+    Args:
+        pipeline: a pipeline that runs.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    def alerts(self) -> list[AlertState]:
+        """The alerts that fire, each once, the oldest first."""
+        known: dict[Identity, tuple[Alert, list[str]]] = {}
+        for name, stage in self._offering("alerts"):
+            for alert in stage.alerts():
+                first, stages = known.setdefault(identity_of(alert), (alert, []))
+                stages.append(name)
+                if alert.status is AlertStatus.ACKNOWLEDGED:
+                    first.status = alert.status
+        books, time = self._silences(), SYSTEM_CLOCK.time_ns() / 1e9
+        states = [state_of(a, stages, books, time) for a, stages in known.values()]
+        return sorted(states, key=lambda state: (state.starts_at, state.name))
+
+    async def acknowledge(self, selection: Selection) -> int:
+        """Take alerts on, so that their escalation stops; how many that are.
+
+        Raises:
+            ConfigurationError: no alert can be meant, or no stage escalates.
+        """
+        return await self._order("acknowledge", selection)
+
+    async def resolve(self, selection: Selection) -> int:
+        """End alerts, whatever their rule says; how many that are.
+
+        Raises:
+            ConfigurationError: no alert can be meant, or no stage can end one.
+        """
+        return await self._order("resolve", selection)
+
+    async def _order(self, what: str, selection: Selection) -> int:
+        matches = narrow_matcher(selection)
+        stages = self._offering(method := f"{what}_alerts")
+        if not stages:
+            raise ConfigurationError(f"no stage of this pipeline can {what} an alert")
+        before = [state for state in self.alerts() if matches(labels_of_state(state))]
+        ordered = sum(getattr(stage, method)(matches) for _, stage in stages)
+        if ordered:
+            await self._pipeline.flush(FLUSH_SECONDS)
+        return len(before) if ordered else 0
+
+    def silences(self) -> list[SilenceState]:
+        """The silences that have not ended."""
+        time = SYSTEM_CLOCK.time_ns() / 1e9
+        found: list[SilenceState] = []
+        for book in self._silences():
+            for silence in book.all():
+                kept = saved_silence(silence)
+                state = SilenceState(
+                    kept.matching, kept.starts_at, kept.ends_at, kept.comment
+                )
+                if (kept.ends_at is None or kept.ends_at > time) and state not in found:
+                    found.append(state)
+        return found
+
+    def silence(self, asked: SilenceState) -> int:
+        """Tell nobody of some alerts; how many of them fire now.
+
+        Raises:
+            ConfigurationError: it would match every alert, or no stage knows silences.
+        """
+        silence = Silence(asked.matching, asked.starts_at, asked.ends_at, asked.comment)
+        books = self._silences()
+        if not books:
+            raise ConfigurationError("no stage of this pipeline knows silences")
+        for book in books:
+            book.add(silence)
+        matches = label_matcher("silence", asked.matching)
+        return sum(matches(labels_of_state(state)) for state in self.alerts())
+
+    def unsilence(self, selection: Selection) -> int:
+        """End the silences with just these matchers; how many that were."""
+        ended: list[Silence] = []
+        for book in self._silences():
+            for silence in book.all():
+                if dict(silence.matching) == selection.matching:
+                    book.remove(silence)
+                    if silence not in ended:  # two stages may have one each
+                        ended.append(silence)
+        return len(ended)
+
+    def _offering(self, what: str) -> list[tuple[str, Any]]:
+        """The stages that offer a method."""
+        stages = self._pipeline.stages.items()
+        return [(n, stage) for n, stage in stages if callable(getattr(stage, what, 0))]
+
+    def _silences(self) -> list[Silences]:
+        """The silences of all stages, each once."""
+        found = (
+            getattr(stage, "silencing", None)
+            for stage in self._pipeline.stages.values()
+        )
+        books = [book for book in found if isinstance(book, Silences)]
+        return list({id(book): book for book in books}.values())
+
+
+def narrow_matcher(selection: Selection) -> Matches:
+    """The test of a selection.
+
+    Raises:
+        ConfigurationError: it selects every alert.
+    """
+    matches = label_matcher("matching", selection.matching)
+    if not selection.matching:
+        raise ConfigurationError("matching is empty, which means every alert")
+    return matches
+
+
+def state_of(
+    alert: Alert, stages: list[str], books: Iterable[Silences], time: float
+) -> AlertState:
+    """An alert as it is shown."""
+    labels = labels_of(alert)
+    return AlertState(
+        alert.name,
+        alert.severity,
+        alert.status.value,
+        dict(alert.labels),
+        alert.message,
+        any(book.mutes(labels, time) for book in books),
+        alert.starts_at_unix_nano / 1e9,
+        stages,
+    )
+
+
+def labels_of_state(state: AlertState) -> dict[str, str]:
+    """All labels of an alert that is shown."""
+    return {"severity": state.severity, **state.labels, "alertname": state.name}

@@ -1,0 +1,256 @@
+"""``sluiceway alerts``: look at the alerts of a running pipeline, and answer them."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from ..admin.client import AdminClient, AdminError
+from ..admin.messages import AlertState, SilenceState
+from ..clock import SYSTEM_CLOCK
+from ..errors import ConfigurationError
+
+EPILOG: Final = """\
+Alerts are named by their labels: NAME stands for alertname=NAME, and LABEL=VALUE for
+any other; a value may begin with a sign, as in zone='=~ eu-.*'.
+
+examples:
+  sluiceway run oncall.toml --admin alerts.sock
+  sluiceway alerts list --at alerts.sock
+  sluiceway alerts ack HighErrorRate service.name=shop
+  sluiceway alerts silence HighErrorRate --for 2h --comment "deploying"
+  sluiceway alerts unsilence HighErrorRate
+  sluiceway alerts resolve HighErrorRate
+
+exit codes:
+  0  done
+  1  no pipeline answers, or it does not do it
+  2  the command line is wrong
+  3  nothing matches
+"""
+ACTIONS: Final = ("list", "ack", "resolve", "silence", "unsilence", "silences")
+ADDRESS: Final = "SLUICEWAY_ADMIN"
+TOKEN: Final = "SLUICEWAY_ADMIN_TOKEN"  # noqa: S105 - the variable's name
+DEFAULT: Final = "alerts.sock"
+FAILED: Final = 1
+NOTHING: Final = 3
+UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+
+
+def configure(parser: ArgumentParser) -> None:
+    """The command's options."""
+    parser.formatter_class = RawDescriptionHelpFormatter
+    parser.epilog = EPILOG
+    parser.add_argument(
+        "action", choices=ACTIONS, metavar="ACTION", help=f"one of {', '.join(ACTIONS)}"
+    )
+    parser.add_argument(
+        "which", nargs="*", metavar="NAME|LABEL=VALUE", help="which alerts are meant"
+    )
+    parser.add_argument(
+        "--at",
+        metavar="ADDRESS",
+        default=os.environ.get(ADDRESS, DEFAULT),
+        help=f"the socket or host:port of the pipeline (${ADDRESS}, else {DEFAULT}); "
+        f"the token for a port is read from ${TOKEN}",
+    )
+    parser.add_argument(
+        "--for",
+        dest="duration",
+        metavar="TIME",
+        help="how long to silence, such as 30m or 2h; without it until it is ended",
+    )
+    parser.add_argument("--comment", default="", help="why, for the others")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: Namespace) -> int:
+    """Do what is asked; the exit code says whether it was done."""
+    matching = matching_of(arguments.which)
+    if arguments.action in ("ack", "resolve", "silence", "unsilence") and not matching:
+        raise ConfigurationError(f"{arguments.action} needs NAME or LABEL=VALUE")
+    client = AdminClient(arguments.at, token=os.environ.get(TOKEN))
+    try:
+        return ANSWERS[arguments.action](client, matching, arguments)
+    except AdminError as error:
+        print(f"sluiceway alerts: {error}", file=sys.stderr)
+        return FAILED
+
+
+def matching_of(words: list[str]) -> dict[str, str]:
+    """The labels that words stand for.
+
+    Raises:
+        ConfigurationError: one label is meant twice.
+    """
+    matching: dict[str, str] = {}
+    for word in words:
+        label, equals, value = word.partition("=")
+        if not equals:
+            label, value = "alertname", word
+        if label in matching:
+            raise ConfigurationError(f"{word!r} is a second value of {label}")
+        matching[label] = value
+    return matching
+
+
+def show_alerts(
+    client: AdminClient, matching: dict[str, str], arguments: Namespace
+) -> int:
+    """Print the alerts, all or those of the name and labels given."""
+    alerts = [alert for alert in client.alerts() if is_meant(alert, matching)]
+    if arguments.json:
+        print(msgspec.json.encode(alerts).decode())
+        return 0
+    rows = [
+        (
+            "silenced" if alert.silenced else alert.status,
+            alert.severity,
+            age_of(alert.starts_at),
+            alert.name,
+            labels_text(alert.labels),
+            alert.message,
+        )
+        for alert in alerts
+    ]
+    print(table(("STATUS", "SEVERITY", "SINCE", "NAME", "LABELS", "MESSAGE"), rows))
+    return 0
+
+
+def is_meant(alert: AlertState, matching: dict[str, str]) -> bool:
+    """Whether an alert has these labels."""
+    from ..alerting.labels import label_matcher  # noqa: PLC0415 - only for lists
+
+    labels = {"severity": alert.severity, **alert.labels, "alertname": alert.name}
+    return label_matcher("LABEL", matching)(labels)
+
+
+def acknowledge(
+    client: AdminClient,
+    matching: dict[str, str],
+    arguments: Namespace,  # noqa: ARG001 - as the others
+) -> int:
+    """Take alerts on."""
+    return told(client.acknowledge(matching), "acknowledged")
+
+
+def resolve(
+    client: AdminClient,
+    matching: dict[str, str],
+    arguments: Namespace,  # noqa: ARG001 - as the others
+) -> int:
+    """End alerts."""
+    return told(client.resolve(matching), "resolved")
+
+
+def silence(client: AdminClient, matching: dict[str, str], arguments: Namespace) -> int:
+    """Tell nobody of alerts, those to come among them."""
+    ends = None
+    if arguments.duration is not None:
+        ends = SYSTEM_CLOCK.time_ns() / 1e9 + seconds_of(arguments.duration)
+    asked = SilenceState(matching, ends_at=ends, comment=arguments.comment)
+    count = client.silence(asked)
+    print(f"silenced, {count} firing now")
+    return 0
+
+
+def unsilence(
+    client: AdminClient,
+    matching: dict[str, str],
+    arguments: Namespace,  # noqa: ARG001 - as the others
+) -> int:
+    """End a silence."""
+    return told(client.unsilence(matching), "silences ended")
+
+
+def show_silences(
+    client: AdminClient,
+    matching: dict[str, str],  # noqa: ARG001 - as the others
+    arguments: Namespace,
+) -> int:
+    """Print the silences."""
+    silences = client.silences()
+    if arguments.json:
+        print(msgspec.json.encode(silences).decode())
+        return 0
+    rows = [
+        (
+            "never" if silence.ends_at is None else moment(silence.ends_at),
+            labels_text(silence.matching),
+            silence.comment,
+        )
+        for silence in silences
+    ]
+    print(table(("ENDS", "MATCHING", "COMMENT"), rows))
+    return 0
+
+
+ANSWERS: Final = {
+    "list": show_alerts,
+    "ack": acknowledge,
+    "resolve": resolve,
+    "silence": silence,
+    "unsilence": unsilence,
+    "silences": show_silences,
+}
+
+
+def told(count: int, done: str) -> int:
+    """Say how many it were; none is an exit code of its own."""
+    print(f"{count} {done}" if count else "nothing matches")
+    return 0 if count else NOTHING
+
+
+def seconds_of(text: str) -> float:
+    """Seconds that a duration stands for.
+
+    Raises:
+        ConfigurationError: it stands for none.
+    """
+    parts = DURATION.findall(text)
+    if not parts or "".join(map("".join, parts)) != text:
+        raise ConfigurationError(
+            f"--for is {text!r}; expected a time such as 90s or 2h"
+        )
+    return float(sum(float(number) * UNITS[unit] for number, unit in parts))
+
+
+def age_of(starts_at: float) -> str:
+    """How long ago that was."""
+    seconds = max(0.0, SYSTEM_CLOCK.time_ns() / 1e9 - starts_at)
+    for unit in ("d", "h", "m"):
+        if seconds >= UNITS[unit]:
+            return f"{seconds // UNITS[unit]:.0f}{unit}"
+    return f"{seconds:.0f}s"
+
+
+def moment(seconds: float) -> str:
+    """A time of day for people."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def labels_text(labels: dict[str, Any]) -> str:
+    """Labels on one line."""
+    return " ".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows with a head, in columns; control characters are shown as such."""
+    clean = [
+        tuple("".join(c if c.isprintable() else "?" for c in cell) for cell in row)
+        for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *clean, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in (head, *clean)
+    ]
+    return "\n".join(line.rstrip() for line in lines)
