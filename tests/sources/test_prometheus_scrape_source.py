@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import logging
 import re
+import sys
 
 import pytest
 from servers.contexts import stage_context
@@ -177,6 +178,37 @@ def test_a_series_that_is_gone_ends_once(run):
     assert gone["orders_total"].attributes == {"region": "eu"}
     assert by_name(second)["fill"].value == 0.7
     assert [point for point in third if point.flags & 1] == []
+
+
+def called_on_the_loop(work):
+    """The names of the functions that the loop's own thread called meanwhile."""
+    names = set()
+
+    def note(frame, event, _):
+        if event == "call" and frame.f_locals.get("before") != {}:  # nothing to end
+            names.add(frame.f_code.co_name)
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return names
+
+
+@pytest.mark.parametrize(("series", "beside"), [(1, False), (40_000, True)])
+def test_a_long_page_is_worked_on_beside_the_loop_until_it_is_gone(run, series, beside):
+    body = b"".join(b'fill{n="%d"} 1\n' % n for n in range(series))
+    found = []
+
+    def work():
+        found.extend(looked(run, page(body), {"what": "closes"})[0])
+
+    names = called_on_the_loop(work)
+    assert len(found[0]) == series + len(OWN)
+    assert len([point for point in found[1] if point.flags & 1]) == series
+    assert ({"read_page", "points_in", "look_at"} <= names) is not beside
+    assert ("stale" in names) is not beside
 
 
 def test_all_series_of_a_target_that_is_down_end_and_come_back(run):

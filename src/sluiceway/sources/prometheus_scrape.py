@@ -7,8 +7,9 @@ Law: each look at a target ends within its time-out with the target's points or 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from logging import getLogger
+from typing import TypeVar
 
 import msgspec
 from attrs import define, field, frozen
@@ -46,10 +47,11 @@ ACCEPT = (
 )
 MAX_BODY = 16 * 1024 * 1024
 SAMPLE_LIMIT = 100_000
-LONG_PAGE = 32 * 1024  # bytes from which a page is read on a thread
+LONG_PAGE = 32 * 1024  # bytes, or series, that are worked on on a thread
 NO_RECORDED_VALUE = 1
 
 SeriesKey = tuple[str, bytes, str]
+T = TypeVar("T")
 
 
 class ScrapeError(Exception):
@@ -71,6 +73,22 @@ class TargetStatistics:
     seconds: float = 0.0
     samples: int = 0
     error: str = ""
+
+
+@frozen
+class Look:
+    """What a page has told.
+
+    Attributes:
+        samples: how many it had.
+        points: what became of them.
+        series: those that go stale once they are gone; what a page dates itself does
+            not.
+    """
+
+    samples: int = 0
+    points: list[MetricPoint] = field(factory=list)
+    series: dict[SeriesKey, MetricPoint] = field(factory=dict)
 
 
 @define
@@ -189,19 +207,19 @@ class PrometheusScrapeSource(IntervalSource[MetricPoint]):
         """One look at one target; it never fails."""
         started, now = self._clock.now(), self._clock.time_ns()
         origin = Origin(now, target.resource, self._scope)
-        points: list[MetricPoint] = []
-        samples, error = 0, ""
+        look, error = Look(), ""
         try:
-            families = await self._families_of(target)
-            samples, points = samples_in(families), points_in(families, origin)
+            look = await self._ask(target, origin)
         except Exception as problem:  # noqa: BLE001 - whatever a page or a server does
             error = target.to.redact(str(problem) or type(problem).__name__)
         seconds = self._clock.now() - started
-        target.last = TargetStatistics(not error, seconds, samples, error)
+        target.last = TargetStatistics(not error, seconds, look.samples, error)
         self._complain(target)
-        return [*points, *self._stale(target, points, now), *about(target, origin)]
+        before, target.series = target.series, look.series
+        ended = await self._if_long(len(before), lambda: stale(before, look, now))
+        return [*look.points, *ended, *about(target, origin)]
 
-    async def _families_of(self, target: Target) -> list[Metric]:
+    async def _ask(self, target: Target, origin: Origin) -> Look:
         try:
             async with asyncio.timeout(self._timeout):
                 answer = await self._client.send(
@@ -215,12 +233,12 @@ class PrometheusScrapeSource(IntervalSource[MetricPoint]):
                     keep=self._max_body,
                     method="GET",
                 )
-                return await self._read(answer, target)
+                return await self._read(answer, target, origin)
         except TimeoutError:
             raise ScrapeError(f"no page within {self._timeout:g} s") from None
 
-    async def _read(self, answer: Answer, target: Target) -> list[Metric]:
-        """The families on the page of an answer."""
+    async def _read(self, answer: Answer, target: Target, origin: Origin) -> Look:
+        """What the page of an answer tells."""
         if answer.status != 200:
             words = quoted(target.to, answer.text()) if answer.is_text else ""
             raise ScrapeError(f"it answered {answer.status}{words}")
@@ -228,39 +246,21 @@ class PrometheusScrapeSource(IntervalSource[MetricPoint]):
             raise ScrapeError(f"its page has more than {self._max_body} bytes")
         openmetrics = is_openmetrics(answer.headers.get("Content-Type", ""))
 
-        def read() -> list[Metric]:
+        def read() -> Look:
             body = unpacked(answer, self._max_body)
-            return read_page(
+            families = read_page(
                 body, openmetrics=openmetrics, sample_limit=self._sample_limit
             )
+            return look_at(families, origin, honor_timestamps=self._honor_timestamps)
 
-        if len(answer.body) < LONG_PAGE and not is_packed(answer):
-            return read()
-        return await beside(read, f"sluiceway-scrape {self.name or ''}")
+        size = LONG_PAGE if is_packed(answer) else len(answer.body)
+        return await self._if_long(size, read)
 
-    def _stale(
-        self, target: Target, points: list[MetricPoint], now: int
-    ) -> list[MetricPoint]:
-        """Points without a recorded value for the series that are gone.
-
-        Keeps the present ones. What a page dates itself does not go stale.
-        """
-        before, target.series = target.series, {}
-        for point in points:
-            if point.time_unix_nano == now or not self._honor_timestamps:
-                point.time_unix_nano = now
-                target.series[series_of(point)] = point
-        gone = (before[key] for key in before.keys() - target.series.keys())
-        return [
-            msgspec.structs.replace(
-                point,
-                value=None,
-                flags=point.flags | NO_RECORDED_VALUE,
-                exemplars=[],
-                time_unix_nano=now,
-            )
-            for point in gone
-        ]
+    async def _if_long(self, size: int, work: Callable[[], T]) -> T:
+        """What ``work()`` returns; on a thread if there is much of it."""
+        if size < LONG_PAGE:
+            return work()
+        return await beside(work, f"sluiceway-scrape {self.name or ''}")
 
     def _complain(self, target: Target) -> None:
         """Log the first failure in a row."""
@@ -268,6 +268,34 @@ class PrometheusScrapeSource(IntervalSource[MetricPoint]):
         if error and not target.complained:
             self._logger.warning("cannot scrape %s: %s", target.to.shown, error)
         target.complained = bool(error)
+
+
+def look_at(families: list[Metric], origin: Origin, *, honor_timestamps: bool) -> Look:
+    """What the families of a page tell."""
+    now = origin.time_unix_nano
+    look = Look(samples_in(families), points_in(families, origin))
+    for point in look.points:
+        if point.time_unix_nano == now or not honor_timestamps:
+            point.time_unix_nano = now
+            look.series[series_of(point)] = point
+    return look
+
+
+def stale(
+    before: Mapping[SeriesKey, MetricPoint], look: Look, now: int
+) -> list[MetricPoint]:
+    """Points without a recorded value for the series that are gone."""
+    gone = (before[key] for key in before.keys() - look.series.keys())
+    return [
+        msgspec.structs.replace(
+            point,
+            value=None,
+            flags=point.flags | NO_RECORDED_VALUE,
+            exemplars=[],
+            time_unix_nano=now,
+        )
+        for point in gone
+    ]
 
 
 def about(target: Target, origin: Origin) -> list[MetricPoint]:
