@@ -337,6 +337,26 @@ def test_a_closed_sink_rejects_and_can_be_opened_again():
     assert statistics.bytes_sent > 0
 
 
+def test_what_the_address_says_beside_its_path_is_secret_each_part_alone():
+    def echo(request, body):
+        words = f"no {request.query['key']}, {request.query_string}, Joanna: s3/same"
+        return web.Response(status=403, text=words)
+
+    async def scenario():
+        async with answering(echo) as server:
+            url = server.url.replace("://", "://Joanna:x@") + "?a=b&key=s3%2Fsame"
+            sink = OtlpSink(url)
+            await sink.open(stage_context())
+            try:
+                with pytest.raises(PermanentError) as caught:
+                    await sink.write(spans(1))
+            finally:
+                await sink.close()
+            return str(caught.value)
+
+    assert asyncio.run(scenario()).endswith("403: no ***, ***, ***: ***")
+
+
 def test_no_secret_stands_in_an_error_even_if_the_server_repeats_it():
     def echo(request, body):
         words = f"{request.headers['Authorization']} {request.headers['X-Key']}"

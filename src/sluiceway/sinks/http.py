@@ -67,8 +67,10 @@ class Destination:
         url = URL(self.url, encoded=True)
         user, password = url.user or "", url.password or ""
         pair = b64encode(f"{user}:{password}".encode()).decode()
-        known = {pair, password, url.raw_password or "", url.raw_query_string}
-        known.update(self.secrets)
+        known = {pair, password, url.raw_password or "", user, url.raw_user or ""}
+        known |= {url.raw_query_string, url.query_string, *url.query.values()}
+        known |= {part.partition("=")[2] for part in url.raw_query_string.split("&")}
+        known |= {*self.secrets}
         if url.raw_path not in self.shown:
             known.add(url.raw_path)
         for value in self.headers.values():

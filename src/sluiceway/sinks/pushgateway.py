@@ -326,8 +326,7 @@ def destination(
         return Destination(url=url, shown=url, headers=headers, tls=tls)
     token = b64encode(":".join(basic_auth).encode()).decode("ascii")
     known = {**headers, "Authorization": f"Basic {token}"}
-    secrets = basic_auth[1:]
-    return Destination(url=url, shown=url, headers=known, tls=tls, secrets=secrets)
+    return Destination(url=url, shown=url, headers=known, tls=tls, secrets=basic_auth)
 
 
 def check_labels(job: str | None, grouping: Mapping[str, str] | None) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable, Mapping
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from ..events import Resource
@@ -46,7 +46,6 @@ def destination_of(
         shown=public_part(url),
         headers=headers,
         tls=tls,
-        secrets=[value for _, value in parse_qsl(urlsplit(url).query)],
     )
 
 
