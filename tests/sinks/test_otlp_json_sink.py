@@ -7,7 +7,8 @@ import gzip
 import json
 
 import pytest
-from servers.http_peers import answering, status
+from servers.contexts import opened
+from servers.http_peers import answering, speaking, status
 
 from sluiceway import Pipeline
 from sluiceway.errors import PartialError, PermanentError, TransientError
@@ -72,9 +73,17 @@ def test_a_large_batch_is_encoded_in_slices_that_are_one_json_text():
     assert len(json.loads(body)["resourceLogs"]) > 1
 
 
-def test_a_partial_success_in_json_is_rejected_events_with_the_servers_words():
+@pytest.mark.parametrize(
+    "kind",
+    [
+        JSON,
+        {"Content_Type": "Application/JSON; Charset=UTF-8"},
+        {"Content_Type": "application/octet-stream"},
+    ],
+)
+def test_a_partial_success_in_json_is_rejected_events_with_the_servers_words(kind):
     answer = encode_response("rejectedSpans", 1, "too old")
-    error, _ = sent(status(200, answer, **JSON), [SPAN] * 3)
+    error, _ = sent(status(200, answer, **kind), [SPAN] * 3)
     assert {*error.failed} == {2}
     assert str(error.failed[2]).endswith("rejected 1 of 3: too old")
 
@@ -96,6 +105,23 @@ def test_a_failures_words_are_its_statuss_message_or_its_text(body, words):
     error, _ = sent(status(400, body, **JSON), [SPAN])
     assert type(error) is PermanentError
     assert str(error).endswith(f"answered 400: {words}")
+
+
+def test_a_success_without_a_type_is_json_if_it_begins_like_it():
+    async def talk(reader, writer, done):
+        await reader.readuntil(b"\r\n\r\n")
+        answer = encode_response("rejectedSpans", 1, "too old")
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(answer)}\r\n\r\n"
+        writer.write(head.encode() + answer)
+        await writer.drain()
+
+    async def scenario():
+        async with speaking(talk) as url, opened(OtlpSink(url)) as sink:
+            with pytest.raises(PermanentError) as caught:
+                await sink.write([SPAN])
+            return str(caught.value)
+
+    assert asyncio.run(scenario()).endswith("rejected 1 of 1: too old")
 
 
 def test_a_413_splits_a_json_batch_until_the_one_is_found():

@@ -103,7 +103,7 @@ class Answer:
     @property
     def is_text(self) -> bool:
         """Whether the body is meant for people or is JSON."""
-        kind = self.headers.get("Content-Type", "")
+        kind = self.headers.get("Content-Type", "").lower()
         return kind.startswith(("text/", "application/json"))
 
     def text(self) -> str:

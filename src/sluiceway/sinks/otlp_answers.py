@@ -15,6 +15,7 @@ from .http import Answer, Destination, failure_of, quoted
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
+UNTYPED: Final = "application/octet-stream"
 RETRYABLE: Final = frozenset({429, 502, 503, 504})
 TOO_LARGE: Final = 413
 MAX_ANSWER: Final = 4 * 1024 * 1024  # bytes
@@ -86,8 +87,10 @@ def judge_counts(
 
 
 def is_json(answer: Answer) -> bool:
-    """Whether an answer says that it is JSON."""
-    return answer.headers.get("Content-Type", "").startswith(JSON)
+    """Whether an answer is JSON: by its type, or how it begins if that says nothing."""
+    kind = answer.headers.get("Content-Type", UNTYPED).lower()
+    # No message of protobuf that is an answer begins so.
+    return kind.startswith(JSON) or (kind == UNTYPED and answer.body[:1] == b"{")
 
 
 def complaint(answer: Answer) -> str:
