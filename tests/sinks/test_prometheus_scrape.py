@@ -110,6 +110,19 @@ def test_a_page_without_series_is_valid_and_has_its_type():
     assert body == b"# EOF\n"
 
 
+def test_what_is_no_http_is_a_400_that_fills_no_log(caplog):
+    async def scenario():
+        async with opened(PrometheusSink(port=0)) as sink:
+            reader, writer = await asyncio.open_connection("127.0.0.1", sink.port)
+            writer.write(b"GET /metrics HTTP/1.1\r\nAuthorization: to\x01ken\r\n\r\n")
+            answer = await reader.read()
+            writer.close()
+            return answer
+
+    assert asyncio.run(scenario()).split(b" ")[1] == b"400"
+    assert caplog.records == []
+
+
 def test_a_long_page_is_compressed_for_who_takes_it():
     points = [counter(i, i=i) for i in range(300)]
     _, headers, body = scraped(points, Accept_Encoding="gzip")

@@ -417,6 +417,24 @@ def test_a_client_that_never_finishes_its_head_is_cut_off(data):
     assert asyncio.run(scenario()) == b""
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        HEAD.replace(b"Host", b"Authorization: Bearer to\x01ken\r\nHost"),
+        HEAD.replace(b"POST", b"\x16\x03\x01"),
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        HEAD[:-4] + b"\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_a_400_that_fills_no_log(data, caplog):
+    async def scenario():
+        async with serving(Taker()) as (source, _):
+            return await converse(source.port, data)
+
+    assert asyncio.run(scenario()).split(b" ")[1] == b"400"
+    assert caplog.records == []
+
+
 def test_a_client_that_goes_away_in_its_body_harms_nobody(caplog):
     async def scenario():
         taker = Taker()

@@ -23,6 +23,7 @@ from ..stages import Sink, StageContext
 from .addresses import cannot_listen, checked_host
 from .latest import LatestState
 from .rendering import rendered
+from .server_log import SERVER_LOG
 
 SHUTDOWN_SECONDS = 1.0
 MOST_COMPLAINTS = 100
@@ -137,7 +138,12 @@ class PrometheusSink(Sink[MetricPoint]):
             return
         app = web.Application()
         app.router.add_get(self.path, self.handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            logger=SERVER_LOG,
+            shutdown_timeout=SHUTDOWN_SECONDS,
+        )
         await runner.setup()
         try:
             await web.TCPSite(runner, self.host, self._asked_port).start()

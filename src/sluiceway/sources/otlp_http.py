@@ -18,6 +18,7 @@ from attrs import frozen
 
 from ..errors import ConfigurationError
 from ..sinks.addresses import cannot_listen
+from ..sinks.server_log import SERVER_LOG
 from .otlp_answers import (
     Form,
     RefusedError,
@@ -81,6 +82,7 @@ class HttpServer:
         runner = web.AppRunner(
             self._application(),
             access_log=None,
+            logger=SERVER_LOG,
             auto_decompress=False,
             keepalive_timeout=self._limits.idle_timeout,
             shutdown_timeout=CLOSE_GRACE,
