@@ -256,6 +256,10 @@ def test_a_port_that_is_taken_is_named_and_nothing_is_left_open():
         {"path": "metrics"},
         {"path": "/{metrics}"},
         {"path": None},
+        {"path": "/a b"},
+        {"path": "/a?b=c"},
+        {"path": "/a#b"},
+        {"path": "/metrics\n"},
         {"host": 9464},
     ],
 )

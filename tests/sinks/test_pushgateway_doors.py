@@ -108,11 +108,26 @@ def test_a_gateway_behind_tls_and_a_password_is_pushed_to(tmp_path):
             {"compression": "zip"},
             "compression is 'zip'; expected one of 'gzip', 'none'",
         ),
+        ({"certificate": 5}, "PushgatewaySink.certificate is 5; expected the path"),
+        ({"basic_auth": "me:open sesame"}, "basic_auth is wrong; expected a user"),
+        ({"basic_auth": ("me",)}, "basic_auth is wrong"),
+        ({"basic_auth": ("me", None)}, "basic_auth is wrong"),
+        ({"basic_auth": ("m:e", "open sesame")}, "basic_auth is wrong"),
+        ({"grouping": "instance"}, "grouping is a str; expected a dict of labels"),
+        ({"grouping": {5: "x"}}, "grouping has the label 5; expected letters"),
+        ({"url": 5}, "url is '5'; expected one like"),
+        ({"url": ""}, "url is ''; expected one like"),
+        ({"url": "http://a b"}, "url is 'http://a b'; expected one like"),
+        ({"url": "http://a:0"}, "url is 'http://a:0'; expected one like"),
+        ({"url": "http://a/?key=open sesame"}, "url is 'http://a/'; expected"),
+        ({"url": "http://me:open?sesame@a"}, r"url is '\*\*\*'; expected"),
+        ({"url": "http://a/?key=open@sesame"}, r"url is '\*\*\*'; expected"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(settings, words):
-    with pytest.raises(ConfigurationError, match=words):
+    with pytest.raises(ConfigurationError, match=words) as caught:
         PushgatewaySink(**settings)
+    assert "sesame" not in str(caught.value)
 
 
 def test_a_certificate_that_is_not_there_is_told_at_the_opening(tmp_path):

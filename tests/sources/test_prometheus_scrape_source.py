@@ -369,6 +369,10 @@ def test_targets_are_scraped_at_the_interval(run):
         (["h:1"], {"max_body": 0}, "max_body is 0; expected a whole number"),
         (["h:1"], {"sample_limit": 1.5}, "sample_limit is 1.5"),
         (["h:1"], {"headers": {"a b": "c"}}, "headers has the name 'a b'"),
+        (None, {}, "targets is 'None'; expected a list"),
+        (["h:1"], {"job": 5}, "job is 5; expected"),
+        (["h:1"], {"certificate": 5}, "certificate is 5; expected the path"),
+        (["h:1"], {"client_key": "k"}, "client_key needs a client_certificate"),
     ],
 )
 def test_a_setting_that_means_nothing_is_refused(targets, settings, words):

@@ -25,16 +25,16 @@ def gateway_address(url: str) -> tuple[str, tuple[str, str] | None]:
         ConfigurationError: it is no HTTP URL of a server; the message leaves out
             what may be a password.
     """
-    address = url if "://" in url else f"http://{url}"
     try:
-        parts = urlsplit(address)
+        parts = urlsplit(url if "://" in url else f"http://{url}")
         host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port, parts = None, None, urlsplit("")
-    if parts.scheme not in ("http", "https") or not host or parts.query:
-        shown = url.rpartition("@")[2]
+        plain = url.isascii() and url.isprintable() and " " not in url
+    except (ValueError, TypeError, AttributeError):
+        host, port, parts, plain = None, None, urlsplit(""), False
+    known = parts.scheme in ("http", "https") and host and port != 0
+    if not known or not plain or not host or parts.query:
         raise ConfigurationError(
-            f"url is {shown!r}; expected one like 'http://localhost:9091'"
+            f"url is {public(str(url))!r}; expected one like 'http://localhost:9091'"
         )
     shown_host = f"[{host}]" if ":" in host else host
     netloc = shown_host if port is None else f"{shown_host}:{port}"
@@ -42,6 +42,12 @@ def gateway_address(url: str) -> tuple[str, tuple[str, str] | None]:
     if parts.username is None:
         return base, None
     return base, (unquote(parts.username), unquote(parts.password or ""))
+
+
+def public(url: str) -> str:
+    """What of a wrong URL is no secret, whatever its signs were meant for."""
+    user, _, rest = url.rpartition("@")
+    return "***" if "?" in user else rest.partition("?")[0]
 
 
 def grouping_path(grouping: Mapping[str, str]) -> str:
@@ -64,7 +70,7 @@ def grouping_path(grouping: Mapping[str, str]) -> str:
 def check_grouping(grouping: Mapping[str, str]) -> None:
     """Refuse a grouping that the server would refuse."""
     for name, value in grouping.items():
-        if not LABEL.fullmatch(name):
+        if not isinstance(name, str) or not LABEL.fullmatch(name):
             raise ConfigurationError(
                 f"grouping has the label {name!r}; expected letters, digits and "
                 "underscores, no digit first and not two underscores"

@@ -7,6 +7,7 @@ outlives a close, so that counters go on when the sink opens again.
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Mapping
 from logging import Logger
 
@@ -28,6 +29,7 @@ from .server_log import SERVER_LOG
 SHUTDOWN_SECONDS = 1.0
 MOST_COMPLAINTS = 100
 QUEUE = Queue()
+PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@/-]*")  # as it is asked for, and no more
 SMALLEST_GZIP = 1024  # bytes; less is not worth a header
 
 
@@ -238,7 +240,7 @@ def check_address(port: int | None, path: str) -> None:
             f"PrometheusSink.port is {port!r}; "
             "expected a whole number from 0 to 65535 or None"
         )
-    if not isinstance(path, str) or not path.startswith("/") or {"{", "}"} & {*path}:
+    if not isinstance(path, str) or not PATH.fullmatch(path):
         raise ConfigurationError(
             f"PrometheusSink.path is {path!r}; expected one like '/metrics'"
         )

@@ -19,17 +19,11 @@ from attrs import field, frozen
 
 from ..batching import BatchBy
 from ..clock import SYSTEM_CLOCK
-from ..errors import (
-    ConfigurationError,
-    DeliveryError,
-    PermanentError,
-    SupersededError,
-    nearest,
-)
+from ..errors import DeliveryError, PermanentError, SupersededError
 from ..events import NO_RESOURCE, MetricPoint, Resource
 from ..formats.prometheus_names import job_and_instance
 from ..formats.prometheus_text import Page, exposition
-from ..formats.pushgateway import check_grouping, gateway_address, grouping_path
+from ..formats.pushgateway import gateway_address, grouping_path
 from ..layers.retry import raise_failures
 from ..settings import Queue, Retry
 from ..stages import Sink, StageContext
@@ -43,10 +37,11 @@ from .http import (
     tls_context,
 )
 from .latest import LatestState
+from .pushgateway_checks import DEFAULT_JOB, checked_auth, checked_grouping, one_word
 from .rendering import rendered
+from .tls_files import checked_files
 
 DEFAULT_URL = "http://localhost:9091"
-DEFAULT_JOB = "sluiceway"
 CLOSE_SECONDS = 5.0
 RETRYABLE: Final = frozenset({429, *range(500, 600)})
 QUEUE = Queue()
@@ -136,21 +131,21 @@ class PushgatewaySink(Sink[MetricPoint]):
         self.batch = batch
         self.retry = retry
         self.timeout = timeout
-        self.url, found = gateway_address(url or DEFAULT_URL)
+        self.url, found = gateway_address(DEFAULT_URL if url is None else url)
         self._headers = checked_headers(headers or {}, "PushgatewaySink.headers")
-        self._basic_auth = basic_auth or found
+        self._basic_auth = checked_auth(basic_auth) or found
         self._method = one_word("method", method, get_args(Method))
         self._compression = one_word("compression", compression, get_args(Compression))
-        self._files = checked_files(certificate, client_certificate, client_key)
+        files = certificate, client_certificate, client_key
+        self._files = checked_files("PushgatewaySink", *files)
         self._tls: ssl.SSLContext | bool = True
         self._job = job
-        self._grouping = None if grouping is None else dict(grouping)
+        self._grouping = checked_grouping(job, grouping)
         self._delete_on_close = delete_on_close
         self._context: StageContext | None = None
         self._clock, self._client = SYSTEM_CLOCK, HttpClient()
         self._groups: dict[str, LatestState] = {}
         self._pushes = self._superseded = 0
-        check_labels(job, self._grouping)
 
     def __repr__(self) -> str:
         state = "open" if self._client.is_open else "closed"
@@ -327,34 +322,6 @@ def destination(
     token = b64encode(":".join(basic_auth).encode()).decode("ascii")
     known = {**headers, "Authorization": f"Basic {token}"}
     return Destination(url=url, shown=url, headers=known, tls=tls, secrets=basic_auth)
-
-
-def check_labels(job: str | None, grouping: Mapping[str, str] | None) -> None:
-    """Refuse what the gateway would refuse; what is not set has a good default."""
-    if grouping is not None and "job" in grouping:
-        raise ConfigurationError("grouping has the label 'job'; expected it as job=...")
-    check_grouping({"job": DEFAULT_JOB if job is None else job, **(grouping or {})})
-
-
-def one_word(setting: str, word: str, words: tuple[str, ...]) -> str:
-    """The word, if it is one of those that the setting knows."""
-    if word not in words:
-        raise ConfigurationError(
-            f"{setting} is {word!r}; expected one of {', '.join(map(repr, words))}"
-            f"{nearest(word, words)}"
-        )
-    return word
-
-
-def checked_files(
-    certificate: FilePath | None, shown: FilePath | None, key: FilePath | None
-) -> tuple[FilePath | None, FilePath | None, FilePath | None]:
-    """The files of TLS, as ``tls_context`` takes them."""
-    if key is not None and shown is None:
-        raise ConfigurationError(
-            "PushgatewaySink.client_key needs a client_certificate"
-        )
-    return certificate, shown, key
 
 
 def this_process() -> str:

@@ -30,11 +30,13 @@ from ..sinks.http import (
     quoted,
     tls_context,
 )
+from ..sinks.tls_files import checked_files
 from ..stages import StageContext
 from .interval import IntervalSource
 from .scrape_settings import (
     checked_count,
     checked_interval,
+    checked_job,
     checked_targets,
     checked_timeout,
     destination_of,
@@ -155,12 +157,14 @@ class PrometheusScrapeSource(IntervalSource[MetricPoint]):
         super().__init__(name, checked_interval(interval))
         self._timeout = checked_timeout(timeout, interval)
         self._urls = checked_targets(targets)
-        self._job = job
+        self._job = checked_job(job)
         self._honor_timestamps = honor_timestamps
         self._max_body = checked_count("max_body", max_body)
         self._sample_limit = checked_count("sample_limit", sample_limit)
         self._headers = checked_headers(headers or {}, "PrometheusScrapeSource.headers")
-        self._files = (certificate, client_certificate, client_key)
+        self._files = checked_files(
+            "PrometheusScrapeSource", certificate, client_certificate, client_key
+        )
         self._client = HttpClient()
         self._scope = Scope("prometheus")
         self._logger = getLogger("sluiceway.sources.prometheus_scrape")

@@ -55,7 +55,7 @@ def checked_targets(targets: Iterable[str]) -> list[str]:
     Raises:
         ConfigurationError: there is none, one is no address, or one stands twice.
     """
-    if isinstance(targets, str):
+    if isinstance(targets, str) or not isinstance(targets, Iterable):
         raise ConfigurationError(
             f"PrometheusScrapeSource.targets is {public_text(targets)!r}; "
             "expected a list of addresses"
@@ -88,6 +88,16 @@ def whole_address(target: str) -> str:
 def public_text(target: object) -> str:
     """Whatever was given as an address, without what may be a secret in it."""
     return without_user(str(target))
+
+
+def checked_job(job: str) -> str:
+    """The job, if it is a text."""
+    if not isinstance(job, str):
+        raise ConfigurationError(
+            f"PrometheusScrapeSource.job is {job!r}; expected what the targets are "
+            "called together"
+        )
+    return job
 
 
 def checked_interval(interval: float) -> float:
