@@ -185,12 +185,22 @@ def test_what_cannot_be_used_is_ignored_and_named(word, text):
         ("b ad=v,x=y", {"x": "y"}, 1),
         ("k=a%0Ab,x=y", {"x": "y"}, 1),
         ("=v", {}, 1),
+        ("Content-Length=3,x=y", {"x": "y"}, 1),
+        ("transfer-encoding=chunked,x=%C3%A9", {"x": "é"}, 1),
     ],
 )
 def test_headers_are_pairs_with_percent_encoded_values(text, expected, bad):
     settings, warnings = read({"HEADERS": text})
     assert settings.headers == expected
     assert len(warnings) == bad
+
+
+def test_headers_that_grpc_does_not_carry_are_left_out_where_it_is_spoken():
+    text = "x=%C3%A9,grpc-a=b,c-bin=d,X-Key=e"
+    settings, warnings = read({"HEADERS": text, "PROTOCOL": "grpc"})
+    assert (settings.headers, len(warnings)) == ({"X-Key": "e"}, 3)
+    settings, warnings = read({"HEADERS": text})
+    assert (len(settings.headers), warnings) == (4, [])
 
 
 def test_warnings_and_reprs_never_show_a_secret():
@@ -216,6 +226,10 @@ def test_warnings_and_reprs_never_show_a_secret():
         ("timeout", "10", "OtlpSink.timeout is '10'"),
         ("timeout", float("nan"), "OtlpSink.timeout is nan"),
         ("headers", {"a b": "c"}, "the name 'a b'"),
+        ("headers", {"Content-Length": "3"}, "'Content-Length', which says how"),
+        ("headers", {"EXPECT": "100-continue"}, "'EXPECT', which says how"),
+        ("headers", {"a": "\ud800"}, "headers['a'] is no header value"),
+        ("endpoint", "http://h/é", "is 'http://h/é'; expected an address such as"),
         ("headers", {"a": "hunter2\nb"}, "OtlpSink.headers['a']"),
         ("certificate", 5, "OtlpSink.certificate is 5; expected the path of a file"),
         ("client_certificate", b"c", "OtlpSink.client_certificate is b'c'"),

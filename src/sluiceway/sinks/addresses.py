@@ -17,7 +17,11 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from ..errors import ConfigurationError
 
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
+# Another text in their place would cut or hang the requests.
+OF_THE_CLIENT: Final = frozenset(
+    {"content-length", "content-encoding", "transfer-encoding", "expect"}
+)
 HOST_PART: Final = re.compile(r"([^/]*//)?[^/]*")
 USER_INFO: Final = re.compile(r"[^/\s]*@")
 NAT64: Final = IPv6Network("64:ff9b::/96")
@@ -34,6 +38,8 @@ def wrong_with(url: Any) -> str | None:
         return expected
     if not usable or parts.scheme not in ("http", "https") or not parts.hostname:
         return expected
+    if not url.isascii():
+        return f"{expected}, other letters than ASCII's percent-encoded"
     return None if url.isprintable() and " " not in url else expected
 
 
@@ -77,6 +83,11 @@ def checked_headers(headers: Mapping[str, str], owner: str) -> dict[str, str]:
     for name, value in headers.items():
         if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
             raise ConfigurationError(f"{owner} has the name {name!r}; expected a token")
+        if name.lower() in OF_THE_CLIENT:
+            raise ConfigurationError(
+                f"{owner} has {name!r}, which says how a request is sent; expected "
+                "headers beside those of the client"
+            )
         if not isinstance(value, str) or not HEADER_VALUE.fullmatch(value):
             raise ConfigurationError(
                 f"{owner}[{name!r}] is no header value; expected one line of text"

@@ -19,7 +19,7 @@ from ..formats.otlp_protobuf import MalformedError, retry_delay
 from .addresses import public_part
 from .http import Destination, quoted
 from .otlp_answers import MAX_ANSWER, TooLargeError, judge_counts
-from .otlp_settings import FilePath, Signal, SignalSettings
+from .otlp_settings import FilePath, Signal, SignalSettings, is_metadata
 
 SERVICES: Final = {
     Signal.TRACES: "trace.v1.TraceService",
@@ -37,7 +37,6 @@ DETAILS: Final = "grpc-status-details-bin"
 TOO_LARGE: Final = re.compile(
     "larger than (the )?max|message (length )?too large|exceeds maximum", re.IGNORECASE
 )
-KEY: Final = re.compile(r"[0-9a-z_.-]+")
 CONNECT_SECONDS: Final = 20.0  # where requests have no time-out
 MOST_UNANSWERED: Final = 2  # calls that were given up, one after another
 OPTIONS: Final = (
@@ -177,9 +176,7 @@ def metadata(settings: SignalSettings) -> tuple[tuple[str, str], ...]:
         coded = b64encode(pair.encode()).decode()
         headers.setdefault("authorization", f"Basic {coded}")
     for name, value in headers.items():
-        reserved = name.startswith("grpc-") or name.endswith("-bin")
-        plain = value.isascii() and value.isprintable()
-        if reserved or not KEY.fullmatch(name) or not plain:
+        if not is_metadata(name, value):
             raise ConfigurationError(
                 f"OtlpSink.headers[{name!r}] cannot go over gRPC; expected a name of "
                 "a-z, 0-9, _ . and - and a value of printable ASCII"

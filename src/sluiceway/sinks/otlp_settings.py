@@ -12,12 +12,13 @@ import enum
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, Literal, TypeVar, get_args
 from urllib.parse import unquote
 
 from attrs import field, frozen
 
-from .addresses import HEADER_NAME, without_user
+from .addresses import HEADER_NAME, OF_THE_CLIENT, without_user
 from .otlp_addresses import (
     GRPC_ENDPOINT,
     HTTP_ENDPOINT,
@@ -35,6 +36,7 @@ T = TypeVar("T")
 
 DEFAULT_TIMEOUT: Final = 10.0  # seconds
 PREFIX: Final = "OTEL_EXPORTER_OTLP_"
+METADATA_KEY: Final = re.compile(r"[0-9a-z_.-]+")
 
 
 class Signal(enum.Enum):
@@ -162,7 +164,9 @@ class Environment:
         self.warn(name, repr(text), "a whole number of milliseconds from 0")
         return None
 
-    def headers(self, name: str, text: str) -> dict[str, str] | None:
+    def headers(
+        self, name: str, text: str, *, grpc: bool = False
+    ) -> dict[str, str] | None:
         """``key=value,key2=value2``, values percent-decoded; bad ones are left out."""
         found: dict[str, str] = {}
         for position, pair in enumerate(text.split(","), 1):
@@ -170,16 +174,25 @@ class Environment:
                 continue
             key, equals, value = (part.strip() for part in pair.partition("="))
             value = unquote(value)
-            if not (equals and HEADER_NAME.fullmatch(key)) or unsendable(pair, value):
+            sendable = equals and is_header(key, value) and ";" not in pair
+            if not sendable or (grpc and not is_metadata(key.lower(), value)):
                 self.warn(name, f"wrong in pair {position}", "key=value,key2=value2")
             else:
                 found[key] = value
         return found or None
 
 
-def unsendable(pair: str, value: str) -> bool:
-    """Whether a header's text has metadata, or a value that HTTP cannot carry."""
-    return ";" in pair or not value.isprintable()
+def is_header(name: str, value: str) -> bool:
+    """Whether HTTP carries a header, and the client does not set it itself."""
+    known = HEADER_NAME.fullmatch(name) and name.lower() not in OF_THE_CLIENT
+    return bool(known) and value.isprintable()
+
+
+def is_metadata(name: str, value: str) -> bool:
+    """Whether gRPC carries a header, whose name is of small letters, as it is."""
+    reserved = name.startswith("grpc-") or name.endswith("-bin")
+    plain = value.isascii() and value.isprintable()
+    return not reserved and plain and bool(METADATA_KEY.fullmatch(name))
 
 
 def settings_for(
@@ -201,9 +214,10 @@ def settings_for(
         setting("protocol", environment.protocol),
         environment,
     )
+    headers = partial(environment.headers, grpc=protocol == "grpc")
     return SignalSettings(
         url=url,
-        headers=setting("headers", environment.headers) or {},
+        headers=setting("headers", headers) or {},
         compression=setting("compression", environment.compression) or "none",
         timeout=DEFAULT_TIMEOUT if timeout is None else (timeout or None),
         certificate=setting("certificate", as_it_is),
