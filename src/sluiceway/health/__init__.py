@@ -11,33 +11,42 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from ..sources.health import HealthSource
+    from .alerts import HealthAlerts
     from .board import HealthBoard, Recorded
     from .checks import Check
+    from .metrics import HealthMetrics
     from .outcomes import Ending, Outcome
+    from .pipelines import pipeline_check
     from .reports import CheckReport, HealthReport, aggregate
 
 __all__ = [
     "Check",
     "CheckReport",
     "Ending",
+    "HealthAlerts",
     "HealthBoard",
+    "HealthMetrics",
     "HealthReport",
     "HealthSource",
     "Outcome",
     "Recorded",
     "aggregate",
+    "pipeline_check",
 ]
 
 MODULES: Final = {
     "Check": ".checks",
     "CheckReport": ".reports",
     "Ending": ".outcomes",
+    "HealthAlerts": ".alerts",
     "HealthBoard": ".board",
+    "HealthMetrics": ".metrics",
     "HealthReport": ".reports",
     "HealthSource": "..sources.health",
     "Outcome": ".outcomes",
     "Recorded": ".board",
     "aggregate": ".reports",
+    "pipeline_check": ".pipelines",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, MODULES)

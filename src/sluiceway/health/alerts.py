@@ -1,0 +1,170 @@
+"""HealthAlerts: an alert for each check that is not well, until it is.
+
+Law: pure. One alert for each check, told when its status changes and at no other time;
+what fires is resolved once.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final
+
+from attrs import frozen
+
+from ..errors import ConfigurationError
+from ..events import Alert, AlertStatus, HealthCheck, HealthStatus
+from ..stages import Accumulator
+
+CHECK: Final = "check"
+MOST: Final = 10_000  # alerts that are remembered
+
+
+@frozen
+class Firing:
+    """An alert that fires.
+
+    Attributes:
+        status: what was told last.
+        alert: how it was told.
+    """
+
+    status: HealthStatus
+    alert: Alert
+
+
+class HealthAlerts(Accumulator[HealthCheck, Alert]):
+    """Makes alerts of what health checks find, whenever it changes.
+
+    An alert is known by its name and its labels, of which ``check`` is the check's
+    name. It is told again, with another severity, when the check gets better or worse,
+    and resolved when it is healthy. Events that change nothing are filtered, as is
+    whatever is no ``HealthCheck``.
+
+    Args:
+        alert: the alerts' name; default ``"HealthCheck"``.
+        unhealthy: the severity of a critical check that is unhealthy; default
+            ``"critical"``. None, here and below, is no alert.
+        minor: the severity of another check that is unhealthy; default ``"warning"``.
+        degraded: the severity of a check that is degraded; default ``"warning"``.
+        unknown: the severity of a check of which nothing is known, for one because
+            another one is unhealthy, which has its own alert. None, the default, lets
+            an alert of the check stand as it is.
+        labels: further labels of each alert.
+        name: the stage's name.
+
+    Raises:
+        ConfigurationError: a severity, the name or a label is no text.
+    """
+
+    left_out = "filtered"
+
+    def __init__(
+        self,
+        *,
+        alert: str = "HealthCheck",
+        unhealthy: str | None = "critical",
+        minor: str | None = "warning",
+        degraded: str | None = "warning",
+        unknown: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.name = name
+        self._alert = checked_text("alert", alert)
+        self._unhealthy = checked_severity("unhealthy", unhealthy)
+        self._minor = checked_severity("minor", minor)
+        self._severities = {
+            HealthStatus.DEGRADED: checked_severity("degraded", degraded),
+            HealthStatus.UNKNOWN: checked_severity("unknown", unknown),
+        }
+        self._labels = checked_labels(labels)
+        self._firing: OrderedDict[str, Firing] = OrderedDict()
+
+    def add(self, events: list[HealthCheck], now: float) -> list[Alert]:  # noqa: ARG002 - the events tell the time
+        """The alerts of what has changed."""
+        alerts = []
+        for event in events:
+            if isinstance(event, HealthCheck):
+                alerts += self._told(event)
+        return alerts
+
+    def _told(self, check: HealthCheck) -> list[Alert]:
+        before = self._firing.get(check.name)
+        severity = self._severity(check)
+        if severity is None:
+            stays = before is None or check.status is HealthStatus.UNKNOWN
+            return [] if stays else [self._resolve(check)]
+        if before is not None and before.status is check.status:
+            return []
+        return [self._fire(check, severity, before)]
+
+    def _severity(self, check: HealthCheck) -> str | None:
+        if check.status is HealthStatus.UNHEALTHY:
+            return self._unhealthy if check.critical else self._minor
+        return self._severities.get(check.status)
+
+    def _fire(self, check: HealthCheck, severity: str, before: Firing | None) -> Alert:
+        start = check.time_unix_nano
+        alert = Alert(
+            name=self._alert,
+            severity=severity,
+            message=sentence(check),
+            labels={**self._labels, CHECK: check.name},
+            annotations={"status": check.status.value},
+            starts_at_unix_nano=before.alert.starts_at_unix_nano if before else start,
+        )
+        self._firing[check.name] = Firing(check.status, alert.copy())
+        if len(self._firing) > MOST:
+            self._firing.popitem(last=False)
+        return alert
+
+    def _resolve(self, check: HealthCheck) -> Alert:
+        alert = self._firing.pop(check.name).alert
+        alert.status = AlertStatus.RESOLVED
+        alert.message = sentence(check)
+        alert.annotations["status"] = check.status.value
+        alert.ends_at_unix_nano = check.time_unix_nano
+        return alert
+
+    def __repr__(self) -> str:
+        return f"<HealthAlerts firing={len(self._firing)}>"
+
+
+def sentence(check: HealthCheck) -> str:
+    """``database is unhealthy: why``."""
+    said = f"{check.name} is {check.status.value}"
+    return f"{said}: {check.message}" if check.message else said
+
+
+def checked_text(setting: str, value: Any) -> str:
+    """A text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(
+            f"HealthAlerts.{setting} is {value!r}; expected a text that is not empty"
+        )
+    return value
+
+
+def checked_severity(setting: str, value: Any) -> str | None:
+    """A severity, or None."""
+    if value is not None and (not isinstance(value, str) or not value):
+        raise ConfigurationError(
+            f"HealthAlerts.{setting} is {value!r}; "
+            "expected a severity such as 'warning', or None"
+        )
+    return value
+
+
+def checked_labels(labels: Any) -> dict[str, str]:
+    """Labels that go with the one that names the check."""
+    found = {} if labels is None else labels
+    texts = isinstance(found, Mapping) and all(
+        isinstance(text, str) for pair in found.items() for text in pair
+    )
+    if not texts or CHECK in found:
+        raise ConfigurationError(
+            f"HealthAlerts.labels is {labels!r}; expected texts by their names, "
+            f"none of them {CHECK!r}"
+        )
+    return dict(found)
