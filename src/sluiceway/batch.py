@@ -78,11 +78,11 @@ class Batch(msgspec.Struct, eq=False):
 
     def split(self, at: int) -> tuple[Batch, Batch]:
         """The first ``at`` events and the rest, each with its claims."""
-        events = self.events
+        events, same = self.events, type(self)
         if self.claims is None:
-            return Batch(events[:at]), Batch(events[at:])
+            return same(events[:at]), same(events[at:])
         first, rest = split_ranges(self.ranges(), at)
-        return Batch(events[:at], first), Batch(events[at:], rest)
+        return same(events[:at], first), same(events[at:], rest)
 
     def pick(self, indices: list[int]) -> Batch:
         """The events at these indices, in this order, with their claims."""
@@ -91,19 +91,36 @@ class Batch(msgspec.Struct, eq=False):
             return self
         picked = [events[index] for index in indices]
         if self.claims is None:
-            return Batch(picked)
+            return type(self)(picked)
         owners = owners_of(self.ranges())
-        return Batch(picked, runs_of([owners[index] for index in indices]))
+        return type(self)(picked, runs_of([owners[index] for index in indices]))
 
     def copy(self) -> Batch:
         """Another batch of the same events, whose claims grow by it."""
         if self.claims is None:
-            return Batch(self.events)
+            return type(self)(self.events)
         ranges = self.ranges()
         for delivery, count in ranges:
             if delivery is not None:
                 delivery.grow(count)
-        return Batch(self.events, ranges)
+        return type(self)(self.events, ranges)
+
+    def unclaimed(self) -> Batch:
+        """Another batch of the same events, for which nobody waits."""
+        return type(self)(self.events)
+
+
+class OwnBatch(Batch):
+    """What a pipeline tells of itself: booked apart, and joined with nothing else."""
+
+    def mixed(self) -> Batch:
+        """The same events and claims as a batch like any other."""
+        return Batch(self.events, self.claims)
+
+
+def is_own(batch: Batch) -> bool:
+    """Whether a pipeline tells of itself by it."""
+    return type(batch) is not Batch
 
 
 def copy_event(event: Any) -> Any:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from anyio import CancelScope
 
 from ._engine.accounts import ledger_of, statistics_of
-from ._engine.books import Books
 from ._engine.graph import StageKind, build_graph
 from ._engine.loops import ended, is_current, on_its_loop
 from ._engine.render import as_mermaid, as_text
@@ -351,7 +350,7 @@ class Pipeline:
         self._runtime = None
         self._state = PipelineState.NEW
         for node in self._graph.nodes:
-            node.books = Books()
+            node.renew()
             node.stage.opened_by = None
             if node.kind is StageKind.SOURCE:
                 node.stage.after_fork()

@@ -56,7 +56,8 @@ class StopReport:
 class StageStatistics:
     """What one stage does, for tables and metrics.
 
-    Times are on the pipeline's clock, one for each batch.
+    Times are on the pipeline's clock, one for each batch. What a pipeline tells of
+    itself (see ``Source.tells_of_pipeline``) is left out where other events come too.
 
     Attributes:
         incoming: events that came in or were made here.
@@ -76,6 +77,9 @@ class StageStatistics:
         in_flight: writes of a sink that are under way at this moment.
         left_out_as: ``left_out`` by the ledger's words, ``"filtered"`` and so on.
         losses: ``lost`` by the ledger's words, ``"dropped"`` and so on, and by reason.
+        type: the full name of the stage's class.
+        own: whether nothing else comes here but what the pipeline tells of itself; then
+            the figures are of that.
     """
 
     name: str
@@ -96,6 +100,8 @@ class StageStatistics:
     in_flight: int = 0
     left_out_as: Mapping[str, int] = field(factory=dict, repr=False)
     losses: Mapping[str, Mapping[str, int]] = field(factory=dict, repr=False)
+    type: str = ""
+    own: bool = False
 
     @property
     def latency(self) -> float:

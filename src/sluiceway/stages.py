@@ -99,9 +99,13 @@ class Source(Stage, Generic[Out]):
 
     Attributes:
         wants_delivery: True makes ``send`` return a ``Delivery`` that can be awaited.
+        tells_of_pipeline: whether its events tell what this pipeline does. They are in
+            the ledger like all others, and left out of the statistics, so that no
+            pipeline counts the telling of its counts.
     """
 
     wants_delivery: bool = False
+    tells_of_pipeline: bool = False
     sends_encoded: bool = False
 
     @abstractmethod

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from sluiceway import Batch, Queue
 from sluiceway._engine.books import Books
-from sluiceway._engine.queue import END, BoundedQueue
+from sluiceway._engine.marks import END
+from sluiceway._engine.queue import BoundedQueue
 from sluiceway.testing import ManualClock
 
 POLICIES = ("block", "drop_newest", "drop_oldest")

@@ -31,6 +31,7 @@ from sluiceway import (
     route,
     sink,
 )
+from sluiceway._engine.accounts import stage_ledger
 
 PIPELINES = int(os.environ.get("SLUICEWAY_PIPELINES", "2000"))
 
@@ -55,6 +56,12 @@ class Numbers(Source):
             start += size
             if self.pause:
                 await asyncio.sleep(0)
+
+
+class Tells(Numbers):
+    """Sends what is booked apart."""
+
+    tells_of_pipeline = True
 
 
 class Broken(Source):
@@ -335,7 +342,11 @@ def pipelines(draw):
         Numbers(draw(st.lists(st.integers(0, 12), max_size=8)), draw(st.booleans()))
         for _ in range(draw(st.integers(1, 2)))
     ]
-    heads = [*sources]
+    if draw(st.booleans()):
+        sources.append(
+            Tells(draw(st.lists(st.integers(0, 30), max_size=4)), pause=True)
+        )
+    heads = draw(st.permutations(sources))
     if draw(st.integers(0, 9)) == 0:
         heads.append(Broken())
     start = merge(*heads) if len(heads) > 1 else heads[0]
@@ -398,6 +409,9 @@ def check_books(pipeline, sources):
     assert set(pipeline.health().failures) <= {"broken"}, pipeline.health()
     assert ledger.balanced, f"\n{ledger}\n{pipeline.graph()}"
     assert ledger.held == 0, f"\n{ledger}\n{pipeline.graph()}"
+    for node in pipeline._graph.nodes:
+        apart = stage_ledger(node, pipeline._runtime, with_own=False)
+        assert apart.balanced, f"\n{apart}\n{ledger}\n{pipeline.graph()}"
     for source in sources:
         for delivery in source.deliveries:
             assert delivery.outcome is not None, f"{delivery}\n{ledger}"

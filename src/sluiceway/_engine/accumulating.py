@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from ..batch import Batch
+from ..batch import Batch, OwnBatch, is_own
 from ..calls import unasked
 from ..delivery import DeliveryStatus
 from ..stages import Accumulator, Batches
+from .books import Books
 from .claims import ClaimLine
 from .graph import Node
 from .hands import EMPTY, Hand
-from .marks import Mark
-from .queue import END, BoundedQueue
+from .marks import END, Mark
+from .queue import BoundedQueue
 from .workers import Row, Shared, TimeSlice, Worker
+from .writing import portions_of
+
+Take = Callable[[Batch, Hand, Books], Awaitable[None]]
 
 BREATHER = 1.0  # seconds before a tick that has failed is tried again
 
@@ -49,6 +53,7 @@ class AccumulatorWorker(Worker):
         self._clock = shared.clock
         self._line = ClaimLine()
         self._follows = self._stage.acknowledge == "on_output"
+        self._batch = OwnBatch if node.only_own else Batch
         self._held = 0
         self._held = self._ask_held()
         self._written_off = False
@@ -74,6 +79,8 @@ class AccumulatorWorker(Worker):
                 if released is not None:
                     self._not_before = 0.0
                 await self._release(released or [])
+            elif is_own(item) and not self.node.only_own:
+                await self._pass_by(item)
             else:
                 await self._add(item)
             if self._clock.now() >= turn.until:
@@ -117,6 +124,19 @@ class AccumulatorWorker(Worker):
         await self._release(released, batch.events)
         self._inbox.done(count, size)
 
+    async def _pass_by(self, batch: Batch) -> None:
+        """Hand on what the pipeline tells of itself: it is gathered with no others."""
+        count, size = len(batch.events), batch.size
+        self.hand.batches = [batch]
+        try:
+            portions = portions_of(batch, self._stage)
+        except Exception as error:  # noqa: BLE001 - a user's size() costs one batch
+            self._shared.complaints.about(self.node.name, error, count)
+            self.node.own.fail(batch, error)
+            portions = deque()
+        await self._hand_on(portions, self._row.take_own, self.node.own)
+        self._inbox.done_own(count, size)
+
     def _accept(self, batch: Batch) -> None:
         if self._follows:
             self._line.add(batch, self._held)
@@ -150,16 +170,23 @@ class AccumulatorWorker(Worker):
     ) -> None:
         """Book what came out and what disappeared, then hand it on batch by batch."""
         self._book(released, given)
-        waiting = Hand(self.node)
-        waiting.batches = deque(
-            Batch(e, self._take_claims(len(e))) for e in released if e
+        batches = deque(
+            self._batch(e, self._take_claims(len(e))) for e in released if e
         )
+        take = self._row.take_own if self.node.only_own else self._row.take
+        await self._hand_on(batches, take, self.node.books)
+
+    async def _hand_on(self, batches: deque[Batch], take: Take, books: Books) -> None:
+        """Let the row take batch after batch; those that wait are in a hand."""
+        waiting = Hand(self.node)
+        waiting.batches = batches
         self.hands.add(waiting)
+        self.hand.batches = EMPTY
         while waiting.batches:
             batch = waiting.batches.popleft()
             self.hand.node = self.node
             self.hand.batches = [batch]
-            await self._row.take(batch, self.hand, self.node.books)
+            await take(batch, self.hand, books)
         self.hands.discard(waiting)
         self.hand.node = self.node
 

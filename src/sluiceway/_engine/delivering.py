@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import Any
 
-from ..batch import Batch
+from ..batch import Batch, is_own
+from ..batching import Batcher
 from ..calls import unasked
 from ..delivery import DELIVERED, DeliveryStatus
 from ..errors import PartialError, SupersededError, reason_of
-from .books import failures_of
+from ..layers import Write
+from .books import Books, failures_of
 from .claims import ClaimLine
 from .graph import Node
 from .hands import EMPTY, Hand
-from .marks import Mark
-from .queue import END, BoundedQueue, End, Item
+from .marks import END, End, Mark
+from .queue import BoundedQueue, Item
 from .threads import BlockingCall
 from .workers import Shared, TimeSlice, Worker
-from .writing import attempt_of, batcher_for, layered
+from .writing import attempt_of, batcher_for, layered, portions_of
 
 
 class SinkWorker(Worker):
@@ -45,13 +48,9 @@ class SinkWorker(Worker):
         self._inbox = queue
         self._clock = shared.clock
         self._attempt = attempt_of(sink)
-        self._write_through = layered(
-            self._attempt,
-            sink,
-            shared.clock,
-            shared.patience,
-            self._retrying,
-        )
+        # Where a batch is booked, how it is written and whom to tell that it is done.
+        self._plain = node.books, self._layered(node.books), queue.done
+        self._own = node.own, self._layered(node.own), queue.done_own
         self._batcher = batcher_for(sink, queue.settings.capacity)
         self._line = ClaimLine()
         self._oldest = 0.0  # when the first of what waits for its batch came
@@ -62,6 +61,17 @@ class SinkWorker(Worker):
         self.hands.add(self.hand)
         self._writes: dict[asyncio.Task[None], Hand] = {}
 
+    def _layered(self, books: Books) -> Write:
+        tell = partial(self._retrying, books)
+        shared = self._shared
+        return layered(
+            self._attempt, self.node.stage, shared.clock, shared.patience, tell
+        )
+
+    def _retrying(self, books: Books, error: Exception, seconds: float) -> None:
+        books.retries += 1
+        self._shared.complaints.retrying(self.node.name, error, seconds)
+
     async def work(self) -> None:
         """Write until the input ends and the last write has."""
         turn = TimeSlice(self._clock, [self.node.books])
@@ -70,16 +80,16 @@ class SinkWorker(Worker):
             item: Item | End | None = self._inbox.get_nowait()
             if item is None:
                 item = await self._inbox.get(self._next_deadline())
-            if not isinstance(item, Batch):
+            if direct and type(item) is Batch:
+                self.hand.batches = (item,)
+                now = await self._write(self.hand, item)
+            elif isinstance(item, Batch):
+                await self._take(item)
+                now = self._now()
+            else:
                 await self._let_go(item)
                 if item is END:
                     return
-                now = self._now()
-            elif direct:
-                self.hand.batches = (item,)
-                now = await self._write(self.hand, item)
-            else:
-                await self._take(item)
                 now = self._now()
             if now >= turn.until:
                 await turn.rest()
@@ -91,7 +101,8 @@ class SinkWorker(Worker):
         """Write what waits for its batch: its time, a flush or the end has come."""
         if self._batcher is not None:
             held = self._batcher.tick if item is None else self._batcher.flush
-            await self._launch([held(self._clock.now())], self._oldest)
+            released = [held(self._clock.now())]
+            await self._launch(self._gathered(released, self._oldest))
         if item is not None:
             await self._all_written()
         if isinstance(item, Mark):
@@ -99,23 +110,29 @@ class SinkWorker(Worker):
 
     async def _take(self, batch: Batch) -> None:
         batcher = self._batcher
-        if batcher is None:
-            await self._start(batch)
-            return
-        held = batcher.held()
         try:
-            released = batcher.add(batch.events, self._clock.now())
+            if batcher is None or is_own(batch):
+                ready = portions_of(batch, batcher)
+            else:
+                ready = self._gather(batch, batcher)
         except Exception as error:  # noqa: BLE001 - a user's size() costs one batch
             self._fail(batch, error)
-            self._inbox.done(len(batch.events), batch.size)
-            return
+            *_, done = self._own if is_own(batch) else self._plain
+            done(len(batch.events), batch.size)
+        else:
+            await self._launch(ready)
+
+    def _gather(self, batch: Batch, batcher: Batcher) -> deque[Batch]:
+        """Let a batch wait until there is a full one; those that are full by it."""
+        held = batcher.held()
+        released = batcher.add(batch.events, self._clock.now())
         self._line.add(batch, held)
         if not held:
             self._oldest = batch.since
-        await self._launch(released, batch.since)
+        return self._gathered(released, batch.since)
 
-    async def _launch(self, released: list[list[Any]], newest: float) -> None:
-        """Write batch after batch; those that wait for their turn are in a hand.
+    def _gathered(self, released: list[list[Any]], newest: float) -> deque[Batch]:
+        """What the batcher lets go, with who waits for it and since when it has waited.
 
         Args:
             released: what the batcher lets go.
@@ -126,12 +143,17 @@ class SinkWorker(Worker):
             claims = self._line.take(len(events))
             gathered.append(Batch(events, claims, since=self._oldest))
             self._oldest = newest
+        return gathered
+
+    async def _launch(self, ready: deque[Batch]) -> None:
+        """Write batch after batch; those that wait for their turn are in a hand."""
         waiting = Hand(self.node)
-        waiting.batches = gathered
+        waiting.batches = ready
         self.hands.add(waiting)
         while waiting.batches:
             batch = waiting.batches.popleft()
-            self._inbox.measure(batch)
+            if self._batcher is not None:
+                self._inbox.measure(batch)
             await self._start(batch)
         self.hands.discard(waiting)
 
@@ -160,13 +182,13 @@ class SinkWorker(Worker):
 
     async def _write(self, hand: Hand, batch: Batch) -> float:
         """Write and book how it ended; when it did."""
-        books = self.node.books
+        books, write, done = self._plain if type(batch) is Batch else self._own
         count = len(batch.events)
         started = self._now()
         books.wait(started - batch.since)
         failure: str | None = None
         try:
-            await self._write_through(list(batch.events))
+            await write(list(batch.events))
         except (asyncio.CancelledError, SystemExit) as error:
             hand.check()
             failure = self._fail(batch, unasked(error))
@@ -184,22 +206,18 @@ class SinkWorker(Worker):
         books.time(ended - started)
         if failure is not None:
             books.time_failure(failure, ended - started)
-        self._inbox.done(count, batch.size)
+        done(count, batch.size)
         return ended
-
-    def _retrying(self, error: Exception, seconds: float) -> None:
-        self.node.books.retries += 1
-        self._shared.complaints.retrying(self.node.name, error, seconds)
 
     def _fail(self, batch: Batch, error: Exception) -> str | None:
         """Book a write that failed; the reason, None if nothing was lost by it."""
-        count = len(batch.events)
+        count, books = len(batch.events), self.node.books_of(batch)
         if isinstance(error, PartialError):
             failed = failures_of(error.failed, count)
-            self.node.books.fail_some(batch, failed)
-            self.node.books.deliver_others(batch, failed)
+            books.fail_some(batch, failed)
+            books.deliver_others(batch, failed)
         else:
-            self.node.books.fail(batch, error)
+            books.fail(batch, error)
             failed = dict.fromkeys(range(count), error)
         lost = [e for e in failed.values() if not isinstance(e, SupersededError)]
         if lost or not failed:
@@ -211,7 +229,9 @@ class SinkWorker(Worker):
 
     def in_flight(self) -> int:
         """Writes under way, the waits between their retries included."""
-        return len(self._writes) if not self._alone else int(bool(self.hand.batches))
+        hands = [self.hand] if self._alone else self._writes.values()
+        books, at = self.node.books, self.node.books_of
+        return sum(at(batch) is books for hand in hands for batch in hand.batches)
 
     async def _all_written(self) -> None:
         while self._writes:

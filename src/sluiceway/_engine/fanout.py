@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
 from ..batch import Batch, copy_event
@@ -50,6 +51,13 @@ class Outlet:
         self.put_nowait: Callable[[Batch], bool] = (
             self._direct.put_nowait if self._direct is not None else cannot
         )
+
+    def for_own(self) -> Outlet:
+        """The same for batches by which the pipeline tells of itself."""
+        twin = copy(self)
+        twin._books = self._node.own  # noqa: SLF001 - it is of this class
+        twin.put_nowait = cannot  # a queue's shortest way is for the others
+        return twin
 
     async def send(self, hand: Hand, batch: Batch) -> None:
         """Hand ``batch`` on; it leaves the hand piece by piece as it is taken."""
@@ -121,13 +129,13 @@ class Outlet:
     def _book_copy(self, arm: Arm, batch: Batch) -> Batch:
         self._books.copied += len(batch.events)
         if arm.best_effort:
-            return Batch(batch.events)
+            return batch.unclaimed()
         return batch.copy()
 
     def _unclaimed(self, arm: Arm, batch: Batch) -> Batch:
         """A best-effort branch does not answer to the source."""
         if arm.best_effort and batch.claims is not None:
-            released = Batch(batch.events)
+            released = batch.unclaimed()
             batch.settle(DeliveryStatus.DELIVERED)
             return released
         return batch

@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import define, field
 
+from ..batch import Batch
 from ..batching import BatchBy, Batcher
 from ..chains import (
     BestEffort,
@@ -50,12 +51,18 @@ KINDS: tuple[tuple[type[Stage], StageKind], ...] = (
 
 @define(eq=False)
 class Node:
-    """One stage in the graph, its books and where its events go."""
+    """One stage in the graph, its books and where its events go.
+
+    Attributes:
+        own: the books of the events by which the pipeline tells of itself; ``books``
+            again where no others can come.
+    """
 
     name: str
     kind: StageKind
     stage: Any
     books: Books = field(factory=Books, repr=False)
+    own: Books = field(factory=Books, repr=False)
     arms: list[Arm] = field(factory=list, repr=False)
     origins: list[Node] = field(factory=list, repr=False)
 
@@ -64,6 +71,27 @@ class Node:
         """Whether the stage object has a state that no other node may share."""
         ends = (StageKind.SOURCE, StageKind.SINK)
         return self.kind in ends or bool(getattr(self.stage, "stateful", True))
+
+    @property
+    def only_own(self) -> bool:
+        """Whether only events by which the pipeline tells of itself can come here."""
+        return self.own is self.books
+
+    @property
+    def mixes(self) -> bool:
+        """Whether nobody can tell what its events are made of."""
+        on_add = getattr(self.stage, "acknowledge", None) == "on_add"
+        return on_add and not self.only_own
+
+    def books_of(self, batch: Batch) -> Books:
+        """Where a batch is booked."""
+        return self.books if type(batch) is Batch else self.own
+
+    def renew(self) -> None:
+        """Begin with empty books."""
+        only_own = self.only_own
+        self.books = Books()
+        self.own = self.books if only_own else Books()
 
     @property
     def targets(self) -> list[Node]:
@@ -183,6 +211,10 @@ def build_graph(chains: Sequence[Composable]) -> Graph:
             raise ConfigurationError(not_a_stage(chain))
         builder.dead_ends += builder.place(chain, [])
     check_graph(builder.graph, {tail.node for tail in builder.dead_ends})
+    for node in builder.graph.nodes:
+        sources = [n.stage for n in that_reach(node) if n.kind is StageKind.SOURCE]
+        if all(source.tells_of_pipeline for source in sources):
+            node.own = node.books
     return builder.graph
 
 

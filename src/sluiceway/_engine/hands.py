@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from ..batch import Batch
+from ..batch import Batch, is_own
 from .graph import Node
 
 EMPTY: tuple[Batch, ...] = ()
@@ -29,11 +29,15 @@ class Hand:
         """Events in the hand."""
         return sum(len(batch.events) for batch in self.batches)
 
+    def held_own(self) -> int:
+        """Those of them by which the pipeline tells of itself."""
+        return sum(len(batch.events) for batch in self.batches if is_own(batch))
+
     def drop(self, reason: str, error: BaseException | None = None) -> None:
         """Give up what is in the hand."""
         for batch in self.batches:
             if batch.events:
-                self.node.books.drop(batch, reason, error)
+                self.node.books_of(batch).drop(batch, reason, error)
         self.batches = EMPTY
 
     def abandon(self, reason: str) -> None:

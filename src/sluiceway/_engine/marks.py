@@ -7,6 +7,17 @@ of what it holds; when each of its copies has reached an end, the flush is done.
 from __future__ import annotations
 
 import asyncio
+import enum
+from typing import Final
+
+
+class End(enum.Enum):
+    """What a queue gives once its producers have finished and it is empty."""
+
+    OF_INPUT = "end of input"
+
+
+END: Final = End.OF_INPUT
 
 
 class Mark:

@@ -8,29 +8,19 @@ capacity until ``done``. What is shed is booked here, to the stage behind the qu
 from __future__ import annotations
 
 import asyncio
-import enum
 from collections import deque
 from collections.abc import Callable
-from typing import Final
 
 from attrs import define
 
-from ..batch import Batch
+from ..batch import Batch, OwnBatch, is_own
 from ..batching import ask_size
 from ..clock import Clock
 from ..inlet import wake
 from ..settings import Queue
 from .books import Books
-from .marks import Mark
+from .marks import END, End, Mark
 
-
-class End(enum.Enum):
-    """What a queue gives once its producers have finished and it is empty."""
-
-    OF_INPUT = "end of input"
-
-
-END: Final = End.OF_INPUT
 Item = Batch | Mark
 
 
@@ -48,17 +38,25 @@ class BoundedQueue:
         settings: capacity, policy and byte bound.
         books: of the stage behind the queue: received and dropped are booked there.
         clock: for deadlines of ``get``.
+        own: where batches are booked by which the pipeline tells of itself; without it
+            they are mixed with the others.
+
+    Attributes:
+        used_own: of the ``used`` room, what these take up.
     """
 
-    def __init__(self, settings: Queue, books: Books, clock: Clock) -> None:
+    def __init__(
+        self, settings: Queue, books: Books, clock: Clock, own: Books | None = None
+    ) -> None:
         self.settings = settings
         self.producers = 0
         self._books = books
+        self._own = own
         self._clock = clock
         self._items: deque[Item] = deque()
         self._putters: deque[Ticket] = deque()
         self._getters: deque[asyncio.Future[None]] = deque()
-        self._used = self._used_bytes = 0
+        self._used = self._used_bytes = self.used_own = 0
         self._sized = settings.max_bytes is not None
         self._limit = 0 if self._sized else settings.capacity  # of put_nowait
         self._size = settings.size or ask_size
@@ -92,12 +90,15 @@ class BoundedQueue:
             batch: at least one event; rejected if telling its size fails.
             shed: never wait: what has no room is dropped.
         """
+        if isinstance(batch, OwnBatch) and self._own is None:
+            batch = batch.mixed()
         count = len(batch.events)
         try:
             size = sum(map(self._size, batch.events)) if self._sized else 0
         except Exception as error:  # noqa: BLE001 - a user's size() costs one batch
-            self._books.received += count
-            self._books.fail(batch, error)
+            books = self._books_of(batch)
+            books.received += count
+            books.fail(batch, error)
             return
         if self._broken is not None:
             self._drop(batch, self._broken)
@@ -141,12 +142,9 @@ class BoundedQueue:
                 wake(waiter)
 
     def _append(self, batch: Batch, size: int) -> None:
-        count = len(batch.events)
-        self._books.received += count
-        self._used += count
-        self._used_bytes += size
-        batch.size = size
-        batch.since = self._clock.now()
+        batch.size, batch.since = size, self._clock.now()
+        self._books_of(batch).received += len(batch.events)
+        self._take_up(batch, 1)
         self._items.append(batch)
         self._wake_getter()
 
@@ -228,14 +226,13 @@ class BoundedQueue:
                 marks.append(item)
                 continue
             surplus = self._surplus(item, count, size)
-            self._used -= len(item.events)
-            self._used_bytes -= item.size
+            self._take_up(item, -1)
             if surplus < len(item.events):
                 waiting_since = item.since
                 item, rest = item.split(surplus)
                 rest.since = waiting_since
                 self._requeue(rest)
-            self._books.drop(item, "queue_full")
+            self._books_of(item).drop(item, "queue_full")
         self._items.extendleft(reversed(marks))
 
     def _surplus(self, head: Batch, count: int, size: int) -> int:
@@ -254,13 +251,24 @@ class BoundedQueue:
 
     def _requeue(self, batch: Batch) -> None:
         batch.size = self._bytes_of(batch)
-        self._used += len(batch.events)
-        self._used_bytes += batch.size
+        self._take_up(batch, 1)
         self._items.appendleft(batch)
 
+    def _take_up(self, batch: Batch, sign: int) -> None:
+        """Let a batch take up room, or with -1 no more."""
+        count = sign * len(batch.events)
+        self._used += count
+        self._used_bytes += sign * batch.size
+        if is_own(batch):
+            self.used_own += count
+
     def _drop(self, batch: Batch, reason: str) -> None:
-        self._books.received += len(batch.events)
-        self._books.drop(batch, reason)
+        books = self._books_of(batch)
+        books.received += len(batch.events)
+        books.drop(batch, reason)
+
+    def _books_of(self, batch: Batch) -> Books:
+        return self._own if self._own is not None and is_own(batch) else self._books
 
     def _bytes_of(self, batch: Batch) -> int:
         if not self._sized:
@@ -333,6 +341,11 @@ class BoundedQueue:
         if self._idle is not None and self._used == self.held():
             wake(self._idle)
 
+    def done_own(self, count: int, size: int = 0) -> None:
+        """The same for a batch by which the pipeline tells of itself."""
+        self.used_own -= count
+        self.done(count, size)
+
     def measure(self, batch: Batch) -> None:
         """Note how many bytes of this queue a batch takes up that was put together."""
         batch.size = self._bytes_of(batch)
@@ -362,14 +375,14 @@ class BoundedQueue:
             if isinstance(item, Mark):
                 item.arrive()
             else:
-                self._books.drop(item, reason)
+                self._books_of(item).drop(item, reason)
         for ticket in self._putters:
             if ticket.future is not None:
                 wake(ticket.future)
 
-    def held(self) -> int:
-        """Events that wait here, counted by looking."""
-        return sum(len(i.events) for i in self._items if isinstance(i, Batch))
+    def held(self, kind: type[Batch] = Batch) -> int:
+        """Events that wait here, in batches of this kind, counted by looking."""
+        return sum(len(i.events) for i in self._items if isinstance(i, kind))
 
     @property
     def used(self) -> int:

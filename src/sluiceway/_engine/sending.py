@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from ..batch import Batch
+from ..batch import Batch, OwnBatch
 from ..calls import ONE_EVENT, unasked
 from ..delivery import Delivery, DeliveryStatus
 from ..errors import PipelineStateError
-from .fanout import Outlet
+from .fanout import Outlet, cannot
 from .graph import Node
 from .hands import Hand
 from .marks import Mark
@@ -33,7 +33,9 @@ class SourceWorker(Worker):
     def __init__(self, node: Node, outlet: Outlet, shared: Shared) -> None:
         super().__init__(node, None, shared)
         self._outlet = outlet
-        self._put_nowait = outlet.put_nowait
+        own = node.stage.tells_of_pipeline
+        self._batch = OwnBatch if own else Batch
+        self._put_nowait = cannot if own else outlet.put_nowait
         self._books = node.books
         self._now = shared.clock.now
         self._wants_delivery = bool(node.stage.wants_delivery)
@@ -61,15 +63,14 @@ class SourceWorker(Worker):
         count = len(given)
         if self._wants_delivery:
             delivery = Delivery(count)
-            batch = Batch(given, delivery)
+            batch = self._batch(given, delivery, 0, self._now())
         else:
             delivery = UNTRACKED
-            batch = Batch(given)
+            batch = self._batch(given, None, 0, self._now())
         if not count:  # a source that sends nothing must not keep the loop
             await asyncio.sleep(0)
             return delivery
         self._books.created += count
-        batch.since = self._now()
         if self._open and self._put_nowait(batch):
             self._books.sent += count
             if batch.since >= self._slice.until:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from ..batch import Batch, carry_claims
@@ -42,6 +43,12 @@ class Step:
         self._call = call_of(node)
         self._spares_list = node.stage._spares_list  # noqa: SLF001 - ours
         self.waits = is_async(self._call)
+
+    def for_own(self) -> Step:
+        """The same for batches by which the pipeline tells of itself."""
+        twin = copy(self)
+        twin.books = self.node.own
+        return twin
 
     def run(self, batch: Batch, now: float) -> int:
         """Apply a stage that does not wait; the batch keeps what goes on.

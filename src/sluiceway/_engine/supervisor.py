@@ -12,6 +12,7 @@ from contextlib import suppress
 from logging import getLogger
 from typing import TYPE_CHECKING
 
+from ..batch import OwnBatch
 from ..clock import Clock
 from ..reports import StopReport
 from ..stages import StageContext
@@ -167,6 +168,13 @@ class Runtime:
                 count += worker.held_inside()
         return count
 
+    def held_own(self, node: Node) -> int:
+        """Those of them by which the pipeline tells of itself."""
+        queue = self.queues.get(node)
+        hands = {hand for worker in self.workers for hand in worker.hands}
+        count = sum(hand.held_own() for hand in hands if hand.node is node)
+        return count if queue is None else count + queue.held(OwnBatch)
+
     def in_flight(self, node: Node) -> int:
         """The writes of a sink that are under way now."""
         return sum(
@@ -258,7 +266,10 @@ class Runtime:
         segments = plan_segments(self._graph)
         for segment in segments:
             node = segment.head
-            self.queues[node] = BoundedQueue(node.stage.queue, node.books, self._clock)
+            own = None if node.mixes else node.own
+            self.queues[node] = BoundedQueue(
+                node.stage.queue, node.books, self._clock, own
+            )
         for segment in segments:
             self.workers += self._workers_of(segment)
         for node in self._graph.of_kind(StageKind.SOURCE):

@@ -21,8 +21,8 @@ from .complaints import Complaints
 from .fanout import Outlet
 from .graph import Node
 from .hands import EMPTY, Hand
-from .marks import Mark
-from .queue import BoundedQueue, End, Item
+from .marks import End, Mark
+from .queue import BoundedQueue, Item
 from .steps import Step
 
 TIME_SLICE = 0.005  # seconds that a worker may keep the loop before it lets others run
@@ -175,9 +175,9 @@ class FlowWorker(Worker):
             if item is None:
                 item = await queue.get()
             if type(item) is not Batch:
-                if not isinstance(item, Mark):
+                if not isinstance(item, Batch | Mark):
                     return
-                await self._pass_mark(item)
+                await self._take_other(item)
                 continue
             count, size = len(item.events), item.size
             hand.batches = (item,)
@@ -189,11 +189,17 @@ class FlowWorker(Worker):
             if item.since >= turn.until:  # when it went on from here
                 await turn.rest()
 
-    async def _pass_mark(self, mark: Mark) -> None:
-        """A flush overtakes nothing: wait for the other workers of this queue."""
-        await self._inbox.barrier()
-        self._row.pass_mark(mark)
-        self._inbox.resume()
+    async def _take_other(self, item: Item) -> None:
+        """Pass a mark on, or a batch by which the pipeline tells of itself."""
+        if isinstance(item, Mark):
+            await self._inbox.barrier()  # a flush overtakes nothing of other workers
+            self._row.pass_mark(item)
+            self._inbox.resume()
+            return
+        count, size = len(item.events), item.size
+        self.hand.batches = (item,)
+        await self._row.take_own(item, self.hand, None)
+        self._inbox.done_own(count, size)
 
     def leave(self) -> None:
         """The last worker that leaves closes the row."""
@@ -217,7 +223,10 @@ class Row:
         self.books = [step.books for step in steps]
         self._outlet = outlet
         self._put_nowait = outlet.put_nowait
+        self._clock = clock
         self._now = clock.now
+        self._own: Row | None = None
+        self._first = steps[0].books if steps else Books()
         self._users = users
         self.waits = any(step.waits for step in steps)
         self.send = outlet.send
@@ -230,7 +239,7 @@ class Row:
         """
         now = self._now
         started = now()
-        count, books = 0, self.books[0]
+        count, books = 0, self._first
         books.wait(started - batch.since)
         sender: Books | None = None
         for step in self.steps:
@@ -283,6 +292,15 @@ class Row:
                 return
             before = step.books
         await self.send(hand, batch)
+
+    async def take_own(self, batch: Batch, hand: Hand, before: Books | None) -> None:
+        """The same for a batch by which the pipeline tells of itself."""
+        if self._own is None:
+            steps = [step.for_own() for step in self.steps]
+            self._own = Row(steps, self._outlet.for_own(), self._clock)
+        await self._own.take(batch, hand, before)
+        for books in self._own.books:
+            books.fold()
 
     def pass_mark(self, mark: Mark) -> None:
         """Send a flush on: the steps hold nothing."""

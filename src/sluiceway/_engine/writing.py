@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from inspect import isawaitable, iscoroutine
 from typing import Any
 
 from attrs import evolve
 
+from ..batch import Batch
 from ..batching import Batcher
 from ..calls import is_async
 from ..clock import Clock
@@ -78,3 +80,20 @@ def batcher_for(sink: Any, capacity: int) -> Batcher | None:
     if sink.batch is None:
         return None
     return Batcher(evolve(sink.batch, max_events=min(sink.batch.max_events, capacity)))
+
+
+def portions_of(batch: Batch, gatherer: object) -> deque[Batch]:
+    """A batch in parts that are no larger than those that a ``Batcher`` makes.
+
+    Raises:
+        Exception: a user's ``size()`` failed.
+    """
+    if not isinstance(gatherer, Batcher):
+        return deque([batch])
+    batcher = Batcher(gatherer.settings)
+    gathered = [*batcher.add(batch.events, 0.0), batcher.flush(0.0)]
+    portions: deque[Batch] = deque()
+    for events in filter(None, gathered):
+        portion, batch = batch.split(len(events))
+        portions.append(portion)
+    return portions
