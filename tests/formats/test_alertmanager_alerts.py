@@ -130,10 +130,38 @@ def test_a_resolved_alert_ends_after_its_start_and_not_in_the_future(
     assert (wire["startsAt"], wire["endsAt"]) == tuple(map(rfc3339, told))
 
 
-@pytest.mark.parametrize("url", ["not a url", "javascript:x", "http://a b", "x" * 9])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "not a url",
+        "javascript:x",
+        "http://a b",
+        "x" * 9,
+        "http://[bad",
+        "http://x/%zz",
+        "http://x:port/",
+        "http:///path",
+        "http://a%b/",
+        "http://x/\x7f",
+    ],
+)
 def test_a_generator_that_is_no_address_is_left_out(url):
     alert = Alert(name="a", generator_url=url)
     assert posted(alert, NOW, MINUTE)["generatorURL"] == ""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://here:9090/graph?g0.expr=up%20%3E%200&g0.tab=1#x",
+        "https://user@[::1]:80/a%20b",
+        "http://wäre/ü?q=%",
+    ],
+)
+def test_a_generator_that_alertmanager_takes_is_told(url):
+    assert (
+        posted(Alert(name="a", generator_url=url), NOW, MINUTE)["generatorURL"] == url
+    )
 
 
 def test_an_alert_without_any_label_is_refused():

@@ -25,6 +25,21 @@ from sluiceway.testing import CollectingSink, stage_context
 pytestmark = pytest.mark.servers
 
 MINUTE = 60_000_000_000
+LINKS = [
+    "http://[bad",
+    "http://x/%zz",
+    "http://x:port/",
+    "http:///path",
+    "http://a%b/",
+    "http://us er@x/",
+    "http://wäre/ü?q=%#%",
+    "https://user:word@[::1]:80/a%20b?c=<>",
+    "http://x:99999999/",
+    "http://",
+    "http://?",
+    "http://a/\x7f",
+    "http://a\\b/^`{|}",
+]
 
 
 def config(port):
@@ -239,6 +254,10 @@ def test_no_alert_that_the_sink_sends_is_one_that_the_server_refuses(run, server
         Alert(name="far", starts_at_unix_nano=2**62, generator_url="no url"),
         Alert(name="bell \x07\x00", message="\x00"),
         Alert(name="numbers", labels={"n": 7}),
+        *[
+            Alert(name=f"link {number}", generator_url=url)
+            for number, url in enumerate(LINKS)
+        ],
     ]
 
     async def scenario():

@@ -18,7 +18,14 @@ from .prometheus_names import label_name, label_value
 from .webhook import rfc3339, unix_nano
 
 VALID: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-ADDRESS: Final = re.compile(r"https?://\S+")
+ADDRESS: Final = re.compile(  # what Go's url.ParseRequestURI takes, or less
+    r"https?://"
+    r"(?:(?:[\w.~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?"
+    r"(?:\[[0-9A-Fa-f:.]+\]|[\w.~-]+)"
+    r"(?::[0-9]*)?"
+    r"(?:/(?:[^\s?%]|%[0-9A-Fa-f]{2})*)?"
+    r"(?:\?\S*)?"
+)
 NAME: Final = "alertname"
 SEVERITY: Final = "severity"
 SUMMARY: Final = "summary"
