@@ -280,6 +280,27 @@ def test_an_alert_whose_severity_changes_ends_as_what_it_was(run):
     assert left == 1
 
 
+def test_an_alert_whose_severity_changes_within_a_batch_ends_as_what_it_was(run):
+    async def scenario():
+        clock = ManualClock(time_ns=NOW)
+        async with cluster(status(200), clock=clock) as (sink, server):
+            await sink.write(
+                [
+                    firing(severity="warning"),
+                    firing("b"),
+                    firing(severity="critical"),
+                    firing(severity="critical"),
+                ]
+            )
+            return bodies(server)[0], sink.statistics().firing
+
+    (before, _, *after), left = run(scenario())
+    assert (before["labels"]["severity"], before["endsAt"]) == ("warning", rfc3339(NOW))
+    assert {a["labels"]["severity"] for a in after} == {"critical"}
+    assert all(alert["endsAt"] > rfc3339(NOW) for alert in after)
+    assert left == 2
+
+
 def test_what_it_was_ends_even_if_the_first_try_fails(run):
     async def scenario():
         codes = [200, 503, 200, 200]
@@ -385,6 +406,15 @@ def test_no_secret_stands_in_an_error_a_repr_or_the_log(run, caplog):
         ([], {}, "AlertmanagerSink.url is empty"),
         (["http://a", "htp://b"], {}, "'htp://b'"),
         (["http://a", 7], {}, "'7'"),
+        (7, {}, "AlertmanagerSink.url is a int; expected an address"),
+        ({"http://a": 1}, {}, "AlertmanagerSink.url is a dict; expected an address"),
+        ("http://us:pa/ss@a", {}, "AlertmanagerSink.url is 'http://***@a'; expected"),
+        ("http://us:p ss@a", {}, "AlertmanagerSink.url is 'http://***@a'; expected"),
+        ("http://us:p?ss@a:x", {}, "AlertmanagerSink.url is 'http://***'; expected"),
+        ("http://a:x?key=a@b", {}, "AlertmanagerSink.url is 'http://***'; expected"),
+        ("http://a", {"timeout": 0}, "AlertmanagerSink.timeout is 0; expected seconds"),
+        ("http://a", {"timeout": "1"}, "AlertmanagerSink.timeout is '1'; expected"),
+        ("http://a", {"refuse_private": "no"}, "refuse_private is 'no'; expected True"),
         ("http://a", {"resend_interval": 0}, "resend_interval is 0"),
         ("http://a", {"headers": {"a b": "c"}}, "AlertmanagerSink.headers"),
     ],
@@ -393,3 +423,8 @@ def test_what_cannot_be_used_is_refused(url, options, words):
     with pytest.raises(ConfigurationError) as caught:
         AlertmanagerSink(url, **options)
     assert words in str(caught.value)
+
+
+def test_a_member_that_is_named_twice_is_one_member():
+    sink = AlertmanagerSink(["http://a", "http://a/", "http://b"])
+    assert list(sink.statistics().members) == ["http://a", "http://b"]

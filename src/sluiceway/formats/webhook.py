@@ -98,10 +98,29 @@ def unix_nano(text: str | None) -> int:
     return max(0, seconds * BILLION + nanos)
 
 
-def signing_key(secret: str) -> bytes:
+def several(setting: str, value: Any) -> list[Any]:
+    """What a setting names: nothing for None, one thing, or those of a list.
+
+    Args:
+        setting: which it is, for the error, such as ``"WebhookSink.secret"``.
+        value: its value.
+
+    Raises:
+        ConfigurationError: an empty list, which would sign nothing, or let in anybody.
+    """
+    if value is None:
+        return []
+    listed = list(value) if isinstance(value, list | tuple) else [value]
+    if not listed:
+        raise ConfigurationError(f"{setting} is empty; expected one, several or None")
+    return listed
+
+
+def signing_key(setting: str, secret: Any) -> bytes:
     """The key that a secret such as ``whsec_...`` stands for.
 
     Args:
+        setting: whose it is, for the error, such as ``"WebhookSink.secret"``.
         secret: base64 of 24 to 64 bytes, with or without ``whsec_`` in front.
 
     Raises:
@@ -113,8 +132,8 @@ def signing_key(secret: str) -> bytes:
         key = b""
     if not SHORTEST_KEY <= len(key) <= LONGEST_KEY:
         raise ConfigurationError(
-            f"the webhook's secret cannot be used; expected {PREFIX} and base64 of "
-            f"{SHORTEST_KEY} to {LONGEST_KEY} bytes"
+            f"{setting} cannot be used; expected {PREFIX} and base64 of {SHORTEST_KEY} "
+            f"to {LONGEST_KEY} bytes"
         )
     return key
 

@@ -23,7 +23,6 @@ OF_THE_CLIENT: Final = frozenset(
     {"content-length", "content-encoding", "transfer-encoding", "expect"}
 )
 HOST_PART: Final = re.compile(r"([^/]*//)?[^/]*")
-USER_INFO: Final = re.compile(r"[^/\s]*@")
 NAT64: Final = IPv6Network("64:ff9b::/96")
 ANOTHER_PORT_HELPS: Final = frozenset({errno.EADDRINUSE, errno.EACCES})
 
@@ -44,8 +43,16 @@ def wrong_with(url: Any) -> str | None:
 
 
 def without_user(url: str) -> str:
-    """Any text that was meant as an address, without user, password and query."""
-    return USER_INFO.sub("***@", url.partition("?")[0])
+    """Any text that was meant as an address, without user, password and query.
+
+    A password may hold any sign of an address, and a query an ``@``: what stands before
+    the last one is not shown, and nothing is where a query may stand before it.
+    """
+    before, at, rest = url.rpartition("@")
+    if at:
+        scheme = "://".join((*before.split("://", 1)[:-1], ""))
+        rest = f"{scheme}***" if "?" in before else f"{scheme}***@{rest}"
+    return rest.partition("?")[0]
 
 
 def without_path(url: str) -> str:

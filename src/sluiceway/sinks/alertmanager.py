@@ -18,13 +18,13 @@ from ..batching import BatchBy
 from ..clock import SYSTEM_CLOCK
 from ..errors import ConfigurationError, PermanentError, TransientError
 from ..events import Alert
-from ..formats.alertmanager import Posted
+from ..formats.alertmanager import Posted, ending
 from ..layers.retry import raise_failures
 from ..settings import Queue, Retry, is_number
 from ..stages import Sink, StageContext
 from .addresses import checked_headers, public_part, without_user, wrong_with
-from .endpoint import EndpointStatistics
-from .firing import BILLION, FiringAlerts
+from .endpoint import EndpointStatistics, checked_flag, checked_timeout
+from .firing import BILLION, FiringAlerts, Key, key_of
 from .members import Member
 
 PATH: Final = "/api/v2/alerts"
@@ -74,7 +74,7 @@ class AlertmanagerSink(Sink[Alert]):
         queue: the queue in front; default ``Queue()``.
         batch: how alerts are gathered; default 256 alerts or 0.2 seconds.
         retry: after transient errors; default ``Retry()``.
-        timeout: seconds for one request; default 10.
+        timeout: seconds for one request; default 10; None for no bound.
 
     Raises:
         ConfigurationError: a setting cannot mean anything.
@@ -104,10 +104,12 @@ class AlertmanagerSink(Sink[Alert]):
         self._members = [
             Member(
                 alerts_url(each),
-                public_part(each.rstrip("/")),
+                public_part(each),
                 known,
-                timeout=timeout,
-                refuse_private=refuse_private,
+                timeout=checked_timeout("AlertmanagerSink.timeout", timeout),
+                refuse_private=checked_flag(
+                    "AlertmanagerSink.refuse_private", refuse_private
+                ),
             )
             for each in checked_urls(url)
         ]
@@ -154,20 +156,35 @@ class AlertmanagerSink(Sink[Alert]):
             PartialError: some failed, those that are ``not_an_alert`` among them.
         """
         now_ns = self._clock.time_ns()
-        failed: dict[int, Exception] = {}
-        told: dict[int, Posted] = {}
-        ended: list[Posted] = []
-        for index, event in enumerate(events):
-            try:
-                told[index], before = self._alerts.begin(event, now_ns)
-                ended += [before] if before else []
-            except Exception as error:  # noqa: BLE001 - whatever a user's object does
-                failed[index] = not_an_alert(event, error)
+        told, ended, failed = self._begin(events, now_ns)
         if told:
             failed |= await self._tell(told, ended)
-        for index in told.keys() - failed.keys():
-            self._alerts.done(events[index], told[index], now_ns)
+        for index, alert in told.items():
+            if index not in failed:
+                self._alerts.done(events[index], alert, now_ns)
         raise_failures(failed, len(events))
+
+    def _begin(
+        self, events: list[Alert], now_ns: int
+    ) -> tuple[dict[int, Posted], list[Posted], dict[int, Exception]]:
+        """What to tell by index, what has ended by it, and what is no alert."""
+        told: dict[int, Posted] = {}
+        ended: list[Posted] = []
+        failed: dict[int, Exception] = {}
+        latest: dict[Key, int] = {}
+        for index, event in enumerate(events):
+            try:
+                alert, before = self._alerts.begin(event, now_ns)
+            except Exception as error:  # noqa: BLE001 - whatever a user's object does
+                failed[index] = not_an_alert(event, error)
+                continue
+            ended += [before] if before else []
+            earlier = latest.get(key_of(event))
+            if earlier is not None and told[earlier]["labels"] != alert["labels"]:
+                told[earlier] = ending(told[earlier], now_ns)  # another to Alertmanager
+            told[index] = alert
+            latest[key_of(event)] = index
+        return told, ended, failed
 
     async def _tell(
         self, told: dict[int, Posted], ended: Sequence[Posted] = ()
@@ -235,7 +252,12 @@ def alerts_url(url: str) -> str:
 
 def checked_urls(url: Any) -> list[str]:
     """The members' addresses, each of them once."""
-    urls = [url] if isinstance(url, str) else list(url or ())
+    urls = [url] if isinstance(url, str) else url
+    if not isinstance(urls, list | tuple):
+        raise ConfigurationError(
+            f"AlertmanagerSink.url is a {type(url).__name__}; expected an address such "
+            f"as {DEFAULT_URL!r}, or a list of them"
+        )
     for each in urls:
         wrong = wrong_with(each)
         if wrong is not None:
@@ -248,4 +270,4 @@ def checked_urls(url: Any) -> list[str]:
             "AlertmanagerSink.url is empty; expected an address such as "
             f"{DEFAULT_URL!r}, or several"
         )
-    return list(dict.fromkeys(urls))
+    return list(dict.fromkeys(each.rstrip("/") for each in urls))

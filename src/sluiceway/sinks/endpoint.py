@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from attrs import field, frozen
 
@@ -23,9 +23,12 @@ from ..formats.complaints import Complain, Complaint
 from ..formats.retry_after import seconds_asked
 from ..layers import Write
 from ..layers.timeout import TimeoutLayer
+from ..settings import is_seconds
 from ..stages import StageContext
 from .addresses import checked_headers, origin, without_path, wrong_with
 from .http import Answer, Destination, HttpClient, failure_of, quoted
+
+F = TypeVar("F")
 
 RETRYABLE: Final = frozenset({429, *range(500, 600)})
 LONGEST_ANSWER: Final = 64 * 1024  # bytes of a success's body that are looked at
@@ -190,6 +193,46 @@ class Endpoint:
 def asked_in(answer: Answer, now_ns: int) -> float | None:
     """The seconds that an answer's ``Retry-After`` asks to wait."""
     return seconds_asked(answer.headers.get("Retry-After"), now_ns)
+
+
+def checked_timeout(setting: str, seconds: Any) -> float | None:
+    """``seconds``, if they can bound a request; None for no bound.
+
+    Args:
+        setting: whose it is, for the error, such as ``"SlackSink.timeout"``.
+        seconds: above 0.
+
+    Raises:
+        ConfigurationError: they are something else.
+    """
+    if seconds is None or (is_seconds(seconds) and 0 < seconds < float("inf")):
+        wanted: float | None = seconds
+        return wanted
+    raise ConfigurationError(
+        f"{setting} is {seconds!r}; expected seconds above 0 or None"
+    )
+
+
+def checked_flag(setting: str, flag: Any) -> bool:
+    """``flag``, if it is true or false.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if not isinstance(flag, bool):
+        raise ConfigurationError(f"{setting} is {flag!r}; expected True or False")
+    return flag
+
+
+def checked_function(setting: str, function: F) -> F:
+    """``function``, if it can be called.
+
+    Raises:
+        ConfigurationError: it cannot.
+    """
+    if not callable(function):
+        raise ConfigurationError(f"{setting} is {function!r}; expected a function")
+    return function
 
 
 def secret_destination(

@@ -12,9 +12,11 @@ from typing import Any, Final
 from ..batching import BatchBy
 from ..clock import SYSTEM_CLOCK
 from ..errors import DeliveryError, PermanentError, TransientError
+from ..formats.complaints import Complain
 from ..settings import Queue, Retry
 from ..stages import Sink, StageContext
-from .endpoint import Endpoint, EndpointStatistics
+from .endpoint import Endpoint, EndpointStatistics, checked_flag, checked_timeout
+from .http import Destination
 
 BATCH: Final = BatchBy(max_events=20, flush_interval=0.2)
 QUEUE: Final = Queue()
@@ -27,32 +29,47 @@ class HookSink(Sink[Any]):
     """A sink that posts to one address; what it posts is its subclass's business.
 
     Args:
-        endpoint: the address; it bounds each request.
+        to: the address.
+        complain: looks for a failure in the body of a success; None does not read it.
+        refuse_private: connect to addresses of the public internet only.
         name: the stage's name.
         queue: the queue in front.
         batch: how events are gathered.
         retry: after transient errors.
+        timeout: seconds for one request; None for no bound.
         max_in_flight: writes at the same time.
+
+    Raises:
+        ConfigurationError: a setting cannot mean anything.
     """
 
     timeout = None  # the endpoint has one for each request
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        to: Destination,
         *,
+        complain: Complain | None,
+        refuse_private: bool,
         name: str | None,
         queue: Queue,
         batch: BatchBy | None,
         retry: Retry | None,
+        timeout: float | None,
         max_in_flight: int,
     ) -> None:
+        kind = type(self).__name__
         self.name = name
         self.queue = queue
         self.batch = batch
         self.retry = retry
         self.max_in_flight = max_in_flight
-        self._endpoint = endpoint
+        self._endpoint = Endpoint(
+            to,
+            timeout=checked_timeout(f"{kind}.timeout", timeout),
+            refuse_private=checked_flag(f"{kind}.refuse_private", refuse_private),
+            complain=complain,
+        )
         self._clock = SYSTEM_CLOCK
 
     def __repr__(self) -> str:

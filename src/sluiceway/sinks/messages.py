@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Hashable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from ..errors import (
@@ -20,7 +21,8 @@ from ..errors import (
 from ..layers.retry import raise_failures
 from ..stages import StageContext
 from .hook import HookSink, built, one_by_one
-from .newest import Newest, alert_key
+from .newest import Newest, Update, alert_key
+from .tries import Tries
 
 WAITING: Final = 8  # writes that may wait for their next try
 
@@ -31,7 +33,8 @@ class MessageSink(HookSink):
     async def open(self, context: StageContext) -> None:
         """Get a connection pool; nothing is connected yet."""
         self._turn = asyncio.Lock()
-        self._newest = Newest(self.key_of)
+        self._newest = Newest()
+        self._tries = Tries[dict[int, Update]](dict, self._give_up)
         await super().open(context)
 
     @abstractmethod
@@ -56,43 +59,56 @@ class MessageSink(HookSink):
             PartialError: some failed, those that are ``not_an_alert`` among them; those
                 that are superseded are merged.
         """
+        updates = self._tries.begin(events)
         limited = self._endpoint.limited_for > 0
         for event in events:
-            self._begin(event, limited=limited)
+            if id(event) not in updates:
+                key = self._known_key_of(event)
+                updates[id(event)] = self._newest.begin(key, limited=limited)
         async with self._turn:
-            failed = await one_by_one(events, self._send)
+            failed = await one_by_one(events, partial(self._send, updates))
             for index, error in failed.items():
                 if isinstance(error, TransientError):
-                    failed[index] = self._postponed(events[index], error)
+                    update = updates[id(events[index])]
+                    failed[index] = self._postponed(update, events[index], error)
+        if not any(isinstance(error, TransientError) for error in failed.values()):
+            self._tries.end()
         raise_failures(failed, len(events))
 
-    def _begin(self, event: Any, *, limited: bool) -> None:
+    def _known_key_of(self, event: Any) -> Hashable | None:
         try:
-            self._newest.begin(event, limited=limited)
+            return self.key_of(event)
         except Exception:  # noqa: BLE001 - it will fail where its message is built
-            return
+            return None
 
-    async def _send(self, event: Any) -> None:
+    async def _send(self, updates: Mapping[int, Update], event: Any) -> None:
         """One attempt to send a message, unless it is not needed any more."""
-        if self._newest.is_superseded(event):
-            self._newest.end(event)
+        update = updates[id(event)]
+        if update.superseded:
+            self._newest.end(update)
             raise superseded(event)
         try:
             body = built(self.body_of, event, "not_an_alert")
             await self._endpoint.post(body, self.headers_of(event))
         except TransientError as error:
-            raise self._postponed(event, error) from None
+            raise self._postponed(update, event, error) from None
         except PermanentError:
-            self._newest.end(event)
+            self._newest.end(update)
             raise
-        self._newest.end(event)
+        self._newest.end(update)
 
-    def _postponed(self, event: Any, error: TransientError) -> DeliveryError:
+    def _postponed(
+        self, update: Update, event: Any, error: TransientError
+    ) -> DeliveryError:
         """The error, or that a later update has made it unimportant."""
-        if self._newest.postpone(event):
+        if self._newest.postpone(update):
             return error
-        self._newest.end(event)
+        self._newest.end(update)
         return superseded(event)
+
+    def _give_up(self, updates: dict[int, Update]) -> None:
+        for update in updates.values():
+            self._newest.end(update)
 
 
 def superseded(event: Any) -> SupersededError:

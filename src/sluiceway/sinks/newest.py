@@ -7,92 +7,66 @@ never after a later one.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Any, Final
+from collections.abc import Hashable
+from typing import Any
 
 from attrs import define
 
 from ..events import Alert
 
-MOST: Final = 16_384  # updates that are known at a time
 
-
-@define
+@define(eq=False)
 class Update:
     """An update that was not sent yet.
 
     Attributes:
-        event: the very object, held so that no other can be mistaken for it.
         key: the alert that it is of; None for one of its own.
         waits: whether it failed and waits for another try.
         superseded: whether it need not be sent.
     """
 
-    event: Any
     key: Hashable | None
     waits: bool = False
     superseded: bool = False
 
 
 class Newest:
-    """Knows the updates that wait.
+    """Knows the newest update of each alert, until it is sent or given up."""
 
-    Args:
-        key: tells which alert an event is an update of; None for none.
-        most: updates to know at most; the oldest were given up and are forgotten.
-    """
-
-    def __init__(self, key: Callable[[Any], Hashable | None], most: int = MOST) -> None:
-        self._key = key
-        self._most = most
-        self._updates: OrderedDict[int, Update] = OrderedDict()
+    def __init__(self) -> None:
         self._newest: dict[Hashable, Update] = {}
 
     def __len__(self) -> int:
-        return len(self._updates)
+        return len(self._newest)
 
     def __repr__(self) -> str:
-        return f"<Newest of {len(self)} updates>"
+        return f"<Newest of {len(self)} alerts>"
 
-    def begin(self, event: Any, *, limited: bool) -> None:
-        """An event is to be sent, or to be tried again.
+    def begin(self, key: Hashable | None, *, limited: bool) -> Update:
+        """An update that is to be sent.
 
         Args:
-            event: the very object, at each try.
+            key: the alert that it is of; None for one of its own.
             limited: whether the receiver wants to be left alone.
         """
-        if id(event) in self._updates:
-            return
-        update = Update(event, self._key(event))
-        self._updates[id(event)] = update
-        if update.key is not None:
-            before = self._newest.get(update.key)
+        update = Update(key)
+        if key is not None:
+            before = self._newest.get(key)
             if before is not None and (limited or before.waits):
                 before.superseded = True
-            self._newest[update.key] = update
-        if len(self._updates) > self._most:
-            self.end(next(iter(self._updates.values())).event)
+            self._newest[key] = update
+        return update
 
-    def is_superseded(self, event: Any) -> bool:
-        """Whether a later update is sent instead."""
-        update = self._updates.get(id(event))
-        return update is not None and update.superseded
-
-    def postpone(self, event: Any) -> bool:
+    def postpone(self, update: Update) -> bool:
         """It was not sent and would be tried again; False if that is not needed."""
-        update = self._updates.get(id(event))
-        if update is None:
-            return True
         update.waits = True
         if update.key is not None and self._newest.get(update.key) is not update:
             update.superseded = True
         return not update.superseded
 
-    def end(self, event: Any) -> None:
-        """It was sent, refused or superseded."""
-        update = self._updates.pop(id(event), None)
-        if update is not None and self._newest.get(update.key) is update:
+    def end(self, update: Update) -> None:
+        """It was sent, refused, superseded or given up."""
+        if self._newest.get(update.key) is update:
             del self._newest[update.key]
 
 

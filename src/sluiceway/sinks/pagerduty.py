@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable
 from typing import Any, Final, get_args
 
@@ -10,11 +11,12 @@ from ..errors import ConfigurationError
 from ..events import Alert
 from ..formats.pagerduty import Action, action_of, encode_event, event_complaint
 from ..settings import Queue, Retry
-from .endpoint import Endpoint, secret_destination
+from .endpoint import checked_function, secret_destination
 from .hook import BATCH, QUEUE, RETRY, TIMEOUT
 from .messages import WAITING, MessageSink
 from .newest import alert_key
 
+KEY: Final = re.compile(r"[!-~]+")
 URL: Final = "https://events.pagerduty.com/v2/enqueue"
 
 
@@ -62,26 +64,24 @@ class PagerDutySink(MessageSink):
         timeout: float | None = TIMEOUT,
         max_in_flight: int = WAITING,
     ) -> None:
-        if not isinstance(routing_key, str) or not routing_key.strip():
+        if not isinstance(routing_key, str) or not KEY.fullmatch(routing_key):
             raise ConfigurationError(
-                "PagerDutySink.routing_key cannot be used; expected an integration key"
+                "PagerDutySink.routing_key cannot be used; expected an "
+                "integration key, without spaces"
             )
-        endpoint = Endpoint(
-            secret_destination("PagerDutySink", url, secrets=[routing_key]),
-            timeout=timeout,
-            refuse_private=refuse_private,
-            complain=event_complaint,
-        )
         super().__init__(
-            endpoint,
+            secret_destination("PagerDutySink", url, secrets=[routing_key]),
+            complain=event_complaint,
+            refuse_private=refuse_private,
             name=name,
             queue=queue,
             batch=batch,
             retry=retry,
+            timeout=timeout,
             max_in_flight=max_in_flight,
         )
         self._routing_key = routing_key
-        self._action = action
+        self._action = checked_function("PagerDutySink.action", action)
 
     def body_of(self, event: Any) -> bytes:
         """The event for an alert."""

@@ -11,10 +11,11 @@ from ..formats.complaints import any_complaint
 from ..formats.slack import api_complaint, slack_message
 from ..formats.webhook import encode_payload
 from ..settings import Queue, Retry
-from .endpoint import Endpoint, secret_destination
+from .endpoint import checked_function, secret_destination
 from .hook import BATCH, QUEUE, RETRY, TIMEOUT
 from .messages import WAITING, MessageSink
 
+TEXT: Final = "expected a text that is not empty"
 API: Final = "https://slack.com/api/chat.postMessage"
 
 
@@ -67,22 +68,19 @@ class SlackSink(MessageSink):
     ) -> None:
         check_way(url, token, channel)
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        endpoint = Endpoint(
-            secret_destination("SlackSink", url or API, headers),
-            timeout=timeout,
-            refuse_private=refuse_private,
-            complain=any_complaint if token is None else api_complaint,
-        )
         super().__init__(
-            endpoint,
+            secret_destination("SlackSink", url or API, headers),
+            complain=any_complaint if token is None else api_complaint,
+            refuse_private=refuse_private,
             name=name,
             queue=queue,
             batch=batch,
             retry=retry,
+            timeout=timeout,
             max_in_flight=max_in_flight,
         )
         self._channel = channel
-        self._payload = payload
+        self._payload = checked_function("SlackSink.payload", payload)
 
     def body_of(self, event: Any) -> bytes:
         """The message for an alert."""
@@ -94,6 +92,9 @@ class SlackSink(MessageSink):
 
 def check_way(url: str | None, token: str | None, channel: str | None) -> None:
     """Refuse what is neither a webhook nor the Web API; nothing secret is shown."""
+    for setting, text in (("token", token), ("channel", channel)):
+        if text is not None and (not isinstance(text, str) or not text.strip()):
+            raise ConfigurationError(f"SlackSink.{setting} cannot be used; {TEXT}")
     if token is None and url is None:
         raise ConfigurationError(
             "SlackSink has neither url nor token; expected the address of an incoming "

@@ -7,29 +7,30 @@ batch that is sent anew is a new one, even if it says the same.
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from ..batching import BatchBy
-from ..errors import ConfigurationError, DeliveryError, PermanentError, TransientError
+from ..errors import DeliveryError, PermanentError, TransientError
 from ..formats.complaints import Complain
 from ..formats.webhook import (
     PREFIX,
     encode_event,
     encode_payload,
     join_events,
+    several,
     signatures,
     signing_key,
 )
 from ..layers.retry import raise_failures
 from ..settings import Queue, Retry
-from .endpoint import Endpoint, secret_destination
+from .endpoint import checked_function, secret_destination
 from .hook import BATCH, QUEUE, RETRY, TIMEOUT, HookSink, built, one_by_one
+from .tries import Tries
 
-UNFINISHED: Final = 4096  # messages that may be tried again
 TOO_LARGE: Final = "http_413"
 NOT_JSON: Final = "not_json"
+MessageIds = dict[tuple[int, ...], str]  # by the events, which a try holds
 
 
 class WebhookSink(HookSink):
@@ -82,23 +83,25 @@ class WebhookSink(HookSink):
         timeout: float | None = TIMEOUT,
         max_in_flight: int = 1,
     ) -> None:
-        self._keys = [signing_key(each) for each in secrets_in(secret)]
-        self._payload = checked_function("payload", payload)
-        endpoint = Endpoint(
-            secret_destination("WebhookSink", url, headers, words_in(secret)),
-            timeout=timeout,
-            refuse_private=refuse_private,
-            complain=checked_function("complain", complain),
-        )
+        known = several("WebhookSink.secret", secret)
+        self._keys = [signing_key("WebhookSink.secret", each) for each in known]
+        self._payload = payload
+        if payload is not None:
+            checked_function("WebhookSink.payload", payload)
         super().__init__(
-            endpoint,
+            secret_destination("WebhookSink", url, headers, words_in(known)),
+            complain=None
+            if complain is None
+            else checked_function("WebhookSink.complain", complain),
+            refuse_private=refuse_private,
             name=name,
             queue=queue,
             batch=batch,
             retry=retry,
+            timeout=timeout,
             max_in_flight=max_in_flight,
         )
-        self._messages = MessageIds()
+        self._tries = Tries[MessageIds](dict, MessageIds.clear)
 
     def __repr__(self) -> str:
         signed = "signed" if self._keys else "unsigned"
@@ -115,10 +118,13 @@ class WebhookSink(HookSink):
             PermanentError: it cannot: ``http_410`` and the like, ``disabled``.
             PartialError: some events failed, those that are ``not_json`` among them.
         """
+        self._tries.begin(events)
         if self._payload is not None:
             failed = await one_by_one(events, self._send_alone)
         else:
             failed = await self._send_together(events)
+        if not any(isinstance(error, TransientError) for error in failed.values()):
+            self._tries.end()
         raise_failures(failed, len(events))
 
     async def _send_alone(self, event: Any) -> None:
@@ -161,16 +167,18 @@ class WebhookSink(HookSink):
         return failed
 
     async def _send(self, events: list[Any], body: bytes) -> None:
-        """One attempt to send a message."""
-        message = self._messages.begin(events)
+        """One attempt to send a message; its id is the same at the next one."""
+        ids = self._tries.memory
+        key = tuple(map(id, events))
+        message = ids.setdefault(key, f"msg_{secrets.token_hex(16)}")
         try:
             await self._endpoint.post(body, self._signed(message, body))
         except TransientError:
             raise
         except PermanentError:
-            self._messages.end(events)
+            del ids[key]
             raise
-        self._messages.end(events)
+        del ids[key]
 
     def _signed(self, message: str, body: bytes) -> dict[str, str]:
         """The headers of Standard Webhooks."""
@@ -182,51 +190,6 @@ class WebhookSink(HookSink):
         return headers
 
 
-class MessageIds:
-    """The ``webhook-id`` of each message that may have to be sent again.
-
-    A message is known by its events, the very objects; they are held meanwhile, so that
-    no other object can be mistaken for one of them.
-
-    Args:
-        capacity: messages to know at most; the oldest is forgotten first.
-    """
-
-    def __init__(self, capacity: int = UNFINISHED) -> None:
-        self._capacity = capacity
-        self._known: OrderedDict[tuple[int, ...], tuple[str, list[Any]]] = OrderedDict()
-
-    def begin(self, events: list[Any]) -> str:
-        """The message's id: the same until ``end``."""
-        key = tuple(map(id, events))
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = (f"msg_{secrets.token_hex(16)}", events)
-            if len(self._known) > self._capacity:  # the oldest was given up
-                self._known.popitem(last=False)
-        return known[0]
-
-    def end(self, events: list[Any]) -> None:
-        """Forget a message that is not sent again."""
-        self._known.pop(tuple(map(id, events)), None)
-
-
-def secrets_in(secret: Any) -> list[str]:
-    """The secrets that a setting names: none, one or several."""
-    if secret is None:
-        return []
-    return list(secret) if isinstance(secret, list | tuple) else [secret]
-
-
-def words_in(secret: Any) -> list[str]:
+def words_in(secrets: list[str]) -> list[str]:
     """What no error may repeat of the secrets."""
-    return [each.removeprefix(PREFIX) for each in secrets_in(secret)]
-
-
-def checked_function(setting: str, function: Any) -> Any:
-    """``function``, if it can be called, or None."""
-    if function is not None and not callable(function):
-        raise ConfigurationError(
-            f"WebhookSink.{setting} is {function!r}; expected a function or None"
-        )
-    return function
+    return [each.removeprefix(PREFIX) for each in secrets]

@@ -147,6 +147,9 @@ class Receiver(Source[Any]):
     def taken(self, request: web.Request) -> None:
         """The request's events have been taken, or delivered if that was waited for."""
 
+    def ended(self, request: web.Request) -> None:
+        """The request is about to be answered, whatever became of its events."""
+
     # What the engine calls.
 
     async def open(self, context: StageContext) -> None:
@@ -246,8 +249,11 @@ class Receiver(Source[Any]):
         self.check(request)
         with self._arriving:
             events = self.events_of(request, await self._read(request))
-        words = await self._hand_over(events) if events else ""
-        self.taken(request)
+        try:
+            words = await self._hand_over(events) if events else ""
+            self.taken(request)
+        finally:
+            self.ended(request)
         return words
 
     async def _read(self, request: web.Request) -> bytes:

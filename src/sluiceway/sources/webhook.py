@@ -15,7 +15,8 @@ that comes twice is taken once.
 415  another Content-Type than JSON, any Content-Encoding
 500  a bug of ours
 503  not running, stopping; no room within ``accept_timeout``; any dropped or errored,
-     or not delivered within ``deliver_timeout``: with ``Retry-After``
+     or not delivered within ``deliver_timeout``; a signed message that is being handled
+     already: with ``Retry-After``
 ==== ==================================================================================
 """
 
@@ -36,7 +37,7 @@ from ..formats.verifying import (
     is_authorized,
     refusal_of,
 )
-from ..formats.webhook import signing_key
+from ..formats.webhook import several, signing_key
 from ..formats.webhook_body import decoded, read_alerts
 from ..stages import StageContext
 from .receiving import (
@@ -112,13 +113,18 @@ class WebhookSource(Receiver):
             idle_timeout=seconds("idle_timeout", idle_timeout),
         )
         super().__init__(host, port, checked_path(path), reception, name)
-        self._keys = [signing_key(each) for each in several(secret)]
+        self._keys = [
+            signing_key("WebhookSource.secret", each)
+            for each in several("WebhookSource.secret", secret)
+        ]
         self._known = authorizations(
-            map(checked_token, several(token)), checked_pair(basic_auth)
+            map(checked_token, several("WebhookSource.token", token)),
+            checked_pair(basic_auth),
         )
         self._read_events = checked_read(read)
         self._clock = SYSTEM_CLOCK
         self._messages: OrderedDict[str, float] = OrderedDict()
+        self._at_work: set[str] = set()  # signed messages that are not answered yet
 
     async def open(self, context: StageContext) -> None:
         """Bind the address; requests are answered 503 until ``run``.
@@ -163,6 +169,8 @@ class WebhookSource(Receiver):
                 raise RefusedError(401, refusal)
             if self._was_taken(request.headers["webhook-id"]):
                 return []
+            if request.headers["webhook-id"] in self._at_work:
+                raise RefusedError(503, "the same message is being handled")
         try:
             told = decoded(body)
             events = self._read_events(told)
@@ -171,6 +179,7 @@ class WebhookSource(Receiver):
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise RefusedError(400, f"no alerts: {error}") from None
         self._note_truncation(told)
+        self._at_work.update(self._signed_id(request))
         return [*events] if isinstance(events, list | tuple) else [events]
 
     def _note_truncation(self, told: Any) -> None:
@@ -184,27 +193,28 @@ class WebhookSource(Receiver):
     def _was_taken(self, message: str) -> bool:
         return self._messages.get(message, 0.0) > self._clock.now()
 
+    def _signed_id(self, request: web.Request) -> list[str]:
+        """The id of a message whose signature is what lets it in."""
+        message = request.headers.get("webhook-id")
+        signed = message and self._keys and not self._is_let_in(request)
+        return [message] if message and signed else []
+
     def taken(self, request: web.Request) -> None:
         """Remember a signed message for as long as its timestamp is believed."""
-        message = request.headers.get("webhook-id")
-        if not message or not self._keys or self._is_let_in(request):
-            return
-        self._messages[message] = self._clock.now() + 2 * TOLERANCE
-        self._messages.move_to_end(message)
-        if len(self._messages) > KNOWN_MESSAGES:
-            self._messages.popitem(last=False)
+        for message in self._signed_id(request):
+            self._messages[message] = self._clock.now() + 2 * TOLERANCE
+            self._messages.move_to_end(message)
+            if len(self._messages) > KNOWN_MESSAGES:
+                self._messages.popitem(last=False)
+
+    def ended(self, request: web.Request) -> None:
+        """A signed message may come again, if it was not taken."""
+        self._at_work.difference_update(self._signed_id(request))
 
 
 def seconds(field: str, value: Any) -> float:
     """``value``, if it is a number of seconds above 0."""
     return checked_seconds(f"WebhookSource.{field}", value)
-
-
-def several(setting: Any) -> list[Any]:
-    """What a setting names: nothing, one or several."""
-    if setting is None:
-        return []
-    return list(setting) if isinstance(setting, list | tuple) else [setting]
 
 
 def checked_path(path: Any) -> str:
