@@ -209,6 +209,30 @@ def test_what_cannot_be_read_is_left_out_and_said_once(run, folder, caplog):
     ]
 
 
+def test_what_hangs_is_left_out_and_makes_nobody_wait(run, folder, caplog):
+    (folder / "meminfo").unlink()
+    os.mkfifo(folder / "meminfo")
+
+    async def main():
+        sink = CollectingSink()
+        source = HostMetricsSource(0.4, proc=folder)
+        pipeline = Pipeline(source >> sink, drain_timeout=20)
+        async with pipeline:
+            await pipeline.flush()
+            await pipeline.flush()
+        return list(sink.events), pipeline.ledger()
+
+    try:
+        points, ledger = run(main())
+    finally:
+        (folder / "meminfo").write_text(MEMINFO)  # lets the thread go
+    assert values(points, "system.uptime")
+    assert values(points, "system.memory.usage") == {}
+    assert ledger.balanced
+    (line,) = (record.getMessage() for record in caplog.records)
+    assert f"no answer in time (0.2 s for all of them) from {folder}/meminfo" in line
+
+
 TOLD = re.compile(
     r'Final = "([\w.]+)"\n"""\n(?:(?!Final).)*?'
     r"Instrument: (\w+)\nUnit: (\S+)\n",

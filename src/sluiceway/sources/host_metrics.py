@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
-from itertools import chain
+from functools import partial
 from logging import getLogger
 from pathlib import Path
 from typing import Final
+
+from attrs import frozen
 
 from ..beside import beside
 from ..errors import ConfigurationError
@@ -27,10 +30,34 @@ from ..formats.proc import (
 )
 from ..settings import checked_path
 from ..stages import StageContext
+from .asking import Asker, Question
 from .interval import IntervalSource
 
 SCOPE: Final = Scope("sluiceway.host_metrics")
 NANOS: Final = 1_000_000_000
+LONGEST_LOOK: Final = 5.0  # seconds for all files of /proc, and again for all the rest
+STAT: Final = "stat"
+MOUNTS: Final = "mounts"
+PROCESSES: Final = "the processes"
+
+
+@frozen
+class Look:
+    """When something is looked at, and what it is.
+
+    Attributes:
+        now: nanoseconds since the epoch.
+        start: since when its counters count, likewise.
+        resource: what the metrics are about.
+    """
+
+    now: int
+    start: int
+    resource: Resource
+
+    def points(self, readings: Iterable[Reading]) -> list[MetricPoint]:
+        """The readings as points."""
+        return [point_of(reading, self) for reading in readings]
 
 
 class HostMetricsSource(IntervalSource[MetricPoint]):
@@ -41,7 +68,8 @@ class HostMetricsSource(IntervalSource[MetricPoint]):
     conventions; counters count since the host's boot. On request also CPU, memory,
     threads and page faults of processes, each with ``process.pid`` and
     ``process.executable.name`` in its resource. What a kernel does not tell is left
-    out. It all runs on a thread: a disk that hangs makes nobody wait.
+    out. It all runs on threads: a disk that hangs costs its own metrics, and makes
+    nobody wait.
 
     Args:
         interval: seconds between two looks; default 60.
@@ -81,6 +109,11 @@ class HostMetricsSource(IntervalSource[MetricPoint]):
         self._resource = resource
         self._logger = getLogger("sluiceway.sources.host_metrics")
         self._failing: set[str] = set()
+        self._boot = 0
+        self._thread = thread = f"sluiceway-host-metrics {name or ''}"
+        longest = min(LONGEST_LOOK, interval / 2)
+        self._asker: Asker[str, list[MetricPoint]] = Asker(thread, longest)
+        self._text_asker: Asker[str, str] = Asker(thread, longest)
 
     async def open(self, context: StageContext) -> None:
         """Take the pipeline's clock, and its resource if there is no other.
@@ -92,55 +125,71 @@ class HostMetricsSource(IntervalSource[MetricPoint]):
         self._logger = context.logger
         if self._resource is None:
             self._resource = context.resource
-        if not self._text("stat"):
+        stat = await self._first_stat()
+        if not stat:
             raise ConfigurationError(
                 f"HostMetricsSource.proc is {str(self._proc)!r}; "
                 "expected a Linux system's /proc"
             )
+        self._boot = boot_time(stat)
+
+    async def _first_stat(self) -> str:
+        """The file without which nothing begins; empty if it cannot be read in time."""
+        try:
+            async with asyncio.timeout(LONGEST_LOOK):
+                return await beside(partial(self._text, STAT), self._thread)
+        except TimeoutError:
+            return ""
 
     async def gather(self) -> list[MetricPoint]:
-        """All points, as of now."""
-        return await beside(self._look, f"sluiceway-host-metrics {self.name or ''}")
-
-    def _look(self) -> list[MetricPoint]:
-        stat = self._text("stat")
-        boot, now = boot_time(stat), self._clock.time_ns()
-        resource = self._resource or NO_RESOURCE
-        points = [
-            point_of(reading, now, boot, resource) for reading in self._system(stat)
-        ]
-        if self._processes:
-            points += self._of_processes(now, boot, resource)
-        return points
-
-    def _system(self, stat: str) -> Iterator[Reading]:
-        yield from cpu_times(stat, ticks())
+        """All points, as of now, of what answers in time."""
+        told = await self._texts(STAT, MOUNTS, *SYSTEM_FILES)
+        look = partial(Look, self._clock.time_ns(), self._boot)
+        host = look(self._resource or NO_RESOURCE)
+        points = host.points(cpu_times(told.get(STAT, ""), ticks()))
         for name, read in SYSTEM_FILES.items():
-            yield from read(self._text(name))
-        yield from chain.from_iterable(map(self._space, mounts(self._text("mounts"))))
+            points += host.points(read(told.get(name, "")))
+        questions = {
+            mount.point: Question(mount.point, partial(self._space, mount, host))
+            for mount in mounts(told.get(MOUNTS, ""))
+        }
+        if self._processes:
+            ask = partial(self._of_processes, host)
+            questions[PROCESSES] = Question(PROCESSES, ask)
+        found = await self._asker.ask(questions, self._logger, self._patience)
+        return points + [p for key in questions for p in found.get(key, ())]
 
-    def _space(self, mount: Mount) -> list[Reading]:
+    async def _texts(self, *names: str) -> dict[str, str]:
+        """Files of ``/proc``, those that can be read in time."""
+        questions = {
+            name: Question(str(self._proc / name), partial(self._text, name))
+            for name in names
+        }
+        return await self._text_asker.ask(questions, self._logger, self._patience)
+
+    def _space(self, mount: Mount, host: Look) -> list[MetricPoint]:
         found = mounts_space(mount)
         self._tell(mount.point, failed=found is None)
-        return found or []
+        return host.points(found or [])
 
-    def _of_processes(
-        self, now: int, boot: int, resource: Resource
-    ) -> Iterator[MetricPoint]:
+    def _of_processes(self, host: Look) -> list[MetricPoint]:
+        points: list[MetricPoint] = []
         for folder in sorted(self._proc.glob("[0-9]*")):
             stat = self._text(f"{folder.name}/stat", may_go=True)
             program = program_of(stat)
             if not any(fnmatch(program, wanted) for wanted in self._processes):
                 continue
-            start = boot + int(started_after_boot(stat, ticks()) * NANOS)
             own = {
-                **resource.attributes,
+                **host.resource.attributes,
                 "process.pid": int(folder.name),
                 "process.executable.name": program,
             }
-            about = Resource(own, resource.schema_url)
-            for reading in process(stat, ticks(), os.sysconf("SC_PAGE_SIZE")):
-                yield point_of(reading, now, start, about)
+            about = Resource(own, host.resource.schema_url)
+            start = host.start + int(started_after_boot(stat, ticks()) * NANOS)
+            points += Look(host.now, start, about).points(
+                process(stat, ticks(), os.sysconf("SC_PAGE_SIZE"))
+            )
+        return points
 
     def _text(self, name: str, *, may_go: bool = False) -> str:
         """A file of ``/proc``; empty, and said once, where it cannot be read."""
@@ -162,6 +211,12 @@ class HostMetricsSource(IntervalSource[MetricPoint]):
         elif not failed:
             self._failing.discard(what)
 
+    def after_fork(self) -> None:
+        """Start afresh: who was asked is in the parent."""
+        super().after_fork()
+        self._asker.after_fork()
+        self._text_asker.after_fork()
+
     def __repr__(self) -> str:
         return f"<HostMetricsSource of {self._proc} every {self.interval:g} s>"
 
@@ -182,7 +237,7 @@ def mounts_space(mount: Mount) -> list[Reading] | None:
     return [*space(mount, *sizes)] if told.f_blocks else []
 
 
-def point_of(reading: Reading, now: int, start: int, resource: Resource) -> MetricPoint:
+def point_of(reading: Reading, look: Look) -> MetricPoint:
     """A reading as a point; a gauge counts from nowhere."""
     is_gauge = reading.kind == "gauge"
     return MetricPoint(
@@ -191,9 +246,9 @@ def point_of(reading: Reading, now: int, start: int, resource: Resource) -> Metr
         kind=MetricKind.GAUGE if is_gauge else MetricKind.SUM,
         unit=reading.unit,
         attributes={**reading.attributes},
-        time_unix_nano=now,
-        start_time_unix_nano=0 if is_gauge else start,
+        time_unix_nano=look.now,
+        start_time_unix_nano=0 if is_gauge else look.start,
         is_monotonic=reading.kind == "counter",
-        resource=resource,
+        resource=look.resource,
         scope=SCOPE,
     )
