@@ -10,7 +10,7 @@ import math
 import os
 import random
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from attrs import Attribute, field, frozen
 
@@ -21,23 +21,65 @@ WhenFull = Literal["block", "drop_newest", "drop_oldest"]
 Validator = Callable[[Any, "Attribute[Any]", Any], None]
 
 
-def number(
-    low: float, high: float = math.inf, *, whole: bool = False, optional: bool = False
-) -> Validator:
+@frozen
+class Bounds:
+    """Between what a number may be, told by a type hint: ``Annotated[int, Bounds(1)]``.
+
+    It checks nothing; the JSON Schema of pipeline files says it to editors.
+
+    Attributes:
+        low: the lowest; none by default.
+        high: the highest; none by default.
+        above: whether ``low`` itself is too low.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+
+
+Count = Annotated[int, Bounds(1)]
+Port = Annotated[int, Bounds(0, 65535)]
+Seconds = Annotated[float, Bounds(0, above=True)]
+
+
+@frozen
+class Number:
     """An attrs validator: a number, or whole number, from ``low`` to ``high``."""
 
-    def check(owner: Any, attribute: Attribute[Any], value: Any) -> None:
-        if value is None and optional:
+    low: float
+    high: float
+    whole: bool
+    optional: bool
+
+    @property
+    def bounds(self) -> Bounds:
+        """The same for a schema."""
+        return Bounds(self.low, self.high)
+
+    def __call__(self, owner: Any, attribute: Attribute[Any], value: Any) -> None:
+        """Refuse what is none.
+
+        Raises:
+            ConfigurationError: it is another value.
+        """
+        if value is None and self.optional:
             return
-        if not is_number(value, low, high, whole=whole):
-            expected = "a whole number" if whole else "a number"
-            limits = f"from {low}" if high == math.inf else f"from {low} to {high}"
+        if not is_number(value, self.low, self.high, whole=self.whole):
+            expected = "a whole number" if self.whole else "a number"
+            limits = f"from {self.low}"
+            limits += "" if self.high == math.inf else f" to {self.high}"
             raise ConfigurationError(
                 f"{type(owner).__name__}.{attribute.name} is {value!r}; "
-                f"expected {expected} {limits}{' or None' if optional else ''}"
+                f"expected {expected} {limits}{' or None' if self.optional else ''}"
             )
 
-    return check
+
+def number(
+    low: float, high: float = math.inf, *, whole: bool = False, optional: bool = False
+) -> Number:
+    """An attrs validator: a number, or whole number, from ``low`` to ``high``."""
+    return Number(low, high, whole, optional)
 
 
 def checked_path(setting: str, path: Any) -> Any:

@@ -6,15 +6,17 @@ Law: a form is made of a type hint once (``hints.py``); what ``read`` refuses,
 
 from __future__ import annotations
 
+import math
 import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..errors import ConfigurationError, nearest
+from ..settings import Bounds
 from .problems import Filled, Path, Problems, shown
 
 Schema = dict[str, Any]
@@ -55,12 +57,14 @@ class Simple(Form):
         kinds: the Python types of it.
         word: JSON Schema's name.
         convert: makes the setting of the value.
+        bounds: of a number, for the schema; what makes the setting checks them.
     """
 
     words: str
     kinds: tuple[type, ...]
     word: str
     convert: Callable[[Any], Any]
+    bounds: Bounds | None = None
 
     def takes(self, value: Any) -> bool:
         """Whether the value, or what variables have made of it, is of the kinds."""
@@ -80,7 +84,17 @@ class Simple(Form):
         if self.word == "string":
             return {"type": "string"}
         variable = {"type": "string", "pattern": VARIABLE}
-        return {"anyOf": [{"type": self.word}, variable]}
+        return {"anyOf": [{"type": self.word, **limits(self.bounds)}, variable]}
+
+
+def limits(bounds: Bounds | None) -> Schema:
+    """Bounds as JSON Schema has them."""
+    told: Schema = {}
+    if bounds is not None and bounds.low > -math.inf:
+        told["exclusiveMinimum" if bounds.above else "minimum"] = bounds.low
+    if bounds is not None and bounds.high < math.inf:
+        told["maximum"] = bounds.high
+    return told
 
 
 FLAG: Final = Simple("true or false", (bool,), "boolean", bool)
@@ -238,8 +252,8 @@ class Reference(Form):
             return WRONG
 
     def schema(self) -> Schema:
-        """A text of that shape."""
-        return {"type": "string", "pattern": ":"}
+        """A text of that shape, or with a variable."""
+        return {"type": "string", "pattern": f"{REFERENCE}|{VARIABLE}"}
 
 
 @frozen
@@ -284,6 +298,15 @@ class Choice(Form):
     def schema(self) -> Schema:
         """Any of them."""
         return {"anyOf": [form.schema() for form in self.forms]}
+
+
+def bounded(form: Form, bounds: Bounds | None) -> Form:
+    """The form with bounds for its numbers."""
+    if isinstance(form, Choice):
+        return Choice([bounded(each, bounds) for each in form.forms])
+    if isinstance(form, Simple) and form.word in ("integer", "number"):
+        return evolve(form, bounds=bounds or form.bounds)
+    return form
 
 
 def read_value(form: Form, value: Any, at: Path, problems: Problems) -> Any:

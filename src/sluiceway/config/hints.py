@@ -12,11 +12,12 @@ import types
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 import attrs
 import msgspec
 
+from ..settings import Bounds
 from . import forms
 from .forms import Form
 from .records import Record, Setting
@@ -58,12 +59,21 @@ def form_of(hint: Any) -> Form:
         return SIMPLE[Any]
     if origin in (Union, types.UnionType):
         return one_of([form_of(member) for member in get_args(hint)])
+    if origin is Annotated:
+        of, *marks = get_args(hint)
+        return forms.bounded(form_of(of), bounds_in(marks))
     if origin is Literal:
         return forms.Word({str(word): word for word in get_args(hint)})
     known = SIMPLE.get(origin) or collection(origin, get_args(hint))
     if known is not None:
         return known
     return form_of_class(origin)
+
+
+def bounds_in(marks: abstract.Iterable[Any]) -> Bounds | None:
+    """The bounds among what a hint, or a validator, says of a number."""
+    told = (getattr(mark, "bounds", mark) for mark in marks)
+    return next((each for each in told if isinstance(each, Bounds)), None)
 
 
 def form_of_class(origin: Any) -> Form:
@@ -142,6 +152,9 @@ def settings_of(kind: Any) -> dict[str, Setting]:
 def form_for(parameter: inspect.Parameter, kind: Any) -> Form:
     """The form of a parameter; ``false`` is taken where it is news."""
     form = form_of(evaluated(parameter.annotation, kind))
+    if isinstance(kind, type) and attrs.has(kind):
+        known = attrs.fields_dict(kind).get(parameter.name)
+        form = forms.bounded(form, bounds_in([getattr(known, "validator", None)]))
     if parameter.default is None and isinstance(form, forms.Choice):
         return one_of([each for each in form.forms if not isinstance(each, forms.Off)])
     return form

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..events import Resource
+from ..settings import Bounds
 from . import forms
 from .records import Record, Setting
 from .selectors import FORMS
@@ -39,7 +40,8 @@ OUTLINE: Final = Record(
     {
         "name": Setting(forms.TEXT, description="for log lines and task names"),
         "drain_timeout": Setting(
-            forms.NUMBER, description="seconds that stopping may take; default 20"
+            forms.bounded(forms.NUMBER, Bounds(0)),
+            description="seconds that stopping may take; default 20",
         ),
         "resource": Setting(
             forms.Pairs(forms.Anything()),

@@ -15,9 +15,8 @@ from ..batching import BatchBy, Batcher
 from ..chains import not_a_stage
 from ..decorators import FunctionSource, StageFunction
 from ..errors import ConfigurationError, nearest
-from ..settings import Queue, Retry
+from ..settings import Count, Queue, Retry, Seconds
 from ..stages import Accumulator, Sink, Source, Stage, Worker
-from .forms import WHOLE
 from .hints import form_of, settings_of, summary_of
 from .records import Record, Setting
 from .references import broken, load_object
@@ -28,13 +27,15 @@ FOR_PROGRAMS: Final = frozenset({"Inlet"})  # nobody could call it in a file
 
 OF_ALL: Final = {"queue": Setting(form_of(Queue), description="the queue in front")}
 OF_WORKERS: Final = {
-    "workers": Setting(WHOLE, description="batches at a time; above 1 gives up order")
+    "workers": Setting(
+        form_of(Count), description="batches at a time; above 1 gives up order"
+    )
 }
 OF_SINKS: Final = {
     "batch": Setting(form_of(BatchBy | None), description="gathers events"),
-    "timeout": Setting(form_of(float | None), description="seconds for one attempt"),
+    "timeout": Setting(form_of(Seconds | None), description="seconds for one attempt"),
     "retry": Setting(form_of(Retry | None), description="after transient errors"),
-    "max_in_flight": Setting(WHOLE, description="writes at the same time"),
+    "max_in_flight": Setting(form_of(Count), description="writes at the same time"),
 }
 
 

@@ -7,7 +7,7 @@ OpenTelemetry specification, ``trace/tracestate-probability-sampling.md``.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from attrs import Attribute, define, field, setters
 
@@ -25,7 +25,7 @@ from ..formats.tracestate import (
     threshold_of,
     trace_state_with_threshold,
 )
-from ..settings import number, one_of
+from ..settings import Bounds, number, one_of
 from ..stages import Sampler
 
 __all__ = ["ProbabilitySampler", "trace_state_with_threshold"]
@@ -76,7 +76,9 @@ class ProbabilitySampler(Sampler[T]):
         ConfigurationError: a probability or mode that means nothing.
     """
 
-    probability: float = field(validator=encodable, on_setattr=setters.frozen)
+    probability: Annotated[float, Bounds(0, 1)] = field(
+        validator=encodable, on_setattr=setters.frozen
+    )
     mode: Mode = field(
         default="equalizing",
         kw_only=True,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from attrs import field, frozen
@@ -20,7 +20,7 @@ from ..errors import ConfigurationError, PermanentError, TransientError
 from ..events import Alert
 from ..formats.alertmanager import Posted, ending
 from ..layers.retry import raise_failures
-from ..settings import Queue, Retry, is_number
+from ..settings import Bounds, Queue, Retry, Seconds, is_number
 from ..stages import Sink, StageContext
 from .addresses import checked_headers, public_part, without_user, wrong_with
 from .endpoint import EndpointStatistics, checked_flag, checked_timeout
@@ -86,14 +86,14 @@ class AlertmanagerSink(Sink[Alert]):
         self,
         url: str | Sequence[str] = DEFAULT_URL,
         *,
-        resend_interval: float = 60.0,
+        resend_interval: Annotated[float, Bounds(0.001, 86_400)] = 60.0,
         headers: Mapping[str, str] | None = None,
         refuse_private: bool = False,
         name: str | None = None,
         queue: Queue = QUEUE,
         batch: BatchBy | None = BATCH,
         retry: Retry | None = RETRY,
-        timeout: float | None = 10.0,
+        timeout: Seconds | None = 10.0,
     ) -> None:
         self.name = name
         self.queue = queue

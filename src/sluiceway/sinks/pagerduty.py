@@ -10,7 +10,7 @@ from ..batching import BatchBy
 from ..errors import ConfigurationError
 from ..events import Alert
 from ..formats.pagerduty import Action, action_of, encode_event, event_complaint
-from ..settings import Queue, Retry
+from ..settings import Count, Queue, Retry, Seconds
 from .endpoint import checked_function, secret_destination
 from .hook import BATCH, QUEUE, RETRY, TIMEOUT
 from .messages import WAITING, MessageSink
@@ -61,8 +61,8 @@ class PagerDutySink(MessageSink):
         queue: Queue = QUEUE,
         batch: BatchBy | None = BATCH,
         retry: Retry | None = RETRY,
-        timeout: float | None = TIMEOUT,
-        max_in_flight: int = WAITING,
+        timeout: Seconds | None = TIMEOUT,
+        max_in_flight: Count = WAITING,
     ) -> None:
         if not isinstance(routing_key, str) or not KEY.fullmatch(routing_key):
             raise ConfigurationError(

@@ -10,7 +10,7 @@ from ..errors import ConfigurationError
 from ..formats.complaints import any_complaint
 from ..formats.slack import api_complaint, slack_message
 from ..formats.webhook import encode_payload
-from ..settings import Queue, Retry
+from ..settings import Count, Queue, Retry, Seconds
 from .endpoint import checked_function, secret_destination
 from .hook import BATCH, QUEUE, RETRY, TIMEOUT
 from .messages import WAITING, MessageSink
@@ -63,8 +63,8 @@ class SlackSink(MessageSink):
         queue: Queue = QUEUE,
         batch: BatchBy | None = BATCH,
         retry: Retry | None = RETRY,
-        timeout: float | None = TIMEOUT,
-        max_in_flight: int = WAITING,
+        timeout: Seconds | None = TIMEOUT,
+        max_in_flight: Count = WAITING,
     ) -> None:
         check_way(url, token, channel)
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}

@@ -23,7 +23,7 @@ from ..formats.webhook import (
     signing_key,
 )
 from ..layers.retry import raise_failures
-from ..settings import Queue, Retry
+from ..settings import Count, Queue, Retry, Seconds
 from .endpoint import checked_function, secret_destination
 from .hook import BATCH, QUEUE, RETRY, TIMEOUT, HookSink, built, one_by_one
 from .tries import Tries
@@ -80,8 +80,8 @@ class WebhookSink(HookSink):
         queue: Queue = QUEUE,
         batch: BatchBy | None = BATCH,
         retry: Retry | None = RETRY,
-        timeout: float | None = TIMEOUT,
-        max_in_flight: int = 1,
+        timeout: Seconds | None = TIMEOUT,
+        max_in_flight: Count = 1,
     ) -> None:
         known = several("WebhookSink.secret", secret)
         self._keys = [signing_key("WebhookSink.secret", each) for each in known]

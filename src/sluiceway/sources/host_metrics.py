@@ -28,7 +28,7 @@ from ..formats.proc import (
     space,
     started_after_boot,
 )
-from ..settings import checked_path
+from ..settings import Seconds, checked_path
 from ..stages import StageContext
 from .asking import Asker, Question
 from .interval import IntervalSource
@@ -86,7 +86,7 @@ class HostMetricsSource(IntervalSource[MetricPoint]):
 
     def __init__(
         self,
-        interval: float = 60.0,
+        interval: Seconds = 60.0,
         *,
         processes: Sequence[str] = (),
         proc: str | os.PathLike[str] = "/proc",

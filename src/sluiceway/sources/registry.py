@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigurationError
 from ..events import NO_RESOURCE, MetricPoint, Resource, Scope
 from ..formats.prometheus_families import Origin, points_of
+from ..settings import Seconds
 from ..stages import StageContext
 from .asking import Asker, Question, is_for_the_program
 from .interval import IntervalSource
@@ -47,7 +48,7 @@ class RegistrySource(IntervalSource[MetricPoint]):
     def __init__(
         self,
         registry: Collector | None = None,
-        interval: float = 60.0,
+        interval: Seconds = 60.0,
         *,
         resource: Resource | None = None,
         name: str | None = None,

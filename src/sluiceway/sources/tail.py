@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from functools import partial
 from logging import getLogger
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from anyio import to_thread
 
@@ -23,7 +23,7 @@ from ..delivery import Delivery, Outcome
 from ..errors import ConfigurationError, PermanentError, nearest
 from ..events import LogRecord
 from ..formats.json_events import decode_event
-from ..settings import checked_path, is_number
+from ..settings import Bounds, Count, checked_path, is_number
 from ..stages import Send, StageContext
 from .interval import IntervalSource
 from .json_lines import close_on_thread, decode_object, open_on_thread
@@ -102,11 +102,11 @@ class FileTailSource(IntervalSource[Any]):
         start: Start = "end",
         decode: Decode = "text",
         encoding: str = "utf-8",
-        interval: float = 0.25,
-        rotate_wait: float = 5.0,
-        batch_size: int = 512,
-        max_line_bytes: int = 1 << 20,
-        max_open: int | None = None,
+        interval: Annotated[float, Bounds(0.001)] = 0.25,
+        rotate_wait: Annotated[float, Bounds(0)] = 5.0,
+        batch_size: Count = 512,
+        max_line_bytes: Annotated[int, Bounds(4)] = 1 << 20,
+        max_open: Count | None = None,
         name: str | None = None,
     ) -> None:
         check_numbers(

@@ -39,6 +39,7 @@ from ..formats.verifying import (
 )
 from ..formats.webhook import several, signing_key
 from ..formats.webhook_body import decoded, read_alerts
+from ..settings import Count, Port, Seconds
 from ..stages import StageContext
 from .receiving import (
     Acknowledge,
@@ -89,19 +90,19 @@ class WebhookSource(Receiver):
     def __init__(
         self,
         host: str = "127.0.0.1",
-        port: int = 9095,
+        port: Port = 9095,
         *,
         path: str = "/",
         secret: str | Sequence[str] | None = None,
         token: str | Sequence[str] | None = None,
         basic_auth: tuple[str, str] | None = None,
         read: Callable[[Any], Any] = read_alerts,
-        max_body: int = MAX_BODY,
+        max_body: Count = MAX_BODY,
         ack: Acknowledge = "accepted",
-        accept_timeout: float = 5.0,
-        deliver_timeout: float = 60.0,
-        read_timeout: float = 30.0,
-        idle_timeout: float = 75.0,
+        accept_timeout: Seconds = 5.0,
+        deliver_timeout: Seconds = 60.0,
+        read_timeout: Seconds = 30.0,
+        idle_timeout: Seconds = 75.0,
         name: str | None = None,
     ) -> None:
         reception = Reception(
