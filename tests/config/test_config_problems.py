@@ -140,6 +140,30 @@ CASES = {
             "'ConsolSink'; did you mean 'ConsoleSink'?"
         ),
     ),
+    "what the whole of the settings lacks": (
+        ['type = "SlackSink"', 'token = "x"'],
+        "x.toml:5: stages.out: SlackSink has a token and no channel",
+    ),
+    "an address, and not what would be missing without it": (
+        ['type = "SlackSink"', 'url = "nowhere"'],
+        "x.toml:7: stages.out.url: is 'nowhere'...; expected an address",
+    ),
+    "a number, and not what would be missing without what it is about": (
+        ['type = "SlackSink"', 'url = "http://a"', "timeout = 0"],
+        "x.toml:8: stages.out.timeout: is 0; expected seconds above 0",
+    ),
+    "an address of another type, and not that there is none": (
+        ['type = "SlackSink"', "url = 7"],
+        "x.toml:7: stages.out.url: is 7; expected a text",
+    ),
+    "a secret that cannot be used": (
+        ['type = "WebhookSink"', 'url = "http://a"', 'secret = "sesame"'],
+        "x.toml:8: stages.out.secret: cannot be used; expected whsec_",
+    ),
+    "a header that cannot be sent": (
+        ['type = "WebhookSink"', 'url = "http://a"', 'headers = { a = "b\\u0000" }'],
+        "x.toml:8: stages.out.headers: ['a'] is no header value",
+    ),
     "an object that is no stage": (
         ['type = "json:dumps"'],
         "decorate dumps with @source, @processor, @sampler or @sink",
@@ -203,6 +227,42 @@ def test_names_that_could_not_stand_in_a_chain_are_refused():
     assert any("'a b' cannot stand in a chain; expected letters" in one for one in told)
     told = wrong(SOUND + '[stages.merge]\ntype = "ConsoleSink"\n')
     assert any("'merge' cannot stand in a chain" in one for one in told)
+
+
+def test_chains_that_are_no_list_do_not_make_every_stage_a_mistake():
+    told = wrong(SOUND.replace('["letters >> out"]', '"letters >> out"'))
+    assert told == ["x.toml:2: chains: is 'letters >> out'; expected a list"]
+
+
+def test_of_one_stage_all_settings_that_it_refuses_are_told():
+    found = wrong(
+        with_out(
+            'type = "AlertmanagerSink"',
+            'url = "nowhere"',
+            "resend_interval = 0",
+            "timeout = -1",
+            'headers = { "a b" = "c" }',
+            "queue = { capacity = 'x' }",
+        )
+    )
+    assert [line.split(": ")[1] for line in found] == [
+        "stages.out.url",
+        "stages.out.resend_interval",
+        "stages.out.timeout",
+        "stages.out.headers",
+        "stages.out.queue.capacity",
+    ]
+
+
+def test_a_variable_that_is_nested_too_deep_for_a_number_is_a_text():
+    lines = ['type = "OtlpSink"', 'max_in_flight = "${N}"']
+    (told,) = wrong(with_out(*lines), N="[" * 100_000)
+    assert told.endswith("is '${N}'; expected a whole number")
+
+
+def test_a_mark_of_the_bytes_order_is_passed_over(tmp_path):
+    (tmp_path / "a.toml").write_text(SOUND, encoding="utf-8-sig")
+    assert load(tmp_path / "a.toml", {}).pipeline.graph()
 
 
 def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_lines():

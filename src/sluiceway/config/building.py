@@ -146,7 +146,8 @@ def build(tables: Mapping[str, Any], problems: Problems) -> Pipeline:
         for number, text in enumerate(texts if isinstance(texts, list) else [])
         if isinstance(text, str)
     ]
-    if len(problems) == before:  # else it may be named where it could not be read
+    are_texts = isinstance(texts, list) and all(isinstance(each, str) for each in texts)
+    if are_texts and len(problems) == before:  # else some may not have been read
         yard.tell_of_unused()
     problems.raise_any()
     return assembled(chains, pipeline_settings(outline), problems)

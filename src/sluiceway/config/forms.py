@@ -329,7 +329,7 @@ def scalar(text: str) -> Any:
     """What TOML makes of a text: a number, a flag; the text if it is neither."""
     try:
         (value,) = tomllib.loads(f"value = {text}").values()
-    except (tomllib.TOMLDecodeError, ValueError):
+    except (ValueError, RecursionError):
         return text
     return value if isinstance(value, bool | int | float) else text
 

@@ -12,7 +12,7 @@ from ..errors import ConfigurationError, nearest
 from .forms import WRONG, Form, Schema, read_value
 from .problems import Path, Problems
 
-OWN_FIELD: Final = re.compile(r"\w+\.(\w+?)_? (?=is |has )")
+OWN_FIELD: Final = re.compile(r"\w+\.(\w+?)_?(?:\[[^\]]*\])? (?:is|has|cannot) ")
 
 
 @frozen
@@ -60,18 +60,11 @@ class Record(Form):
         """What is made of the settings."""
         before = len(problems)
         settings = self.read_settings(value, at, problems)
-        if len(problems) > before:
-            self._tell_each(settings, at, problems)
+        whole = len(problems) == before
+        if any(key not in settings for key in self._needed):
             return WRONG
-        try:
-            return self._made(settings)
-        except Exception as error:  # noqa: BLE001 - a constructor of somebody else's
-            key = own_key(error, settings)
-            self._tell(error, key, at, problems)
-            if key is not None:
-                others = {name: settings[name] for name in settings if name != key}
-                self._tell_each(others, at, problems)
-            return WRONG
+        made = self._made(settings, at, problems, whole=whole)
+        return made if len(problems) == before else WRONG
 
     def read_settings(
         self, value: Mapping[str, Any], at: Path, problems: Problems
@@ -91,40 +84,45 @@ class Record(Form):
                 problems.add(at, f"{self.title} needs {key}: {setting.form.words}")
         return read
 
-    def _made(self, settings: Mapping[str, Any]) -> Any:
-        names = {key: self.settings[key].parameter or key for key in settings}
-        return self.make(**{names[key]: value for key, value in settings.items()})
+    @property
+    def _needed(self) -> list[str]:
+        return [key for key, setting in self.settings.items() if setting.required]
 
-    def _tell_each(
-        self, settings: dict[str, Any], at: Path, problems: Problems
-    ) -> None:
-        """Try without what was refused, so that the first refusal hides no other."""
-        needed = {key for key, setting in self.settings.items() if setting.required}
-        left = dict(settings)
-        while needed <= left.keys():
+    def _made(
+        self, settings: Mapping[str, Any], at: Path, problems: Problems, *, whole: bool
+    ) -> Any:
+        """What is made of the settings, or a problem for each that is refused.
+
+        A constructor ends at its first complaint. So a setting that it complains of is
+        left out of the next try; what is said then of no setting may be so only because
+        another one is missing, and is not told.
+        """
+        given = dict(settings)
+        while True:
+            names = {key: self.settings[key].parameter or key for key in given}
             try:
-                self._made(left)
-            except Exception as error:  # noqa: BLE001 - the same
-                key = own_key(error, left)
-                if key is None:
-                    return
-                self._tell(error, key, at, problems)
-                del left[key]
-            else:
-                return
+                return self.make(**{names[key]: given[key] for key in given})
+            except Exception as error:  # noqa: BLE001 - a constructor of somebody else's
+                key = named_by(error, given)
+                if key is not None or whole:
+                    self._tell(error, key, at, problems)
+                if key is None or key in self._needed:
+                    return WRONG
+                del given[key]
+                whole = False
 
     def _tell(
         self, error: Exception, key: str | None, at: Path, problems: Problems
     ) -> None:
         """A refusal, at the key that it speaks of."""
-        words = str(error)
         if not isinstance(error, ConfigurationError):
             kind = type(error).__name__
             problems.add(at, f"{self.title} cannot be made ({kind}: {error})")
-        elif key is not None:
-            problems.add((*at, key), OWN_FIELD.sub("", words, count=1))
+        elif key is None:
+            problems.add(at, str(error))
         else:
-            problems.add(at, words)
+            words = str(error).partition(f".{key}")[2].removeprefix("_")
+            problems.add((*at, key), words.strip())
 
     def schema(self) -> Schema:
         """An object of these keys."""
@@ -133,20 +131,21 @@ class Record(Form):
             properties[key] = {**setting.form.schema()}
             if setting.description:
                 properties[key]["description"] = setting.description
-        required = [key for key, setting in self.settings.items() if setting.required]
         return {
             "type": "object",
             "description": self.description,
             "properties": properties,
-            "required": required,
+            "required": self._needed,
             "additionalProperties": False,
         }
 
 
-def own_key(error: Exception, given: Mapping[str, Any]) -> str | None:
-    """The setting that a refusal speaks of, if it is one of those given."""
+def named_by(error: Exception, given: Mapping[str, Any]) -> str | None:
+    """The setting that a refusal speaks of, if it is one of those that were given."""
     match = OWN_FIELD.match(str(error))
-    return match[1] if match is not None and match[1] in given else None
+    if match is None or not isinstance(error, ConfigurationError):
+        return None
+    return match[1] if match[1] in given else None
 
 
 def unknown(key: str, title: str, known: Mapping[str, Any]) -> str:
