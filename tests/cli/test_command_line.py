@@ -39,6 +39,12 @@ def test_without_a_command_help_goes_to_stderr_and_it_is_an_error(capsys):
     [
         (["demmo"], "no command is called 'demmo'; did you mean 'demo'?"),
         (["xyzzy"], "no command is called 'xyzzy'; expected one of alerts"),
+        (
+            ["--quiet", "run", "x"],
+            "unknown argument '--quiet' before 'run'; the options",
+        ),
+        (["run", "x", "y"], "sluiceway run: error: one argument too many: 'y'"),
+        (["schema", "x"], "sluiceway schema: error: one argument too many: 'x'"),
         (["--verison"], "unknown argument '--verison'; did you mean '--version'?"),
         (
             ["demo", "--dur", "1"],

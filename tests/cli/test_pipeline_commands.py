@@ -48,6 +48,18 @@ def make():
 
 def fail():
     raise RuntimeError("not today")
+
+def leave():
+    raise SystemExit(3)
+
+async def later():
+    return pipeline
+
+class Shy:
+    def __repr__(self):
+        raise RuntimeError("not today")
+
+shy = Shy()
 """
 
 
@@ -61,6 +73,7 @@ def file_of(source, sink, **more):
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "own_stages.py").write_text(STAGES)
+    (tmp_path / "own_program.py").write_text("raise SystemExit(3)")
     return tmp_path
 
 
@@ -228,6 +241,10 @@ def test_all_that_is_wrong_with_a_file_is_told_a_line_each(folder, name):
         ("own_stages:pipelin", "did you mean 'pipeline'?"),
         ("own_stages:asyncio", "expected a Pipeline, or a function of no arguments"),
         ("own_stages:fail", "cannot be called (RuntimeError: not today)"),
+        ("own_stages:leave", "cannot be called (SystemExit: 3)"),
+        ("own_stages:later", "own_stages:later is a coroutine function; expected a"),
+        ("own_stages:shy", "own_stages:shy is <Shy instance at 0x"),
+        ("own_program:pipeline", "own_program cannot be imported (SystemExit: 3)"),
     ],
 )
 def test_a_target_that_is_none_says_what_it_should_be(folder, target, told):

@@ -64,6 +64,7 @@ def run_command(words: Sequence[str]) -> int:
         return WRONGLY_ASKED
     if name not in commands:
         parser.error(f"no command is called {name!r}{hint(name, commands)}")
+    refuse_early(parser, name, words)
     command, own = import_module(f".{name}", __name__), commands[name]
     command.configure(own)
     arguments, unknown = parser.parse_known_args(words)
@@ -94,10 +95,21 @@ def make_parsers() -> tuple[ArgumentParser, Mapping[str, ArgumentParser]]:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     return parser, {
         name: commands.add_parser(
-            name, help=line, description=f"{line.capitalize()}.", allow_abbrev=False
+            name,
+            help=line,
+            description=f"{line[:1].upper()}{line[1:]}.",
+            allow_abbrev=False,
         )
         for name, line in COMMANDS.items()
     }
+
+
+def refuse_early(parser: ArgumentParser, name: str, words: Sequence[str]) -> None:
+    """End if an option stands before the command whose it is."""
+    early = parser.parse_known_args(words[: words.index(name)])[1]
+    if early:
+        told = f"unknown argument {early[0]!r} before {name!r}"
+        parser.error(f"{told}; the options of a command stand after it")
 
 
 def refuse_unknown(parser: ArgumentParser, unknown: Sequence[str]) -> None:
@@ -106,6 +118,8 @@ def refuse_unknown(parser: ArgumentParser, unknown: Sequence[str]) -> None:
         actions = parser._actions  # noqa: SLF001 - argparse tells its options nowhere else
         known = [option for action in actions for option in action.option_strings]
         word = unknown[0].partition("=")[0]
+        if not word.startswith("-"):
+            parser.error(f"one argument too many: {word!r}")
         parser.error(f"unknown argument {word!r}{hint(word, known)}")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
-from inspect import isfunction
+from inspect import iscoroutinefunction, isfunction
 from pathlib import Path
+from reprlib import repr  # noqa: A004 - short, and never raises
 from typing import Any
 
 from attrs import frozen
@@ -72,12 +73,14 @@ def pipeline_in(reference: str) -> Pipeline:
     found = load_object(reference)
     if isinstance(found, Pipeline):
         return found
+    if iscoroutinefunction(found):
+        raise ConfigurationError(f"{reference} is a coroutine function; {WANTED}")
     try:
         made = found() if isfunction(found) else found
-    except Exception as error:  # whatever the user's function does
+    except (Exception, SystemExit) as error:  # whatever the user's function does
         kind = type(error).__name__
         told = f"{reference} cannot be called ({kind}: {error}); {WANTED}"
         raise ConfigurationError(told) from error
     if not isinstance(made, Pipeline):
-        raise ConfigurationError(f"{reference} is {made!r}; {WANTED}")
+        raise ConfigurationError(f"{reference} is {repr(made)}; {WANTED}")
     return made

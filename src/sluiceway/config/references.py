@@ -37,10 +37,10 @@ def imported(module: str) -> Any:
         if error.name is not None and f"{module}.".startswith(f"{error.name}."):
             raise ConfigurationError(f"there is no module {error.name!r}") from error
         raise ConfigurationError(broken(module, error)) from error
-    except Exception as error:  # whatever the user's code does as it is imported
+    except (Exception, SystemExit) as error:  # whatever the user's code does there
         raise ConfigurationError(broken(module, error)) from error
 
 
-def broken(module: str, error: Exception) -> str:
+def broken(module: str, error: BaseException) -> str:
     """Why a module cannot be imported."""
     return f"module {module} cannot be imported ({type(error).__name__}: {error})"

@@ -194,7 +194,7 @@ def loaded(point: EntryPoint) -> Any:
     """
     try:
         return point.load()
-    except Exception as error:  # whatever another package does as it is imported
+    except (Exception, SystemExit) as error:  # whatever another package does there
         raise ConfigurationError(
             f"type {point.name!r} of {distribution(point)}: "
             f"{broken(point.module, error)}"
