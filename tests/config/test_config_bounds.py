@@ -18,6 +18,12 @@ from sluiceway.settings import Bounds
 from sluiceway.sources import HostMetricsSource
 
 NEEDED = {
+    "AbsenceRule": 'alert = "x"',
+    "ChangeRule": 'alert = "x"\nabove = 1',
+    "Escalation": 'levels = [{ targets = ["a"] }]',
+    "RateRule": 'alert = "x"\nabove = 1',
+    "RatioRule": 'alert = "x"\nabove = 1\nof = {}',
+    "ThresholdRule": 'alert = "x"\nabove = 1',
     "Filter": 'predicate = "builtins:bool"',
     "FileTailSource": 'paths = "x"',
     "IterableSource": "iterable = []",
@@ -31,6 +37,7 @@ NEEDED = {
     "SlackSink": 'url = "http://a"',
     "WebhookSink": 'url = "http://a"',
 }
+FREE = {"above", "below", "clear", "dropped_attributes_count"}  # any number at all
 UNTOLD = {  # these constructors still bound more than their hints tell
     "OtlpSink": {"timeout", "max_request", "max_in_flight"},
     "OtlpSource": {
@@ -67,7 +74,7 @@ def numbers_of(record, at=()):
 def all_numbers():
     for word, kind in all_types():
         for path, form in numbers_of(kind.record):
-            free = path[-1] == "dropped_attributes_count"  # of a Resource: any
+            free = path[-1] in FREE
             if not free and path[0] not in UNTOLD.get(word, ()):
                 yield pytest.param(word, path, form, id=".".join((word, *path)))
 
