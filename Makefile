@@ -13,6 +13,10 @@ $(VENV)/.installed: pyproject.toml
 	$(PYTHON) scripts/make_venv.py $(VENV)
 	@touch $@
 
+$(VENV)/.benchmarks: $(VENV)/.installed
+	$(PYTHON) scripts/make_venv.py $(VENV) bench
+	@touch $@
+
 demo: $(VENV)/.installed  ## run the main job: a shop, its telemetry and the ledger
 	$(BIN)/sluiceway demo $(ARGS)
 
@@ -29,8 +33,8 @@ lint: $(VENV)/.installed  ## style, types and layering
 	$(BIN)/mypy
 	$(BIN)/pyright
 
-bench: $(VENV)/.installed  ## run the benchmarks in their short form
-	$(BIN)/python -m benchmarks --short
+bench: $(VENV)/.benchmarks  ## run the benchmarks in their short form
+	$(BIN)/python -m benchmarks --short $(ARGS)
 
 nox: $(VENV)/.installed  ## run the suite on every Python that is here
 	$(BIN)/nox

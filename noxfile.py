@@ -1,31 +1,16 @@
 """The suite on every supported Python that is here, looked for behind pyenv too."""
 
-import os
-import shutil
+import sys
 from pathlib import Path
 
 import nox
 
+sys.path.insert(0, str(Path(__file__).parent / "scripts"))
+from pythons import interpreter
+
 PYTHONS = ("3.11", "3.12", "3.13")
 nox.options.sessions = [f"tests-{version}" for version in PYTHONS]
 nox.options.error_on_missing_interpreters = False
-
-
-def interpreter(version: str) -> str:
-    """The newest pyenv interpreter of this version, else what the path has."""
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    found = [
-        *root.glob(f"versions/{version}/bin/python"),
-        *root.glob(f"versions/{version}.*/bin/python"),
-    ]
-    if found:
-        return str(max(found, key=patch_of))
-    return shutil.which(f"python{version}") or version
-
-
-def patch_of(python: Path) -> tuple[int, ...]:
-    """The version of a pyenv interpreter, from its folder's name."""
-    return tuple(int(n) for n in python.parts[-3].split(".") if n.isdigit())
 
 
 def tests(session: nox.Session) -> None:
@@ -37,7 +22,7 @@ def tests(session: nox.Session) -> None:
 
 
 for version in PYTHONS:
-    nox.session(tests, python=interpreter(version), name=f"tests-{version}")
+    nox.session(tests, python=interpreter(version) or version, name=f"tests-{version}")
 
 
 @nox.session(python=False)

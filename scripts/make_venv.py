@@ -1,29 +1,64 @@
-"""Build the virtual environment that make uses and install the package into it."""
+"""Build the virtual environment that make uses and install the package into it.
+
+``make_venv.py FOLDER`` is for everything but the benchmarks; ``make_venv.py FOLDER
+bench`` adds what these measure against, and ``FOLDER/peers`` for the rest.
+"""
 
 import subprocess
 import sys
 import venv
 from pathlib import Path
 
+from pythons import interpreter
+
 GROUPS = ("test", "lint", "nox")
 OLDEST = (3, 11)
+OF_PEERS = (3, 12)  # every engine that we measure against knows this Python
 
 
 def main() -> None:
-    """Create the environment named on the command line, or complete it."""
+    """Complete the environment named on the command line, made if need be."""
     if sys.version_info < OLDEST:
         have = ".".join(map(str, sys.version_info[:3]))
         sys.exit(
             f"sluiceway needs Python 3.11 or newer, this is {have}; "
             "name another one: make PYTHON=python3.12 ..."
         )
-    root = Path(sys.argv[1])
-    venv.create(root, with_pip=True)
-    python = root / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
+    root, *wanted = sys.argv[1:]
+    if wanted:
+        add_bench(Path(root))
+    else:
+        venv.create(root, with_pip=True)
+        pip = pip_of(Path(root))
+        subprocess.run([*pip, "--upgrade", "pip>=25.1"], check=True)
+        subprocess.run([*pip, "-e", ".[rich]", *named(*GROUPS)], check=True)
+
+
+def add_bench(root: Path) -> None:
+    """The benchmarks' own group, and the peers that need another Python."""
+    subprocess.run([*pip_of(root), *named("bench")], check=True)
+    if sys.version_info[:2] == OF_PEERS:
+        return
+    python = interpreter(".".join(map(str, OF_PEERS)))
+    if python is None:
+        print("no Python 3.12 is here: benchmarks leave out the peers that need it")
+        return
+    subprocess.run([python, "-m", "venv", str(root / "peers")], check=True)
+    pip = pip_of(root / "peers")
     subprocess.run([*pip, "--upgrade", "pip>=25.1"], check=True)
-    groups = [argument for group in GROUPS for argument in ("--group", group)]
-    subprocess.run([*pip, "-e", ".[rich]", *groups], check=True)
+    subprocess.run([*pip, "-e", ".", *named("peers")], check=True)
+
+
+def pip_of(root: Path) -> list[str]:
+    """How to install something into an environment."""
+    folder = root / ("Scripts" if sys.platform == "win32" else "bin")
+    python = str(folder / "python")
+    return [python, "-m", "pip", "--disable-pip-version-check", "install", "-q"]
+
+
+def named(*groups: str) -> list[str]:
+    """The arguments of pip for dependency groups."""
+    return [argument for group in groups for argument in ("--group", group)]
 
 
 main()
