@@ -25,6 +25,8 @@ from benchmarks.report import Figure, figures_of, table
 
 BENCHMARKS = (
     "engine_chain",
+    "engine_shape",
+    "engine_peers",
     "span_cost",
     "log_cost",
     "request_headers",

@@ -1,72 +1,53 @@
-"""Source, processor, sampler, sink: sluiceway against one asyncio.Queue per hop.
+"""Source, processor, sampler, sink: sluiceway against a queue or stream per hop.
 
 Settles DESIGN's first finding (batches move, not events). Both sides call the same two
 functions per event in the same run, interleaved; the figure is the ratio of medians.
-Run it with ``python -m benchmarks.engine_chain``.
+The peers move one event at a time, as programs with queues do: over ``asyncio.Queue``
+and over anyio's memory object streams. Run it with
+``python -m benchmarks.engine_chain``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import statistics
 import time
+from functools import partial
 
-from benchmarks.report import Figure, cost
-from sluiceway import Pipeline, Source, processor, sampler, sink
+import anyio
 
-EVENTS = 500_000
-BATCH = 100
-ROUNDS = 5
-PEER = "asyncio.Queue per hop"
+from benchmarks.engine_runs import (
+    UNIT,
+    increment,
+    is_odd,
+    map_and_filter,
+    medians,
+    show,
+)
+from benchmarks.report import Figure, Spot, cost
+
+BATCHES = (1, 4, 10, 16, 64, 100, 256, 1000, 1024, 4096)
+EVENTS = 200_000
+FEW = 40_000  # where an event costs microseconds
+ROUNDS = 7
+ROOM = 1024  # events that a queue of the peers holds
+QUEUES, STREAMS = "asyncio.Queue per hop", "anyio stream per hop"
+BARE = "no engine, lists of 1000"
 AIM = 10  # times, at batch 100
 
 
-def increment(event: int) -> int:
-    return event + 1
-
-
-def is_odd(event: int) -> bool:
-    return event % 2 == 1
-
-
-class Numbers(Source[int]):
-    wants_delivery = True
-
-    def __init__(self, batch: int) -> None:
-        self.batch = batch
-        self.outcomes = 0
-
-    async def run(self, send) -> None:
-        batch = self.batch
-        for start in range(0, EVENTS, batch):
-            delivery = await send(range(start, start + batch))
-            delivery.add_callback(self.count)
-
-    def count(self, outcome) -> None:
-        self.outcomes += outcome.delivered
-
-
-async def ours(batch: int) -> float:
-    taken = 0
-
-    @sink
-    async def count(events):
-        nonlocal taken
-        taken += len(events)
-
-    numbers = Numbers(batch)
-    pipeline = Pipeline(numbers >> processor(increment) >> sampler(is_odd) >> count)
+def bare_lists(events: int, batch: int) -> float:
+    """What no engine can go below: the two functions in list comprehensions."""
     started = time.process_time()
-    await pipeline.run()
-    elapsed = time.process_time() - started
-    assert taken == EVENTS // 2
-    assert numbers.outcomes == EVENTS
-    assert pipeline.ledger().balanced
-    return elapsed
+    taken = 0
+    for start in range(0, events, batch):
+        changed = [increment(event) for event in range(start, start + batch)]
+        taken += len([event for event in changed if is_odd(event)])
+    assert taken == events // 2
+    return time.process_time() - started
 
 
-async def produce(out: asyncio.Queue) -> None:
-    for event in range(EVENTS):
+async def produce(out: asyncio.Queue, events: int) -> None:
+    for event in range(events):
         await out.put(event)
     await out.put(None)
 
@@ -91,53 +72,101 @@ async def consume(inbox: asyncio.Queue) -> int:
     return taken
 
 
-async def one_queue_per_hop() -> float:
-    first, second, third = (asyncio.Queue(1024) for _ in range(3))
+async def queue_per_hop(events: int) -> float:
+    first, second, third = (asyncio.Queue(ROOM) for _ in range(3))
     started = time.process_time()
     async with asyncio.TaskGroup() as group:
-        group.create_task(produce(first))
+        group.create_task(produce(first, events))
         group.create_task(process(first, second))
         group.create_task(sample(second, third))
         consumer = group.create_task(consume(third))
-    assert consumer.result() == EVENTS // 2
+    assert consumer.result() == events // 2
+    return time.process_time() - started
+
+
+async def stream_per_hop(events: int) -> float:
+    streams = [anyio.create_memory_object_stream[int](ROOM) for _ in range(3)]
+    (to_first, first), (to_second, second), (to_third, third) = streams
+    taken = 0
+
+    async def make() -> None:
+        async with to_first:
+            for event in range(events):
+                await to_first.send(event)
+
+    async def change() -> None:
+        async with first, to_second:
+            async for event in first:
+                await to_second.send(increment(event))
+
+    async def keep() -> None:
+        async with second, to_third:
+            async for event in second:
+                if is_odd(event):
+                    await to_third.send(event)
+
+    started = time.process_time()
+    async with anyio.create_task_group() as group:
+        for task in (make, change, keep):
+            group.start_soon(task)
+        async with third:
+            async for _ in third:
+                taken += 1
+    assert taken == events // 2
     return time.process_time() - started
 
 
 def measure(rounds: int = ROUNDS) -> dict[str, float]:
-    """Median seconds of each side, from interleaved rounds."""
-    times: dict[str, list[float]] = {}
-    for _ in range(rounds):
-        for batch in (1, 10, 100, 1000):
-            name = f"sluiceway, batch {batch}"
-            times.setdefault(name, []).append(asyncio.run(ours(batch)))
-        times.setdefault(PEER, []).append(asyncio.run(one_queue_per_hop()))
-    return {name: statistics.median(values) for name, values in times.items()}
+    """Median nanoseconds per event of each side."""
+    contestants = {
+        QUEUES: (EVENTS, lambda: asyncio.run(queue_per_hop(EVENTS))),
+        BARE: (EVENTS, partial(bare_lists, EVENTS, 1000)),
+        STREAMS: (FEW, lambda: asyncio.run(stream_per_hop(FEW))),
+    }
+    for batch in BATCHES:
+        events = FEW if batch < 10 else EVENTS
+        contestants[name_of(batch)] = (events, partial(map_and_filter, events, batch))
+    return medians(contestants, rounds)
+
+
+def name_of(batch: int) -> str:
+    return f"sluiceway, batch {batch}"
 
 
 def figures(*, short: bool = False) -> list[Figure]:
-    medians = measure(2 if short else ROUNDS)
-    peer = medians.pop(PEER) / EVENTS * 1e9
-    return [
+    found = measure(3 if short else ROUNDS)
+    per_batch = [
         cost(
-            f"engine chain, {name.removeprefix('sluiceway, ')}, per event",
-            seconds / EVENTS * 1e9,
-            peer,
-            unit="ns CPU",
-            times=AIM if name == "sluiceway, batch 100" else None,
+            f"engine chain, batch {batch}, asyncio.Queue",
+            found[name_of(batch)],
+            found[QUEUES],
+            unit=UNIT,
+            times=AIM if batch == 100 else None,
+            spot=Spot("engine-batch", batch, peer=QUEUES),
         )
-        for name, seconds in medians.items()
+        for batch in BATCHES
+    ]
+    return [
+        *per_batch,
+        cost(
+            "engine chain, batch 1000, no engine",
+            found[name_of(1000)],
+            found[BARE],
+            unit=UNIT,
+            spot=Spot("engine-batch", 1000, peer=BARE),
+        ),
+        cost(
+            "engine chain, batch 100, anyio streams",
+            found[name_of(100)],
+            found[STREAMS],
+            unit=UNIT,
+            spot=Spot("engine-batch", 100, peer=STREAMS),
+        ),
     ]
 
 
 def main() -> None:
-    medians = measure()
-    peer = medians[PEER]
-    for name, seconds in medians.items():
-        rate = EVENTS / seconds / 1e6
-        print(
-            f"{name:24} {seconds / EVENTS * 1e9:7.0f} ns/event {rate:6.2f} M/s "
-            f"{peer / seconds:6.1f}x"
-        )
+    show(measure().items())
 
 
 if __name__ == "__main__":

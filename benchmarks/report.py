@@ -8,30 +8,61 @@ from importlib import import_module
 import msgspec
 
 
+class Spot(msgspec.Struct, frozen=True):
+    """Where a figure stands in a plot.
+
+    Attributes:
+        plot: the plot's name, one of ``benchmarks.plots.PLOTS``.
+        x: how far to the right.
+        line: the name of the line that goes through ``ours``.
+        peer: the name of the one that goes through ``peer``; empty for none.
+    """
+
+    plot: str
+    x: float
+    line: str = "sluiceway"
+    peer: str = ""
+
+
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """One figure beside the aim that it is held against.
 
     Attributes:
         name: what was measured.
-        ours: our figure, in ``unit``.
+        ours: our figure, in ``unit``; None if it could not be measured.
         unit: of ``ours`` and ``peer``.
         peer: the same of whom we are compared with; None if there is nobody.
         ratio: how many times better we are; None without a peer.
         aim: what is wanted, in words; empty if the figure is only shown.
         reached: whether the aim is; None without one.
+        note: why a figure is missing.
+        spot: where it stands in a plot, if it does.
     """
 
     name: str
-    ours: float
-    unit: str
+    ours: float | None
+    unit: str = ""
     peer: float | None = None
     ratio: float | None = None
     aim: str = ""
     reached: bool | None = None
+    note: str = ""
+    spot: Spot | None = None
+
+
+def missing(name: str, note: str) -> Figure:
+    """A figure that could not be measured here, and why."""
+    return Figure(name=name, ours=None, note=note)
 
 
 def cost(
-    name: str, ours: float, peer: float, *, unit: str, times: float | None = None
+    name: str,
+    ours: float,
+    peer: float,
+    *,
+    unit: str,
+    times: float | None = None,
+    spot: Spot | None = None,
 ) -> Figure:
     """A cost beside a peer's; the aim is to be ``times`` as cheap, if there is one."""
     ratio = peer / ours
@@ -43,11 +74,18 @@ def cost(
         ratio=ratio,
         aim="" if times is None else f"{times:g} times",
         reached=None if times is None else ratio >= times,
+        spot=spot,
     )
 
 
 def bounded(
-    name: str, ours: float, *, unit: str, limit: float, peer: float | None = None
+    name: str,
+    ours: float,
+    *,
+    unit: str,
+    limit: float,
+    peer: float | None = None,
+    spot: Spot | None = None,
 ) -> Figure:
     """A figure that may not be above ``limit``."""
     return Figure(
@@ -57,6 +95,7 @@ def bounded(
         peer=peer,
         aim=f"at most {limit:g} {unit}".rstrip(),
         reached=ours <= limit,
+        spot=spot,
     )
 
 
@@ -67,7 +106,7 @@ def figures_of(name: str, *, short: bool) -> list[Figure]:
 
 
 VERDICTS = {True: "reached", False: "MISSED", None: ""}
-ROW = "{:<50}{:>10}{:>10} {:<8}{:>8}  {:<16}{}"
+ROW = "{:<58}{:>10}{:>10} {:<8}{:>8}  {:<16}{}"
 
 
 def table(figures: Iterable[Figure]) -> str:
@@ -77,17 +116,19 @@ def table(figures: Iterable[Figure]) -> str:
         ROW.format(
             figure.name,
             shown(figure.ours),
-            "" if figure.peer is None else shown(figure.peer),
+            shown(figure.peer),
             figure.unit,
             "" if figure.ratio is None else f"{figure.ratio:.1f}x",
             figure.aim,
-            VERDICTS[figure.reached],
+            figure.note or VERDICTS[figure.reached],
         )
         for figure in figures
     ]
     return "\n".join(line.rstrip() for line in lines)
 
 
-def shown(value: float) -> str:
-    """A number with as many digits as mean something."""
+def shown(value: float | None) -> str:
+    """A number with as many digits as mean something; nothing for None."""
+    if value is None:
+        return ""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
