@@ -9,7 +9,6 @@ import re
 import socket
 import urllib.parse
 from functools import partial
-from logging import WARNING
 
 import aiohttp
 import pytest
@@ -22,8 +21,10 @@ from servers.contexts import opened, stage_context
 from servers.polling import eventually_async
 from servers.processes import prometheus
 
-from sluiceway.errors import ConfigurationError, PartialError
+from sluiceway.errors import ConfigurationError, PartialError, PermanentError
 from sluiceway.events import (
+    ExponentialBuckets,
+    ExponentialHistogram,
     Histogram,
     MetricKind,
     MetricPoint,
@@ -204,19 +205,100 @@ def test_a_page_can_be_mounted_in_an_application_of_the_users():
     assert port is None
 
 
-def test_a_series_that_cannot_be_shown_is_logged_once_and_told(caplog):
+def gauge(name, value=1, **more):
+    return MetricPoint(name=name, value=value, **more)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (gauge("shop.orders"), "'shop.orders' cannot be shown: shop_orders belongs to"),
+        (counter(-1), "it is a counter and its value is -1"),
+        (gauge("a", 10**400), "its value is too large for a float"),
+        (gauge("\n"), "no character of its name can stand in Prometheus"),
+        (gauge("target.info"), "target_info belongs to the info target already"),
+        (gauge("good_"), "a series of the same name and labels already"),
+        (gauge("h", Histogram(1, 1.0, [1]), kind=MetricKind.HISTOGRAM), None),
+        (
+            gauge("h", Histogram(1, 1.0, [1], [1.0]), kind=MetricKind.HISTOGRAM),
+            "it has",
+        ),
+        (
+            gauge(
+                "e",
+                ExponentialHistogram(
+                    1, scale=-3000, positive=ExponentialBuckets(0, [1])
+                ),
+                kind=MetricKind.EXPONENTIAL_HISTOGRAM,
+            ),
+            "it has the scale -3000",
+        ),
+    ],
+)
+def test_what_cannot_stand_on_the_page_is_rejected_and_the_rest_is_shown(bad, words):
     async def scenario():
         async with opened(PrometheusSink(port=0)) as sink:
-            await sink.write([counter(1), MetricPoint(name="shop.orders", value=1)])
-            await scrape(sink)
-            await scrape(sink)
-            return sink.statistics()
+            failed = {}
+            try:
+                await sink.write([counter(1), gauge("good"), bad, gauge("last")])
+            except PartialError as error:
+                failed = error.failed
+            return failed, await scrape(sink), sink.statistics().series
 
-    with caplog.at_level(WARNING):
-        statistics = asyncio.run(scenario())
-    assert (statistics.series, statistics.scrapes) == (2, 2)
-    assert len(statistics.left_out) == 1
-    assert caplog.text.count("'shop.orders' is left out") == 1
+    failed, (_, _, body), series = asyncio.run(scenario())
+    for line in (b'shop_orders_total{job="shop"} 1.0\n', b"good 1.0\n", b"last 1.0\n"):
+        assert line in body
+    assert (*failed,) == ((2,) if words else ())
+    assert series == (3 if words else 4)
+    if words:
+        assert words in str(failed[2])
+        assert failed[2].reason == "not_exportable"
+
+
+def test_a_name_is_free_again_once_its_last_series_has_ended():
+    async def scenario():
+        sink = PrometheusSink(port=None)
+        one, two = gauge("a", attributes={"k": 1}), gauge("a", attributes={"k": 2})
+        other = gauge("a", kind=MetricKind.SUM, is_monotonic=True, attributes={"k": 3})
+        await sink.write([one, two, gauge("a", None, attributes={"k": 1})])
+        with pytest.raises(PermanentError):
+            await sink.write([other])
+        await sink.write([gauge("a", None, attributes={"k": 2}), other])
+        await sink.write([gauge("a", 5, attributes={"k": 3}, kind=MetricKind.GAUGE)])
+        return (await sink.scrape(None, None)).body
+
+    assert asyncio.run(scenario()) == b'# HELP a a\n# TYPE a gauge\na{k="3"} 5.0\n'
+
+
+def test_a_series_that_changes_its_type_in_vain_keeps_its_place():
+    async def scenario():
+        sink = PrometheusSink(port=None)
+        counts = {"kind": MetricKind.SUM, "is_monotonic": True}
+        first, second = gauge("a", attributes={"k": 1}), gauge("a", attributes={"k": 2})
+        await sink.write([first, second])
+        with pytest.raises(PermanentError, match="belongs to the gauge a already"):
+            await sink.write([gauge("a", attributes={"k": 1}, **counts)])
+        await sink.write([gauge("a", None, attributes={"k": 2})])
+        with pytest.raises(PermanentError, match="belongs to the gauge a already"):
+            await sink.write([gauge("a", attributes={"k": 2}, **counts)])
+        await sink.write([gauge("a", 7, attributes={"k": 1}, **counts)])
+        return (await sink.scrape(None, None)).body
+
+    assert asyncio.run(scenario()).endswith(b'a_total{k="1"} 7.0\n')
+
+
+def test_a_large_write_lets_others_run():
+    async def scenario():
+        sink, turns = PrometheusSink(port=None), 0
+        points = [gauge("a", attributes={"k": n}) for n in range(20_000)]
+        writing = asyncio.ensure_future(sink.write(points))
+        while not writing.done():
+            await asyncio.sleep(0)
+            turns += 1
+        return turns, sink.statistics().series
+
+    turns, series = asyncio.run(scenario())
+    assert (turns >= 10, series) == (True, 20_000)
 
 
 def test_a_description_that_is_no_text_does_not_spoil_the_page():

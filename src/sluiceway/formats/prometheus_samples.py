@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -85,26 +85,94 @@ def samples_of(point: MetricPoint, family: Family, *, strict: bool) -> list[Samp
         family: the point's family.
         strict: keep OpenMetrics' rules too: exemplars, and no sum that could shrink.
     """
+    value = checked_value(point, family)
+    if isinstance(value, Histogram):
+        return histogram_samples(value, point.exemplars, strict=strict)
+    if isinstance(value, Summary):
+        return summary_samples(value, strict=strict)
+    if family.type == "counter":
+        return [counter_sample(value, point.exemplars, strict=strict)]
+    return [sample("", value)]
+
+
+def checked_value(point: MetricPoint, family: Family) -> Any:
+    """The value as the samples are made of it, if the family can show it.
+
+    Raises:
+        ValueError: it cannot.
+    """
     value = point.value
     if isinstance(value, ExponentialHistogram):
-        value = explicit(value)
-    if family.type == "histogram" and isinstance(value, Histogram):
-        return histogram_samples(value, point.exemplars, strict=strict)
-    if family.type == "summary" and isinstance(value, Summary):
-        return summary_samples(value, strict=strict)
-    if family.type == "counter" and isinstance(value, int | float):
-        return [counter_sample(value, point.exemplars, strict=strict)]
-    if family.type == "gauge" and isinstance(value, int | float):
-        return [sample("", value)]
-    raise ValueError(f"its value is a {type(value).__name__}, it is a {family.type}")
+        value = explicit_value(value)
+    shown = SHOWN[family.type]
+    if not isinstance(value, shown):
+        kind = type(value).__name__
+        raise ValueError(f"its value is a {kind}, it is a {family.type}")  # noqa: TRY004
+    CHECKS[family.type](value)
+    return value
+
+
+def explicit_value(value: ExponentialHistogram) -> Histogram:
+    """The same measurements in explicit buckets.
+
+    Raises:
+        ValueError: no number is fine enough for its scale.
+    """
+    try:
+        return explicit(value)
+    except ArithmeticError:
+        raise ValueError(f"it has the scale {value.scale}") from None
+
+
+def check_number(value: float) -> None:
+    """Refuse a number that is no float."""
+    try:
+        float(value)
+    except OverflowError:
+        raise ValueError("its value is too large for a float") from None
+
+
+def check_counter(value: float) -> None:
+    """Refuse the total of a counter that is negative or no number."""
+    if not value >= 0:
+        raise ValueError(f"it is a counter and its value is {value!r}")
+    check_number(value)
+
+
+def check_histogram(value: Histogram) -> None:
+    """Refuse buckets that do not fit their bounds."""
+    bucket_counts(value)
+    check_rising([bound for bound in value.explicit_bounds if bound != math.inf])
+
+
+def check_summary(value: Summary) -> None:
+    """Refuse quantiles that are none, and a negative count."""
+    check_rising([quantile for quantile, _ in value.quantiles])
+    for quantile, _ in value.quantiles:
+        if not 0 <= quantile <= 1:
+            raise ValueError(f"it has the quantile {quantile!r}")
+    if value.count < 0:
+        raise ValueError(f"it counts {value.count}")
+
+
+SHOWN: Mapping[str, Any] = {
+    "counter": int | float,
+    "gauge": int | float,
+    "histogram": Histogram,
+    "summary": Summary,
+}
+CHECKS: Mapping[str, Callable[[Any], None]] = {
+    "counter": check_counter,
+    "gauge": check_number,
+    "histogram": check_histogram,
+    "summary": check_summary,
+}
 
 
 def counter_sample(value: float, exemplars: list[Exemplar], *, strict: bool) -> Sample:
-    """The total of a counter, which is never negative."""
-    if not value >= 0:
-        raise ValueError(f"it is a counter and its value is {value!r}")
-    exemplar = exemplar_of(exemplars[-1]) if strict and exemplars else None
-    return sample("_total", value, exemplar=exemplar)
+    """The total of a counter."""
+    shown = readable(exemplars) if strict else []
+    return sample("_total", value, exemplar=exemplar_of(shown[-1]) if shown else None)
 
 
 def histogram_samples(
@@ -113,7 +181,6 @@ def histogram_samples(
     """Cumulative buckets, and count and sum as far as the format allows them."""
     bounds = [bound for bound in value.explicit_bounds if bound != math.inf]
     counts = bucket_counts(value)
-    check_rising(bounds)
     totals = list(accumulate([*counts[: len(bounds)], sum(counts[len(bounds) :])]))
     marks = exemplars_by_bucket(exemplars, bounds) if strict else {}
     samples = [
@@ -142,17 +209,11 @@ def bucket_counts(value: Histogram) -> list[int]:
 
 def summary_samples(value: Summary, *, strict: bool) -> list[Sample]:
     """Quantiles, and count and sum as far as the format allows them."""
-    check_rising([quantile for quantile, _ in value.quantiles])
-    for quantile, _ in value.quantiles:
-        if not 0 <= quantile <= 1:
-            raise ValueError(f"it has the quantile {quantile!r}")
     samples = [
         sample("", result, ("quantile", canonical(quantile)))
         for quantile, result in value.quantiles
         if not (strict and result < 0)
     ]
-    if value.count < 0:
-        raise ValueError(f"it counts {value.count}")
     return samples + ends(value.count, value.sum, strict=strict, falling=False)
 
 
@@ -188,9 +249,25 @@ def exemplars_by_bucket(
     """The last exemplar of each bucket."""
     return {
         bisect_left(bounds, exemplar.value): exemplar_of(exemplar)
-        for exemplar in exemplars
+        for exemplar in readable(exemplars)
         if not math.isnan(exemplar.value)
     }
+
+
+def readable(exemplars: Iterable[Exemplar]) -> list[Exemplar]:
+    """The exemplars whose value is a number that a float can be.
+
+    An exemplar is not worth its series.
+    """
+    return [one for one in exemplars if is_float(one.value)]
+
+
+def is_float(value: Any) -> bool:
+    """Whether a value is a number that a float can be."""
+    try:
+        return isinstance(value, int | float) and float(value) is not None
+    except OverflowError:
+        return False
 
 
 def exemplar_of(exemplar: Exemplar) -> PrometheusExemplar:
@@ -202,7 +279,7 @@ def exemplar_of(exemplar: Exemplar) -> PrometheusExemplar:
         if room < 0:
             break
         labels[name] = text
-    seconds = exemplar.time_unix_nano / 1e9 if exemplar.time_unix_nano else None
+    seconds = exemplar.time_unix_nano / 1e9 if exemplar.time_unix_nano > 0 else None
     return PrometheusExemplar(labels, float(exemplar.value), seconds)
 
 

@@ -18,19 +18,12 @@ from prometheus_client.openmetrics import exposition as openmetrics_format
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample as LibrarySample
 
-from ..events import MetricPoint, Resource, Scope
+from ..events import MetricPoint, Resource
 from .identity import identity_of
-from .prometheus_names import (
-    encodable,
-    job_and_instance,
-    label_name,
-    label_value,
-    labels_of,
-)
+from .prometheus_claims import TARGET, Claims, Labels
+from .prometheus_names import encodable, label_value
 from .prometheus_samples import Family, Sample, family_of, sample, samples_of
 
-OF_THE_FORMAT = frozenset({"le", "quantile"})
-OF_A_RESOURCE = ("job", "instance")
 NO_RECORDED_VALUE = 1
 
 
@@ -121,16 +114,12 @@ class PageBuilder(Collector):
         scope_labels: bool,
         taken: Collection[str],
     ) -> None:
-        self._several = len(resources) > 1
+        self._labels = Labels(
+            several=len(resources) > 1, scopes=scope_labels, taken=taken
+        )
         self._strict = strict
-        self._scope_labels = scope_labels
-        self._renamed = {name: label_name(name, taken) for name in OF_A_RESOURCE}
-        self._taken = OF_THE_FORMAT.union(taken)
-        if self._several:
-            self._taken |= {*self._renamed.values()}
         self._families: dict[str, FamilyBook] = {}
-        self._owners: dict[str, Family] = {}
-        self._series: set[tuple[str, frozenset[tuple[str, str]]]] = set()
+        self._claims = Claims()
         self._add_targets(resources.values())
 
     def collect(self) -> Iterable[Metric]:
@@ -142,62 +131,23 @@ class PageBuilder(Collector):
         """Put a point's samples on the page, or say in a ``ValueError`` why not."""
         family = family_of(point)
         samples = samples_of(point, family, strict=self._strict)
-        self._check_names(family)
-        labels = self._labels_of(point)
+        labels = self._labels.of(point)
         description = label_value(point.description) or encodable(point.name)
-        self._claim_series(family, labels)
-        book = self._book_of(family, description)
-        book.series.append((labels, samples))
+        self._claims.claim(family, labels)
+        self._book_of(family, description).series.append((labels, samples))
 
     def _add_targets(self, resources: Iterable[Resource]) -> None:
-        family = Family("target", "", "info")
         for resource in resources:
             labels: dict[str, str] = {}
             with suppress(Exception):  # the metrics are more than what they are about
-                labels = labels_of(resource.attributes, self._taken)
+                labels = self._labels.about(resource)
             if labels:
-                labels |= self._resource_labels(resource)
-                book = self._book_of(family, "What the metrics are about.")
+                self._claims.own(TARGET)
+                book = self._book_of(TARGET, "What the metrics are about.")
                 book.series.append((labels, [sample("_info", 1.0)]))
 
-    def _check_names(self, family: Family) -> None:
-        for name in family.sample_names():
-            owner = self._owners.get(name)
-            if owner is not None and (owner.name, owner.type) != (
-                family.name,
-                family.type,
-            ):
-                raise ValueError(
-                    f"{name} belongs to the {owner.type} {owner.name} already"
-                )
-
-    def _labels_of(self, point: MetricPoint) -> dict[str, str]:
-        labels = labels_of(point.attributes, self._taken)
-        labels |= self._resource_labels(point.resource)
-        if self._scope_labels:
-            labels |= labels_of_scope(point.scope)
-        return labels
-
-    def _resource_labels(self, resource: Resource) -> dict[str, str]:
-        """What tells the resources apart, by names that the receiver leaves alone."""
-        found = job_and_instance(resource.attributes) if self._several else {}
-        return {self._renamed[name]: text for name, text in found.items()}
-
-    def _claim_series(self, family: Family, labels: dict[str, str]) -> None:
-        series = family.name, frozenset(labels.items())
-        if series in self._series:
-            raise ValueError(
-                "there is a series of the same name and labels already; "
-                "scope_labels=True tells apart those of several scopes"
-            )
-        self._series.add(series)
-
     def _book_of(self, family: Family, description: str) -> FamilyBook:
-        book = self._families.get(family.name)
-        if book is None:
-            self._owners |= dict.fromkeys(family.sample_names(), family)
-            book = self._families[family.name] = FamilyBook(family, description)
-        return book
+        return self._families.setdefault(family.name, FamilyBook(family, description))
 
 
 @frozen
@@ -223,16 +173,3 @@ class FamilyBook:
                 own = {**labels, label[0]: label[1]} if label else labels
                 name = self.family.name + suffix
                 yield LibrarySample(name, own, value, None, exemplar)
-
-
-def labels_of_scope(scope: Scope) -> dict[str, str]:
-    """The labels ``otel_scope_*``: name, version, schema and attributes."""
-    known = {
-        "name": scope.name,
-        "version": scope.version,
-        "schema_url": scope.schema_url,
-    }
-    return {
-        f"otel_scope_{name}": text
-        for name, text in labels_of({**scope.attributes, **known}).items()
-    }

@@ -19,6 +19,7 @@ from ..errors import PermanentError
 from ..events import MetricKind, MetricPoint, Resource, Scope, Temporality
 from ..formats.histograms import added
 from ..formats.identity import identity_of
+from ..formats.prometheus_claims import Shelf
 
 SeriesKey = tuple[str, bytes, str, bytes]
 NO_RECORDED_VALUE = 1
@@ -53,10 +54,20 @@ class Update:
 class LatestState:
     """The latest point of every series, a series being told by its name, attributes,
     scope and resource.
+
+    Args:
+        series: what to begin with.
+        shelf: what must have room for a series; None (default) takes all.
     """
 
-    def __init__(self, series: Mapping[SeriesKey, MetricPoint] | None = None) -> None:
+    def __init__(
+        self,
+        series: Mapping[SeriesKey, MetricPoint] | None = None,
+        *,
+        shelf: Shelf | None = None,
+    ) -> None:
         self._series = dict(series or {})
+        self._shelf = shelf
 
     def __len__(self) -> int:
         return len(self._series)
@@ -80,8 +91,8 @@ class LatestState:
         """Take points in.
 
         A point without a recorded value ends its series. What is not a MetricPoint or
-        has fields of wrong types, and a delta that came too late to be added, is
-        refused.
+        has fields of wrong types, a delta that came too late to be added, and what
+        there is no room for, is refused.
         """
         superseded = 0
         overtaken: set[int] = set()
@@ -91,6 +102,7 @@ class LatestState:
         for index, event in enumerate(events):
             try:
                 key = checked_key(event, identities)
+                self._admit(event, key)
                 superseded += self._take(event, key)
             except PermanentError as error:
                 refused[index] = error
@@ -99,6 +111,23 @@ class LatestState:
             else:
                 overtaken.update(self._overtaken(index, event, key, standing))
         return Update(superseded, overtaken, refused)
+
+    def _admit(self, event: MetricPoint, key: SeriesKey) -> None:
+        """Make room for a point, or give back that of a series that ends.
+
+        Raises:
+            PermanentError: it cannot be shown.
+        """
+        if self._shelf is None:
+            return
+        if has_no_value(event):
+            self._shelf.leave(key)
+            return
+        try:
+            self._shelf.admit(event, key)
+        except ValueError as error:
+            words = f"{event.name!r} cannot be shown: {error}"
+            raise PermanentError(words, reason="not_exportable") from None
 
     def _take(self, event: MetricPoint, key: SeriesKey) -> bool:
         """Take one point in; whether one of its series has been replaced by it."""

@@ -6,17 +6,18 @@ outlives a close, so that counters go on when the sink opens again.
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
 from collections.abc import Mapping
-from logging import Logger
 
 from aiohttp import web
-from attrs import field, frozen
+from attrs import frozen
 
 from ..errors import ConfigurationError
 from ..events import MetricPoint
 from ..formats.negotiation import accepts_gzip, wants_openmetrics
+from ..formats.prometheus_claims import Shelf
 from ..formats.prometheus_text import Page, exposition
 from ..layers.retry import raise_failures
 from ..settings import Queue
@@ -27,7 +28,7 @@ from .rendering import rendered
 from .server_log import SERVER_LOG
 
 SHUTDOWN_SECONDS = 1.0
-MOST_COMPLAINTS = 100
+SLICE = 1000  # points that are taken at once: 10 ms if all series are new
 QUEUE = Queue()
 PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@/-]*")  # as it is asked for, and no more
 SMALLEST_GZIP = 1024  # bytes; less is not worth a header
@@ -41,13 +42,11 @@ class ScrapeStatistics:
         scrapes: pages that were asked for.
         superseded: points that a later point has replaced.
         series: the series that a page holds now.
-        left_out: why a series is not on the page, in the last one that was made.
     """
 
     scrapes: int
     superseded: int
     series: int
-    left_out: tuple[str, ...] = field(default=())
 
 
 @frozen
@@ -69,7 +68,8 @@ class PrometheusSink(Sink[MetricPoint]):
     Text 0.0.4 or OpenMetrics 1.0 (with exemplars), as the scraper asks; gzip. Names and
     labels become Prometheus's, the resource becomes ``target_info``; points of several
     resources get ``job`` and ``instance`` labels, for which a scrape configuration
-    sets ``honor_labels``. Delta points are added up.
+    sets ``honor_labels``. Delta points are added up. What cannot stand on the page,
+    such as a second metric of a name and another type, is rejected.
 
     Args:
         host: the address to listen on; default ``"127.0.0.1"``, this machine only.
@@ -102,12 +102,9 @@ class PrometheusSink(Sink[MetricPoint]):
         self._asked_port = port
         self._bound_port: int | None = None
         self._scope_labels = scope_labels
-        self._state = LatestState()
+        self._state = LatestState(shelf=Shelf(scopes=scope_labels))
         self._superseded = 0
         self._scrapes = 0
-        self._left_out: Mapping[int, str] = {}
-        self._complaints: set[str] = set()
-        self._logger: Logger | None = None
         self._runner: web.AppRunner | None = None
 
     def __repr__(self) -> str:
@@ -126,16 +123,14 @@ class PrometheusSink(Sink[MetricPoint]):
             scrapes=self._scrapes,
             superseded=self._superseded,
             series=len(self._state),
-            left_out=tuple(sorted(set(self._left_out.values()))),
         )
 
-    async def open(self, context: StageContext) -> None:
+    async def open(self, context: StageContext) -> None:  # noqa: ARG002
         """Listen.
 
         Raises:
             ConfigurationError: the address cannot be had.
         """
-        self._logger = context.logger
         if self._asked_port is None:
             return
         app = web.Application()
@@ -167,15 +162,20 @@ class PrometheusSink(Sink[MetricPoint]):
             await runner.cleanup()
 
     async def write(self, events: list[MetricPoint]) -> None:
-        """Take the points into the state.
+        """Take the points into the state, and let others run now and then.
 
         Raises:
-            PartialError: some events are no metric points, or deltas that came too
-                late to be added.
+            PartialError: some events are no metric points, deltas that came too late
+                to be added, or cannot stand on the page beside what is there.
         """
-        update = self._state.update(events)
-        self._superseded += update.superseded
-        raise_failures(dict(update.refused), len(events))
+        refused: dict[int, Exception] = {}
+        for start in range(0, len(events), SLICE):
+            if start:
+                await asyncio.sleep(0)
+            update = self._state.update(events[start : start + SLICE])
+            self._superseded += update.superseded
+            refused |= {start + at: why for at, why in update.refused.items()}
+        raise_failures(refused, len(events))
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer a scrape: an aiohttp handler, to be mounted in any application."""
@@ -198,7 +198,6 @@ class PrometheusSink(Sink[MetricPoint]):
             points, lambda: self._page(points, openmetrics=openmetrics, zips=zips)
         )
         self._scrapes += 1
-        self._complain(page)
         # From version 1.0.0 on a page says how its names are escaped.
         escaping = "; escaping=underscores" if openmetrics else ""
         headers = {
@@ -218,18 +217,6 @@ class PrometheusSink(Sink[MetricPoint]):
         if zips and len(page.body) >= SMALLEST_GZIP:
             return page, gzip.compress(page.body, compresslevel=5, mtime=0)
         return page, page.body
-
-    def _complain(self, page: Page) -> None:
-        """Log what is missing on the page, each thing once."""
-        self._left_out = page.left_out
-        for words in page.left_out.values():
-            if (
-                words not in self._complaints
-                and len(self._complaints) < MOST_COMPLAINTS
-            ):
-                self._complaints.add(words)
-                if self._logger is not None:
-                    self._logger.warning("%s", words)
 
 
 def check_address(port: int | None, path: str) -> None:
