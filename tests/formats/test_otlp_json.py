@@ -20,7 +20,16 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
 
-from sluiceway.events import LogRecord, MetricKind, MetricPoint, Span, Temporality
+from sluiceway.events import (
+    ExponentialBuckets,
+    ExponentialHistogram,
+    Histogram,
+    LogRecord,
+    MetricKind,
+    MetricPoint,
+    Span,
+    Temporality,
+)
 from sluiceway.formats import otlp_json, otlp_protobuf
 
 EXAMPLES = Path(__file__).parent / "otlp_examples"
@@ -127,6 +136,51 @@ def test_the_official_example_of_metrics_is_read():
     assert (histogram.value.count, histogram.value.sum) == (3, 3)
     assert histogram.value.bucket_counts == [1, 1, 1]
     assert histogram.value.explicit_bounds == [1]
+
+
+def test_an_event_with_a_body_of_several_values_is_read_as_the_newer_examples_have_it():
+    pairs = [
+        {"key": "type", "value": {"intValue": "0"}},
+        {"key": "title", "value": {"stringValue": "A page"}},
+    ]
+    record = {
+        "timeUnixNano": "1544712660300000000",
+        "eventName": "browser.page_view",
+        "body": {"kvlistValue": {"values": pairs}},
+    }
+    body = {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}
+    (event,) = otlp_json.decode_logs(json.dumps(body).encode())
+    assert (event.event_name, event.body) == (
+        "browser.page_view",
+        {"type": 0, "title": "A page"},
+    )
+    record["body"] = {"kvlistValue": pairs}  # as the first example had it, wrongly
+    with pytest.raises(otlp_json.MalformedJsonError, match="kvlistValue"):
+        otlp_json.decode_logs(json.dumps(body).encode())
+
+
+def test_metrics_whose_counts_are_texts_are_read_as_the_newer_examples_have_them():
+    explicit = {"count": "2", "sum": 2, "bucketCounts": ["1", "1"], "max": 2}
+    exponential = {
+        "count": "3",
+        "scale": 0,
+        "zeroCount": "1",
+        "zeroThreshold": 0,
+        "positive": {"offset": 1, "bucketCounts": ["0", "2"]},
+    }
+    metrics = [
+        {
+            "name": "e",
+            "histogram": {"dataPoints": [explicit | {"explicitBounds": [1]}]},
+        },
+        {"name": "x", "exponentialHistogram": {"dataPoints": [exponential]}},
+    ]
+    body = {"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]}
+    values = [p.value for p in otlp_json.decode_metrics(json.dumps(body).encode())]
+    assert values == [
+        Histogram(2, 2, [1, 1], [1], None, 2),
+        ExponentialHistogram(3, None, 0, 1, ExponentialBuckets(1, [0, 2])),
+    ]
 
 
 def span_json(**fields):
