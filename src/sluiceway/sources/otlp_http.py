@@ -14,6 +14,8 @@ from typing import Final
 from weakref import WeakSet
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
+from aiohttp.web import StreamResponse
 from attrs import frozen
 
 from ..errors import ConfigurationError
@@ -99,12 +101,23 @@ class HttpServer:
         return int(runner.addresses[0][1])
 
     def _application(self) -> web.Application:
-        application = web.Application()
+        application = web.Application(middlewares=[self._counted])
         for path in KINDS:
             application.router.add_post(path, self._handle)
             if self._limits.cors_origins:
                 application.router.add_options(path, self._preflight)
         return application
+
+    @web.middleware
+    async def _counted(self, request: web.Request, handler: Handler) -> StreamResponse:
+        """Count an answer, of the router too: another path, another method."""
+        try:
+            response = await handler(request)
+        except web.HTTPException as refusal:
+            self._answers[refusal.status] += 1
+            raise
+        self._answers[response.status] += 1
+        return response
 
     async def close(self) -> None:
         """Let the address and the connections go."""
@@ -135,7 +148,6 @@ class HttpServer:
         except Exception:
             self._logger.exception("a request to %s failed", request.path)
             response = refusal_answer(form, RefusedError(500, "the receiver failed"))
-        self._answers[response.status] += 1
         origin = request.headers.get("Origin")
         response.headers.update(shared_with(self._limits.cors_origins, origin))
         if self._intake.stopping:
