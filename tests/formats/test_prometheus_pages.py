@@ -53,8 +53,8 @@ TEXTS = st.lists(PIECES | st.text(max_size=5), max_size=12).map("".join)
 def test_every_page_is_read_or_refused_with_a_reason(body, openmetrics):
     words, points = "line ", []
     try:
-        families = read_page(body, openmetrics=openmetrics, sample_limit=100)
-        points = points_in(families, ORIGIN)
+        page = read_page(body, openmetrics=openmetrics, sample_limit=100)
+        points = points_in(page, ORIGIN)
     except BadPageError as error:
         words = str(error)
     assert words.startswith("line ")
@@ -78,8 +78,8 @@ def test_a_long_line_is_shown_in_part():
 def test_samples_are_counted_up_to_the_limit(count, fits):
     body = b"".join(b"a%d 1\n" % n for n in range(count))
     if fits:
-        families = read_page(body, openmetrics=False, sample_limit=9)
-        assert samples_in(families) == count
+        page = read_page(body, openmetrics=False, sample_limit=9)
+        assert samples_in(page) == count
     else:
         with pytest.raises(BadPageError, match="more than 9 samples"):
             read_page(body, openmetrics=False, sample_limit=9)
@@ -87,7 +87,7 @@ def test_samples_are_counted_up_to_the_limit(count, fits):
 
 def test_lines_end_with_a_newline_and_nothing_else():
     body = 'a{b="c\x85d\u2028e"} 1\n'.encode()
-    (family,) = read_page(body, openmetrics=False, sample_limit=9)
+    (family,) = read_page(body, openmetrics=False, sample_limit=9).families
     assert family.samples[0].labels == {"b": "c\x85d\u2028e"}
 
 
@@ -104,8 +104,8 @@ def test_lines_end_with_a_newline_and_nothing_else():
 )
 def test_a_series_that_means_nothing_is_left_out_alone(bad):
     body = f'# TYPE h histogram\n{bad}h_bucket{{x="y",le="+Inf"}} 2\n'
-    families = read_page(body.encode(), openmetrics=False, sample_limit=9)
-    (point,) = points_in(families, ORIGIN)
+    page = read_page(body.encode(), openmetrics=False, sample_limit=9)
+    (point,) = points_in(page, ORIGIN)
     assert (point.attributes, point.value.count) == ({"x": "y"}, 2)
 
 
@@ -116,6 +116,29 @@ def test_a_series_that_was_created_at_no_time_is_left_out():
 
 def test_a_counter_keeps_its_suffix_since_a_gauge_may_have_the_name_without():
     body = b"# TYPE a gauge\na 1\n# TYPE a_total counter\na_total 2\n"
-    families = read_page(body, openmetrics=False, sample_limit=9)
-    points = points_in(families, ORIGIN)
+    page = read_page(body, openmetrics=False, sample_limit=9)
+    points = points_in(page, ORIGIN)
     assert {point.name: point.value for point in points} == {"a": 1, "a_total": 2}
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (b"# TYPE a_total counter\na_total 1\n", ["a_total"]),
+        (b"# TYPE a counter\na 1\n", ["a"]),
+        (b'#\tTYPE  a\tcounter  \na{b="c"} 1\na{b="d"} 1\n', ["a", "a"]),
+        (b"# TYPE a gauge\na 1\n# TYPE b counter\nb 1\n", ["a", "b"]),
+    ],
+)
+def test_a_counter_keeps_the_name_that_its_page_has_for_it(body, names):
+    page = read_page(body, openmetrics=False, sample_limit=9)
+    points = points_in(page, ORIGIN)
+    assert [point.name for point in points] == names
+    assert points[-1].is_monotonic
+
+
+def test_a_native_histogram_is_left_out_alone():
+    native = "{count:3,sum:6,schema:0,zero_threshold:0.1,zero_count:3}"
+    body = f"# TYPE n histogram\nn {native}\n# TYPE a gauge\na 1\n# EOF\n".encode()
+    page = read_page(body, openmetrics=True, sample_limit=9)
+    assert [point.name for point in points_in(page, ORIGIN)] == ["a"]

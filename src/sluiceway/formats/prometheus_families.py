@@ -122,7 +122,8 @@ def enter(
         ValueError: its bound or quantile, or its time, means nothing.
         OverflowError: likewise.
     """
-    labels = {key: text for key, text in sample.labels.items() if text}
+    told = sample.labels or {}  # a native histogram without labels has None
+    labels = {key: text for key, text in told.items() if text}
     part = labels.pop(apart, None) if apart else None
     bound = None if part is None else float(part)
     time = None if sample.timestamp is None else nanoseconds(sample.timestamp)

@@ -8,10 +8,10 @@ OpenTelemetry specification ``compatibility/prometheus_and_openmetrics``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, cast
 
-from attrs import evolve
+from attrs import evolve, frozen
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import (
     text_fd_to_metric_families as read_openmetrics,
@@ -22,6 +22,7 @@ from ..events import MetricPoint, Resource, Scope
 from .prometheus_families import Origin, points_of
 
 LINE = re.compile(r"[^\n]*\n|[^\n]+")
+BARE_COUNTER = re.compile(r"#[ \t]*TYPE[ \t]+(\S+)(?<!_total)[ \t]+counter\s*")
 NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 TARGETS = frozenset({"target", "target_info"})
 OF_THE_SCRAPER = ("job", "instance")
@@ -32,23 +33,48 @@ class BadPageError(ValueError):
     """A page cannot be read; the message says in which line."""
 
 
+@frozen
+class ReadPage:
+    """What stands on a page.
+
+    Attributes:
+        families: its families.
+        bare: the names of the counters that go without ``_total``, which text 0.0.4
+            allows.
+    """
+
+    families: list[Metric]
+    bare: Collection[str] = ()
+
+
 class Lines:
-    """The lines of a page, with the one that was read last."""
+    """The lines of a page, with the one that was read last.
+
+    Attributes:
+        number: of the last line, from 1.
+        last: the last line.
+        bare: the names of counters without ``_total`` until then.
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text
         self.number = 0
         self.last = ""
+        self.bare: set[str] = set()
 
     def __iter__(self) -> Iterator[str]:
         for line in LINE.finditer(self._text):
             self.number += 1
             self.last = line[0]
+            if self.last.startswith("#"):
+                counter = BARE_COUNTER.fullmatch(self.last)
+                if counter is not None:
+                    self.bare.add(counter[1])
             yield self.last
 
 
-def read_page(body: bytes, *, openmetrics: bool, sample_limit: int) -> list[Metric]:
-    """The families of a page.
+def read_page(body: bytes, *, openmetrics: bool, sample_limit: int) -> ReadPage:
+    """What stands on a page.
 
     Args:
         body: the page, unpacked.
@@ -81,7 +107,7 @@ def read_page(body: bytes, *, openmetrics: bool, sample_limit: int) -> list[Metr
         ) from error
     if samples > sample_limit:
         raise BadPageError(f"it has more than {sample_limit} samples")
-    return families
+    return ReadPage(families, () if openmetrics else lines.bare)
 
 
 def check_names(family: Metric) -> None:
@@ -91,21 +117,21 @@ def check_names(family: Metric) -> None:
             raise ValueError(f"{sample.name!r} is no name of a metric")
 
 
-def samples_in(families: list[Metric]) -> int:
+def samples_in(page: ReadPage) -> int:
     """How many samples there are."""
-    return sum(len(family.samples) for family in families)
+    return sum(len(family.samples) for family in page.families)
 
 
-def points_in(families: list[Metric], origin: Origin) -> list[MetricPoint]:
+def points_in(page: ReadPage, origin: Origin) -> list[MetricPoint]:
     """The points of all families.
 
     ``target_info`` becomes a part of the resource, ``otel_scope_*`` labels the scope.
-    Points without a time of their own get the origin's. Counters keep their ``_total``:
-    a page may have a gauge of the name without.
+    Points without a time of their own get the origin's. Counters keep their ``_total``
+    where they have one: a page may have a gauge of the name without.
     """
     about: dict[str, Any] = {}
     told: list[MetricPoint] = []
-    for family in families:
+    for family in page.families:
         points = list(points_of(cast("Any", family), origin))
         if family.name in TARGETS:
             for point in points:
@@ -119,7 +145,8 @@ def points_in(families: list[Metric], origin: Origin) -> list[MetricPoint]:
         resource = Resource({**about, **base.attributes}, base.schema_url)
         origin = evolve(origin, resource=resource)
     for point in told:
-        if point.metadata["prometheus.type"] == "counter":
+        counts = point.metadata["prometheus.type"] == "counter"
+        if counts and point.name not in page.bare:
             point.name += "_total"
         point.resource = origin.resource
         point.scope = scope_of(point.attributes) or origin.scope

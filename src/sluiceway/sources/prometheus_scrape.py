@@ -13,14 +13,19 @@ from typing import TypeVar
 
 import msgspec
 from attrs import define, field, frozen
-from prometheus_client.metrics_core import Metric
 
 from ..beside import beside
 from ..events import MetricPoint, Resource, Scope
 from ..formats.compression import CorruptError, OversizedError, decompress
 from ..formats.identity import identity_of
 from ..formats.prometheus_families import Origin
-from ..formats.prometheus_pages import BadPageError, points_in, read_page, samples_in
+from ..formats.prometheus_pages import (
+    BadPageError,
+    ReadPage,
+    points_in,
+    read_page,
+    samples_in,
+)
 from ..sinks.addresses import checked_headers
 from ..sinks.http import (
     Answer,
@@ -252,10 +257,10 @@ class PrometheusScrapeSource(IntervalSource[MetricPoint]):
 
         def read() -> Look:
             body = unpacked(answer, self._max_body)
-            families = read_page(
+            page = read_page(
                 body, openmetrics=openmetrics, sample_limit=self._sample_limit
             )
-            return look_at(families, origin, honor_timestamps=self._honor_timestamps)
+            return look_at(page, origin, honor_timestamps=self._honor_timestamps)
 
         size = LONG_PAGE if is_packed(answer) else len(answer.body)
         return await self._if_long(size, read)
@@ -274,10 +279,10 @@ class PrometheusScrapeSource(IntervalSource[MetricPoint]):
         target.complained = bool(error)
 
 
-def look_at(families: list[Metric], origin: Origin, *, honor_timestamps: bool) -> Look:
-    """What the families of a page tell."""
+def look_at(page: ReadPage, origin: Origin, *, honor_timestamps: bool) -> Look:
+    """What a page tells."""
     now = origin.time_unix_nano
-    look = Look(samples_in(families), points_in(families, origin))
+    look = Look(samples_in(page), points_in(page, origin))
     for point in look.points:
         if point.time_unix_nano == now or not honor_timestamps:
             point.time_unix_nano = now
