@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from anyio import CancelScope
 
 from ._engine.accounts import ledger_of, statistics_of
+from ._engine.checks import is_name
 from ._engine.graph import StageKind, build_graph
 from ._engine.loops import ended, is_current, on_its_loop
 from ._engine.render import as_mermaid, as_text
@@ -21,6 +22,7 @@ from ._engine.supervisor import Runtime
 from .chains import Composable
 from .clock import SYSTEM_CLOCK, Clock, checked_clock
 from .errors import ConfigurationError, PipelineFailedError, PipelineStateError
+from .events import Resource
 from .fork import follow_forks, keep_for_ever
 from .ledger import Ledger
 from .reports import PipelineHealth, PipelineState, StageStatistics, StopReport
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .background import Background
-    from .events import Resource
 
 T = TypeVar("T")
 
@@ -71,10 +72,11 @@ class Pipeline:
         clock: Clock = SYSTEM_CLOCK,
         resource: Resource | None = None,
     ) -> None:
-        if not is_seconds(drain_timeout):
-            raise ConfigurationError(
-                f"Pipeline.drain_timeout is {drain_timeout!r}; expected seconds from 0"
-            )
+        seconds = is_seconds(drain_timeout)
+        about = isinstance(resource, Resource | None)
+        check("drain_timeout", drain_timeout, "seconds from 0", good=seconds)
+        check("name", name, "one line of text", good=is_name(name))
+        check("resource", resource, "a Resource or None", good=about)
         self.name = name
         self.drain_timeout = drain_timeout
         self._graph = build_graph(chains)
@@ -390,3 +392,9 @@ class Lifespan:
     async def _live(self) -> AsyncIterator[None]:
         async with self._pipeline:
             yield
+
+
+def check(setting: str, value: object, wanted: str, *, good: bool) -> None:
+    """Refuse a value that is not good for a setting."""
+    if not good:
+        raise ConfigurationError(f"Pipeline.{setting} is {value!r}; expected {wanted}")

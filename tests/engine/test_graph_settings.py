@@ -122,6 +122,20 @@ def test_a_pipeline_refuses_a_drain_timeout_that_is_no_time(seconds):
     assert f"Pipeline.drain_timeout is {seconds!r}" in message
 
 
+@pytest.mark.parametrize("name", [None, "", 5, "two\nlines"])
+def test_a_pipeline_refuses_a_name_that_no_line_can_hold(name):
+    chain = IterableSource([1]) >> CollectingSink()
+    message = refused(lambda: Pipeline(chain, name=name))
+    assert f"Pipeline.name is {name!r}; expected one line of text" in message
+
+
+@pytest.mark.parametrize("resource", ["x", {"service.name": "x"}, 5])
+def test_a_pipeline_refuses_a_resource_that_is_none(resource):
+    chain = IterableSource([1]) >> CollectingSink()
+    message = refused(lambda: Pipeline(chain, resource=resource))
+    assert f"Pipeline.resource is {resource!r}; expected a Resource" in message
+
+
 @pytest.mark.parametrize("clock", [5, None, math, ManualClock])
 def test_a_pipeline_refuses_a_clock_that_tells_no_time(clock):
     chain = IterableSource([1]) >> CollectingSink()
