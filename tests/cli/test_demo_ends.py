@@ -7,11 +7,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from sluiceway import Alert, ConfigurationError, Ledger, StageLedger
-from sluiceway.chains import Chain
-from sluiceway.cli.demo.ends import in_its_words, open_ends
-from sluiceway.events import AlertStatus
-from sluiceway.sinks import OtlpSink, PushgatewaySink, WebhookSink
+from sluiceway import ConfigurationError, Ledger, StageLedger
+from sluiceway.cli.demo.ends import open_ends
+from sluiceway.sinks import AlertmanagerSink, OtlpSink, PushgatewaySink
 
 
 def ends_of(environment):
@@ -47,13 +45,11 @@ def test_each_variable_names_a_real_one_whose_secrets_are_not_shown(monkeypatch)
     assert places == [
         "http://collector:4318/team",
         "http://gateway:9091",
-        "https://alerts",
+        "https://alerts/am/",
     ]
     assert isinstance(ends.otlp.sink, OtlpSink)
     assert isinstance(ends.gateway.sink, PushgatewaySink)
-    assert isinstance(ends.alerts.sink, Chain)
-    assert ends.alerts.sink.parts[0] is in_its_words
-    assert isinstance(ends.alerts.sink.parts[1], WebhookSink)
+    assert isinstance(ends.alerts.sink, AlertmanagerSink)
     assert "hunter22" not in repr([end.sink for end in (ends.otlp, ends.alerts)])
 
 
@@ -69,26 +65,3 @@ def test_of_a_real_end_the_books_tell_what_it_took():
 def test_a_variable_that_is_no_address_is_named():
     with pytest.raises(ConfigurationError, match="ALERTMANAGER_URL is 'alerts:9093'"):
         ends_of({"ALERTMANAGER_URL": "alerts:9093"})
-
-
-def test_an_alert_is_told_in_alertmanagers_words():
-    alert = Alert(
-        name="HighErrorRate",
-        severity="critical",
-        message="much fails",
-        labels={"service": "shop"},
-        starts_at_unix_nano=1_500_000_000,
-    )
-    firing = {
-        "labels": {
-            "alertname": "HighErrorRate",
-            "severity": "critical",
-            "service": "shop",
-        },
-        "annotations": {"summary": "much fails"},
-        "startsAt": "1970-01-01T00:00:01.5Z",
-    }
-    assert in_its_words(alert) == firing
-    alert.status = AlertStatus.RESOLVED
-    alert.ends_at_unix_nano = 2_000_000_000
-    assert in_its_words(alert) == {**firing, "endsAt": "1970-01-01T00:00:02Z"}

@@ -9,20 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Final
-from urllib.parse import urljoin
 
 from attrs import frozen
 
 from ...chains import Composable
-from ...decorators import processor
 from ...errors import ConfigurationError
-from ...events import Alert, AlertStatus
-from ...formats.webhook import rfc3339
 from ...ledger import Ledger
-from ...sinks.addresses import origin, public_part, without_user, wrong_with
+from ...sinks.addresses import public_part, without_user, wrong_with
+from ...sinks.alertmanager import AlertmanagerSink
 from ...sinks.otlp import OtlpSink
 from ...sinks.pushgateway import PushgatewaySink
-from ...sinks.webhook import WebhookSink
 from .arrival import Arrival, End
 from .receivers import AlertReceiver, OtlpReceiver, PushTarget
 
@@ -101,24 +97,6 @@ def real_gateway(url: str) -> RealEnd:
 
 
 def alertmanager(url: str) -> RealEnd:
-    """An Alertmanager: its API takes a webhook's list, with its own words in it."""
-    to = urljoin(f"{url.rstrip('/')}/", "api/v2/alerts")
-    sink = WebhookSink(to, name="alerts")
-    return RealEnd(ALERTMANAGER, origin(url), in_its_words >> sink, "alerts")
-
-
-@processor
-def in_its_words(alert: Alert) -> dict[str, object]:
-    """An alert as Alertmanager's API v2 wants it."""
-    told: dict[str, object] = {
-        "labels": {
-            "alertname": alert.name,
-            "severity": alert.severity,
-            **alert.labels,
-        },
-        "annotations": {"summary": alert.message, **alert.annotations},
-        "startsAt": rfc3339(alert.starts_at_unix_nano),
-    }
-    if alert.status is AlertStatus.RESOLVED:
-        told["endsAt"] = rfc3339(alert.ends_at_unix_nano)
-    return told
+    """An Alertmanager."""
+    sink = AlertmanagerSink(url, name="alerts")
+    return RealEnd(ALERTMANAGER, public_part(url), sink, "alerts")
