@@ -1,7 +1,7 @@
 """Latencies: how long many things took, in a bounded number of counts.
 
 Law: taking a duration is one append; it is sorted in with many others when a worker
-rests, or for a copy when somebody looks. 16 buckets for each power of two, from a
+rests, or when somebody looks. 16 buckets for each power of two, from a
 nanosecond to twelve days: a percentile is off by 1/32 at most. Count, total and maximum
 are exact. Above some 25,000 durations a second every fifth is sorted in, for five.
 """
@@ -131,6 +131,18 @@ class Latency:
             buckets=buckets,
         )
 
+    def joined(self, others: Latency) -> Latency:
+        """These and others."""
+        buckets = dict(self.buckets)
+        for index, count in others.buckets.items():
+            buckets[index] = buckets.get(index, 0) + count
+        return Latency(
+            count=self.count + others.count,
+            total=self.total + others.total,
+            max=max(self.max, others.max),
+            buckets=buckets,
+        )
+
     def without(self, others: Latency) -> Latency:
         """Those that are not among the others; ``max`` may be 1/16 too large."""
         return self.since(Latency(others.count, others.total, self.max, others.buckets))
@@ -166,25 +178,28 @@ class Timings:
 
     def fold(self) -> None:
         """Sort in what has come, if it is much; a worker calls it when it rests."""
+        count = len(self._new)
+        if count >= MANY:
+            self._sort_in(STRIDE if count - self._before >= BUSY else 1)
+        self._before = len(self._new)
+
+    def _sort_in(self, stride: int) -> None:
         new = self._new
-        if len(new) >= MANY:
-            stride = STRIDE if len(new) - self._before >= BUSY else 1
-            whole = len(new) // stride * stride
-            self._total += sum(new)
-            longest = max(new)
-            self._longest = max(self._longest, longest)
-            count_in(sorted(new[:whole:stride]), self._counts, stride)
-            count_in(sorted(new[whole:]), self._counts)
-            new.clear()
-        self._before = len(new)
+        whole = len(new) // stride * stride
+        self._total += sum(new)
+        longest = max(new, default=0.0)
+        self._longest = max(self._longest, longest)
+        count_in(sorted(new[:whole:stride]), self._counts, stride)
+        count_in(sorted(new[whole:]), self._counts)
+        new.clear()
 
     def snapshot(self) -> Latency:
-        """All of them, up to now."""
-        new, counts = sorted(self._new), dict(self._counts)
-        count_in(new, counts)
+        """All of them, up to now; what a snapshot has told is never taken back."""
+        self._sort_in(1)
+        self._before = 0
         return Latency(
-            count=sum(counts.values()),
-            total=self._total + sum(new),
-            max=max([self._longest, *new[-1:]]),
-            buckets=counts,
+            count=sum(self._counts.values()),
+            total=self._total,
+            max=self._longest,
+            buckets=self._counts,
         )

@@ -112,3 +112,27 @@ def test_half_nine_tenths_and_ninety_nine_hundredths():
     assert math.isclose(told.p99, 0.1, rel_tol=1 / 32)
     assert told.percentile(100) == told.max == 1.0
     assert math.isclose(told.mean, (0.05 + 0.4 + 0.9 + 1.0) / 100)
+
+
+@given(st.lists(st.lists(DURATIONS, min_size=1, max_size=5), min_size=1, max_size=5))
+def test_what_a_snapshot_has_told_is_never_taken_back(bursts):
+    timings, before = Timings(), Latency()
+    for burst in bursts:
+        for seconds in burst * MANY:
+            timings.add(seconds)
+        told = timings.snapshot() if len(burst) % 2 else before
+        timings.fold()
+        later = timings.snapshot()
+        for earlier in (before, told):
+            for index, count in earlier.buckets.items():
+                assert later.buckets[index] >= count
+        before = later
+
+
+@given(st.lists(DURATIONS), st.lists(DURATIONS))
+def test_what_was_told_apart_can_be_joined_and_taken_out_again(some, others):
+    both = measured(some).joined(measured(others))
+    assert both.buckets == measured([*some, *others]).buckets
+    assert both.count == len(some) + len(others)
+    assert both.max == max([*some, *others], default=0)
+    assert both.without(measured(others)).buckets == measured(some).buckets

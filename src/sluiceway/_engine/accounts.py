@@ -1,6 +1,7 @@
 """The books of a graph as frozen snapshots.
 
-Law: reads only. What is held is counted by looking; an inlet's own counts are asked.
+Law: reads only, but for times, which are sorted in. What is held is counted by looking;
+an inlet's own counts are asked.
 """
 
 from __future__ import annotations
@@ -70,6 +71,9 @@ def stage_statistics(node: Node, runtime: Runtime | None) -> StageStatistics:
     """What one stage does, at this moment, its pipeline's own metrics left out."""
     ledger = stage_ledger(node, runtime, with_own=False)
     books, calls = node.books, node.books.calls.snapshot()
+    failures = {r: taken.snapshot() for r, taken in books.failed_calls.items()}
+    for failed in failures.values():
+        calls = calls.joined(failed)
     queue = None if runtime is None else runtime.queues.get(node)
     return StageStatistics(
         name=node.name,
@@ -87,7 +91,7 @@ def stage_statistics(node: Node, runtime: Runtime | None) -> StageStatistics:
         busy=calls.total,
         calls=calls,
         waits=books.waits.snapshot(),
-        failures={r: taken.snapshot() for r, taken in books.failed_calls.items()},
+        failures=failures,
         retries=books.retries,
         in_flight=0 if runtime is None else runtime.in_flight(node),
         left_out_as={word: getattr(ledger, word) for word in LEFT_OUT},

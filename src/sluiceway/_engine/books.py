@@ -57,7 +57,7 @@ class Books:
         self.time = self.calls.add  # takes the seconds of one call of the stage
         self.wait = self.waits.add  # and those that its batch had waited for it
         self.retries = 0
-        self.failed_calls: dict[str, Timings] = {}
+        self.failed_calls: dict[str, Timings] = {}  # not among ``calls``
 
     def drop(
         self, batch: Batch, reason: str, error: BaseException | None = None
@@ -96,7 +96,7 @@ class Books:
         batch.settle_each(dict.fromkeys(others, (DeliveryStatus.DELIVERED, None)))
 
     def time_failure(self, reason: str, seconds: float) -> None:
-        """One of the calls ended with an error; rare reasons share one word."""
+        """One call, which ended with an error; rare reasons share one word."""
         known = self.failed_calls
         if reason not in known:
             if len(known) >= MOST_REASONS:

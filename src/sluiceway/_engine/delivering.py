@@ -203,8 +203,9 @@ class SinkWorker(Worker):
                 batch.settle(DELIVERED)
         hand.batches = EMPTY
         ended = self._now()
-        books.time(ended - started)
-        if failure is not None:
+        if failure is None:
+            books.time(ended - started)
+        else:
             books.time_failure(failure, ended - started)
         done(count, batch.size)
         return ended
