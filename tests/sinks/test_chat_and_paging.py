@@ -102,6 +102,11 @@ def test_an_alert_is_a_message_of_slack(run):
     assert second["attachments"][0]["ts"] == 1_700_000_060
 
 
+def test_a_chat_is_told_that_somebody_has_taken_an_alert_on():
+    known = Alert(name="Down", status=AlertStatus.ACKNOWLEDGED)
+    assert slack.slack_message(known)["text"] == "[ACKNOWLEDGED] Down"
+
+
 @given(st.builds(Alert, name=st.text(), severity=st.text(), message=st.text(),
                  labels=st.dictionaries(st.text(), st.text())))  # fmt: skip
 def test_nothing_that_an_alert_says_is_obeyed_by_slack(alert):

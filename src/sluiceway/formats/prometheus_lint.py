@@ -105,9 +105,9 @@ def lint_page(body: bytes) -> list[Finding]:
         BadPageError: it is no such page.
     """
     openmetrics = ENDS_OPENMETRICS.search(body) is not None
-    families = read_page(body, openmetrics=openmetrics, sample_limit=MOST_SAMPLES)
+    page = read_page(body, openmetrics=openmetrics, sample_limit=MOST_SAMPLES)
     if openmetrics:
-        body = generate_latest(Families(families), ALLOWUTF8)
+        body = generate_latest(Families(page.families), ALLOWUTF8)
     return sorted(
         Finding(family.name, text)
         for family in families_in(body.decode())

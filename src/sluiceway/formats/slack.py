@@ -33,7 +33,8 @@ def slack_message(alert: Alert) -> dict[str, Any]:
         AttributeError: it is no alert.
     """
     resolved = alert.status is AlertStatus.RESOLVED
-    state = "RESOLVED" if resolved else alert.severity.upper()
+    fires = alert.status is AlertStatus.FIRING
+    state = (alert.severity if fires else alert.status.value).upper()
     title = shortened(f"[{state}] {alert.name}", LONGEST_FIELD)
     colour = RESOLVED if resolved else COLOURS.get(alert.severity, "warning")
     texts = {**alert.labels, **alert.annotations}
