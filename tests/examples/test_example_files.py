@@ -14,7 +14,8 @@ from servers.http_peers import answering, status
 from servers.polling import eventually
 from servers.processes import free_port
 
-from sluiceway import Alert, LogRecord, MetricPoint, Pipeline, Retry, Span
+from sluiceway import Alert, LogRecord, MetricPoint, Pipeline, Resource, Retry, Span
+from sluiceway.events import SpanKind
 from sluiceway.sinks import JsonLinesSink, OtlpSink, WebhookSink
 from sluiceway.sources import IterableSource
 
@@ -182,3 +183,39 @@ def test_a_host_sends_its_metrics_and_log_lines_and_remembers_where_it_was(tmp_p
     lines = ["first while it runs", "first while it does not", "second while it runs"]
     assert [shown[0].count(line) for line in [*lines, "old"]] == [1, 1, 1, 0]
     assert "0 lost; balanced" in shown[1]
+
+
+def test_telemetry_becomes_an_alert_that_a_chat_is_told(run, tmp_path):
+    spans = [
+        Span(
+            name="GET /pay",
+            trace_id=b"t" * 16,
+            span_id=b"s" * 8,
+            kind=SpanKind.SERVER,
+            attributes={"http.response.status_code": 500 if n % 2 else 200},
+            resource=Resource({"service.name": "shop"}),
+        )
+        for n in range(30)
+    ]
+
+    async def told():
+        port = free_port()
+        async with answering(status(200)) as chat:
+            there = {"SLACK_WEBHOOK": chat.url, "STATE": str(tmp_path / "oncall.db")}
+            here = {"PORT": str(port), "FOR": "0", "GROUP_WAIT": "0"}
+            oncall = serving("oncall.toml", **there, **here)
+            said = await asyncio.to_thread(oncall.__enter__)
+            try:
+                sink = OtlpSink(f"http://127.0.0.1:{port}")
+                await Pipeline(IterableSource(spans) >> sink).run()
+                await asyncio.to_thread(eventually, lambda: chat.bodies)
+            finally:
+                await asyncio.to_thread(oncall.__exit__, None, None, None)
+            return said, chat.bodies
+
+    said, bodies = run(told(), timeout=60)
+    (message,) = bodies
+    assert b"[ERROR] HighErrorRate" in message
+    assert b"50.0% of the requests of shop fail" in message
+    assert said[1].splitlines()[-1] == "1 delivered, 0 lost; balanced"
+    assert (tmp_path / "oncall.db").exists()
