@@ -15,6 +15,7 @@ from opentelemetry.semconv._incubating.metrics import process_metrics, system_me
 from sluiceway import ConfigurationError, Pipeline
 from sluiceway.events import MetricKind, Resource
 from sluiceway.formats import proc
+from sluiceway.formats.prometheus_lint import lint_points
 from sluiceway.formats.prometheus_text import exposition
 from sluiceway.sources import HostMetricsSource
 from sluiceway.testing import CollectingSink, ManualClock, check_source
@@ -91,6 +92,14 @@ def values(points, name):
     """The values of a metric by the values of its attributes."""
     found = [point for point in points if point.name == name]
     return {tuple(point.attributes.values()): point.value for point in found}
+
+
+def test_promtool_would_find_nothing_wrong_with_their_names(run, folder):
+    points = look(run, proc=folder, processes=["*"])
+    assert {"system.cpu.logical.count", "process.thread.count"} <= {
+        point.name for point in points
+    }
+    assert lint_points(points) == []
 
 
 def test_the_figures_of_the_host_have_their_names(run, folder):

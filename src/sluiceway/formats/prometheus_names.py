@@ -62,6 +62,7 @@ RENAMED = {
     "asyncio.task.count": "asyncio.tasks",
     "process.thread.count": "process.threads",
     "process.unix.file_descriptor.count": "process.unix.file_descriptors",
+    "system.cpu.logical.count": "system.cpus.logical",
 }
 
 
@@ -69,8 +70,8 @@ def metric_name(name: str, unit: str, *, counter: bool = False) -> tuple[str, st
     """The family's name and unit; both empty when no character of the name can stay.
 
     The unit's words are appended unless they are there already. Unit ``1`` adds
-    nothing, on a gauge too: a ratio is known by its own name. Three of the runtime's
-    metrics get another name (``RENAMED``), so that promtool finds nothing.
+    nothing, on a gauge too: a ratio is known by its own name. Four of our own metrics
+    get another name (``RENAMED``), so that promtool finds nothing.
 
     Args:
         name: as OpenTelemetry has it, such as ``"http.server.duration"``.
