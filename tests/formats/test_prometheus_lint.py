@@ -34,7 +34,7 @@ def ours(body):
     return sorted(map(str, lint_page(body)))
 
 
-def family(name, kind="gauge", labels="", told="it is"):
+def family(name, kind: str | None = "gauge", labels="", told: str | None = "it is"):
     """A metric of text 0.0.4 with one series."""
     parts = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
     lines = [f"# HELP {name} {told}"] if told is not None else []
@@ -242,7 +242,11 @@ def test_what_cannot_stand_on_the_page_is_a_finding_too():
     ]
 
 
-def test_scopes_are_told_apart_where_the_page_tells_them_apart():
-    points = [MetricPoint(name="a", value=1, scope=Scope(name)) for name in "xy"]
-    assert [found.metric for found in lint_points(points)] == ["a"]
-    assert lint_points(points, scope_labels=True) == []
+def test_points_of_one_series_and_scopes_with_the_same_metric_are_no_finding():
+    points = [MetricPoint(name="a", value=1, scope=Scope(name)) for name in "xxy"]
+    assert lint_points(points) == []
+
+
+def test_a_point_without_a_value_hides_no_name():
+    points = [MetricPoint(name="a.ms", value=value) for value in (None, 1)]
+    assert [found.metric for found in lint_points(points)] == ["a_ms"]

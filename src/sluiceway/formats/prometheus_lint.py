@@ -13,15 +13,16 @@ from itertools import product
 from typing import Final
 
 from attrs import define, field, frozen
+from msgspec import structs
 from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.exposition import ALLOWUTF8
 from prometheus_client.registry import Collector
 
-from ..events import MetricPoint
+from ..events import MetricPoint, Scope
 from .prometheus_pages import read_page
 from .prometheus_samples import family_of
-from .prometheus_text import exposition
+from .prometheus_text import NO_RECORDED_VALUE, exposition
 
 MOST_SAMPLES: Final = 1_000_000
 ENDS_OPENMETRICS: Final = re.compile(rb"(?:^|\n)# EOF\n?\Z")
@@ -116,20 +117,17 @@ def lint_page(body: bytes) -> list[Finding]:
     )
 
 
-def lint_points(
-    points: Iterable[MetricPoint], *, scope_labels: bool = False
-) -> list[Finding]:
-    """What promtool would say of the page of these points, and what is not on it.
+def lint_points(points: Iterable[MetricPoint]) -> list[Finding]:
+    """What promtool would say of the page of these points, and what cannot be on it.
 
-    Args:
-        points: the latest point of each series.
-        scope_labels: as for ``exposition``.
+    Names are judged, and neither values nor how many points there are of a series;
+    labels of the scope are not.
     """
-    points = list(points)
-    page = exposition(points, scope_labels=scope_labels)
+    chosen = one_for_each_name(points)
+    page = exposition(chosen, scope_labels=True)
     origins: dict[str, str] = {}
     findings = []
-    for index, point in enumerate(points):
+    for index, point in enumerate(chosen):
         if index in page.left_out:
             said = page.left_out[index].removeprefix(f"{point.name!r} ")
             findings.append(Finding(str(point.name), said))
@@ -142,6 +140,23 @@ def lint_points(
         other = origin if origin != found.metric else ""
         findings.append(Finding(found.metric, found.text, other))
     return sorted(dict.fromkeys(findings))
+
+
+def one_for_each_name(points: Iterable[MetricPoint]) -> list[MetricPoint]:
+    """The first point of each metric and set of labels, each of a scope of its own.
+
+    So that two of them are never the same series.
+    """
+    firsts: dict[object, MetricPoint] = {}
+    for point in points:
+        if point.value is not None and not point.flags & NO_RECORDED_VALUE:
+            labels = frozenset(point.attributes)
+            named = point.name, point.unit, point.kind, point.is_monotonic
+            firsts.setdefault((*named, labels), point)
+    return [
+        structs.replace(point, scope=Scope(str(number)))
+        for number, point in enumerate(firsts.values())
+    ]
 
 
 class Families(Collector):
