@@ -32,6 +32,8 @@ BENCHMARKS = (
     "request_headers",
     "metric_cost",
     "export_spans",
+    "export_logs",
+    "export_points",
     "otlp_encoding",
     "gateway",
     "web_requests",

@@ -1,7 +1,7 @@
 """An OTLP/HTTP receiver in a process of its own, which keeps bodies and counts later.
 
 Counting with the generated classes is dear: it happens only when it is asked for, when
-nothing is measured. ``--stall`` accepts connections and never answers.
+nothing is measured.
 """
 
 from __future__ import annotations
@@ -14,6 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aiohttp import web
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsServiceRequest,
+)
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
@@ -22,8 +28,6 @@ LARGEST = 256 * 1024 * 1024
 
 
 def spans_in(body: bytes) -> int:
-    if body[:2] == b"\x1f\x8b":
-        body = gzip.decompress(body)
     return sum(
         len(scope.spans)
         for group in ExportTraceServiceRequest.FromString(body).resource_spans
@@ -31,29 +35,50 @@ def spans_in(body: bytes) -> int:
     )
 
 
+def records_in(body: bytes) -> int:
+    return sum(
+        len(scope.log_records)
+        for group in ExportLogsServiceRequest.FromString(body).resource_logs
+        for scope in group.scope_logs
+    )
+
+
+def points_in(body: bytes) -> int:
+    return sum(
+        len(getattr(metric, metric.WhichOneof("data")).data_points)
+        for group in ExportMetricsServiceRequest.FromString(body).resource_metrics
+        for scope in group.scope_metrics
+        for metric in scope.metrics
+    )
+
+
+COUNTS = {"traces": spans_in, "logs": records_in, "metrics": points_in}
+
+
+def unpacked(body: bytes) -> bytes:
+    return gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
+
+
 def make_app() -> web.Application:
-    bodies: list[bytes] = []
+    bodies: dict[str, list[bytes]] = {signal: [] for signal in COUNTS}
 
     async def keep(request: web.Request) -> web.Response:
-        bodies.append(await request.read())
+        bodies[request.match_info["signal"]].append(await request.read())
         return web.Response(content_type="application/x-protobuf")
 
-    async def count(request: web.Request) -> web.Response:  # noqa: ARG001 - aiohttp's
-        found = sum(map(spans_in, bodies))
-        bodies.clear()
+    async def count(request: web.Request) -> web.Response:
+        signal = request.match_info["signal"]
+        found = sum(COUNTS[signal](unpacked(body)) for body in bodies[signal])
+        for kept in bodies.values():
+            kept.clear()
         return web.Response(text=str(found))
-
-    async def ignore(request: web.Request) -> web.Response:
-        await request.read()
-        return web.Response(content_type="application/x-protobuf")
 
     # aiohttp would unpack the bodies, which is not to be paid for here
     app = web.Application(
         client_max_size=LARGEST, handler_args={"auto_decompress": False}
     )
-    app.router.add_post("/v1/traces", keep)
-    app.router.add_post("/v1/metrics", ignore)
-    app.router.add_get("/count", count)
+    app.router.add_post("/v1/{signal}", keep)
+    app.router.add_get("/count/{signal}", count)
     return app
 
 
@@ -75,9 +100,9 @@ class Receiver:
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
 
-    def count(self) -> int:
-        """How many spans have arrived since it was asked last."""
-        with urllib.request.urlopen(f"{self.url}/count") as answer:
+    def count(self, signal: str = "traces") -> int:
+        """How many events of a signal have arrived since it was asked last."""
+        with urllib.request.urlopen(f"{self.url}/count/{signal}") as answer:
             return int(answer.read())
 
 
