@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from decimal import Decimal
@@ -10,6 +11,8 @@ from typing import Any, Final
 from . import shapes
 
 DEEPEST: Final = 64
+MOST_DIGITS: Final = 20
+WHOLE: Final = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,2})?")
 URL_SAFE: Final = str.maketrans("-_", "+/")
 
 
@@ -49,8 +52,11 @@ def int32(number: float | str | None) -> int:
 
 def exact(number: float | str) -> int:
     """The integer that a float or a text stands for, such as 5 for ``"5.0"``."""
-    if type(number) is str and number.isdigit():
-        return int(number)
+    if isinstance(number, str):
+        if number.isdigit() and number.isascii() and len(number) <= MOST_DIGITS:
+            return int(number)
+        if not WHOLE.fullmatch(number):
+            raise OutOfRangeError(f"expected a whole number, not {number[:40]!r}")
     value = Decimal(number)
     whole = int(value)
     if whole != value:

@@ -16,15 +16,16 @@ Text = str | None
 TraceId = Annotated[str, Meta(pattern=r"\A(?:[0-9a-fA-F]{32})?\Z")] | None
 SpanId = Annotated[str, Meta(pattern=r"\A(?:[0-9a-fA-F]{16})?\Z")] | None
 Flag = bool | None
-# proto3's JSON takes a whole number in any form that JSON or a text has for it.
+# proto3's JSON takes a whole number in any form that JSON or a text has for it. Those
+# of 64 bits mostly are texts, which are looked at when they are read: to match each of
+# them to a pattern takes a fifth of all reading.
 Digits = Annotated[
     str, Meta(pattern=r"\A-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,2})?\Z")
 ]
-Other = float | Digits
-Uint32 = Annotated[int, Meta(ge=0, le=2**32 - 1)] | Other | None
-Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | Other | None
-Uint64 = Annotated[int, Meta(ge=0)] | Other
-Int64 = int | Other
+Uint32 = Annotated[int, Meta(ge=0, le=2**32 - 1)] | float | Digits | None
+Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | float | Digits | None
+Uint64 = Annotated[int, Meta(ge=0)] | float | str
+Int64 = int | float | str
 Double = (
     float
     | Annotated[
