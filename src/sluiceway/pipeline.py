@@ -81,6 +81,7 @@ class Pipeline:
         self.drain_timeout = drain_timeout
         self._graph = build_graph(chains)
         self._clock = checked_clock(clock)
+        self._began = self._clock.time_ns()
         self._resource = resource
         self._drain_on_sigterm = drain_on_sigterm
         self._runtime: Runtime | None = None
@@ -106,6 +107,11 @@ class Pipeline:
     def stages(self) -> dict[str, Stage]:
         """The stages by their names in the graph."""
         return {node.name: node.stage for node in self._graph.nodes}
+
+    @property
+    def began_unix_nano(self) -> int:
+        """When its books began, in nanoseconds since the epoch: with its making."""
+        return self._began
 
     def graph(self, form: Literal["text", "mermaid"] = "text") -> str:
         """The stages and their connections.
@@ -175,7 +181,7 @@ class Pipeline:
             self._graph,
             clock=self._clock,
             resource=self._resource,
-            name=self.name,
+            watched=self,
             close_timeout=self.drain_timeout,
         )
         try:
@@ -350,6 +356,7 @@ class Pipeline:
         """Start afresh in a forked child: the parent owns what was on its way."""
         abandoned = self._runtime
         self._runtime = None
+        self._began = self._clock.time_ns()
         self._state = PipelineState.NEW
         for node in self._graph.nodes:
             node.renew()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from typing import Protocol
 
 from attrs import field, frozen
 
@@ -125,3 +126,21 @@ class PipelineHealth:
     def healthy(self) -> bool:
         """Whether it runs and no stage has failed."""
         return self.state is PipelineState.RUNNING and not self.failures
+
+
+class Watched(Protocol):
+    """A pipeline, for those who tell what it does."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def began_unix_nano(self) -> int:
+        """When its books began, in nanoseconds since the epoch."""
+        ...
+
+    def statistics(self) -> tuple[StageStatistics, ...]:
+        """What each of its stages does, from any thread."""
+        ...

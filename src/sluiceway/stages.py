@@ -16,6 +16,7 @@ from attrs import frozen
 from .chains import Composable
 from .clock import Clock
 from .delivery import Delivery
+from .reports import Watched
 from .settings import Queue, Retry
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class StageContext:
         patience: waits between retries, cut short by a drain.
         takes_notes: for a source: whether every stage that its events reach takes the
             notes of a finished span in place of a ``Span``.
+        pipeline: what the stage is part of, for who tells what it does; or None.
     """
 
     name: str
@@ -56,6 +58,7 @@ class StageContext:
     logger: Logger
     patience: Patience
     takes_notes: bool = False
+    pipeline: Watched | None = None
 
 
 class Send(Protocol[Given_contra]):

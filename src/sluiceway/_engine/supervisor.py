@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..batch import OwnBatch
 from ..clock import Clock
-from ..reports import StopReport
+from ..reports import StopReport, Watched
 from ..stages import StageContext
 from .accumulating import AccumulatorWorker
 from .complaints import Complaints
@@ -44,7 +44,7 @@ class Runtime:
         graph: what to run.
         clock: the stages' time; the deadlines of a stop are the loop's.
         resource: handed to the stages.
-        name: the pipeline's, for tasks and log lines.
+        watched: the pipeline, for its stages; its name is in tasks and log lines.
         close_timeout: seconds that closing the stages may take.
     """
 
@@ -54,7 +54,7 @@ class Runtime:
         *,
         clock: Clock,
         resource: Resource | None,
-        name: str,
+        watched: Watched,
         close_timeout: float,
     ) -> None:
         self.loop = asyncio.get_running_loop()
@@ -66,7 +66,7 @@ class Runtime:
         self._graph = graph
         self._clock = clock
         self._resource = resource
-        self._name = name
+        self._watched = watched
         self._close_timeout = close_timeout
         self._logger = getLogger("sluiceway.pipeline")
         self._complaints = Complaints(self._logger, clock)
@@ -78,7 +78,7 @@ class Runtime:
         self._cut_asked = asyncio.Event()
         self._doors = Doors(
             graph,
-            name=name,
+            name=watched.name,
             context=self._context,
             cut=self._cut_asked,
             complaints=self._complaints,
@@ -94,7 +94,7 @@ class Runtime:
     async def start(self) -> None:
         """Open the stages and start the workers; a failure undoes what was opened."""
         self._supervisor = self.loop.create_task(
-            self._supervise(), name=f"sluiceway:{self._name}"
+            self._supervise(), name=f"sluiceway:{self._watched.name}"
         )
         try:
             await asyncio.shield(self._ready)
@@ -240,7 +240,7 @@ class Runtime:
             if not done.done():
                 done.set_result(None)
         if report.left or report.stuck:
-            self._logger.warning("pipeline %s stopped: %s", self._name, report)
+            self._logger.warning("pipeline %s stopped: %s", self._watched.name, report)
         self.report = report
         if not self._finished.done():
             self._finished.set_result(report)
@@ -257,6 +257,7 @@ class Runtime:
             logger=getLogger(f"sluiceway.stages.{node.name}"),
             patience=self._patience,
             takes_notes=node.kind is StageKind.SOURCE and sends_notes(node),
+            pipeline=self._watched,
         )
 
     # Running.
@@ -279,7 +280,7 @@ class Runtime:
         for worker in self.workers:
             task = self.loop.create_task(
                 worker.run(),
-                name=f"sluiceway:{self._name}:{worker.node.name}",
+                name=f"sluiceway:{self._watched.name}:{worker.node.name}",
                 context=context_of(worker.node),
             )
             self._tasks[task] = worker

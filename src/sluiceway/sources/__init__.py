@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .iterable import IterableSource
     from .json_lines import JsonLinesSource
     from .otlp import OtlpSource
+    from .pipeline_metrics import PipelineMetricsSource
     from .prometheus_scrape import PrometheusScrapeSource
     from .registry import RegistrySource
     from .tail import FileTailSource
@@ -26,6 +27,7 @@ __all__ = [
     "IterableSource",
     "JsonLinesSource",
     "OtlpSource",
+    "PipelineMetricsSource",
     "PrometheusScrapeSource",
     "RegistrySource",
     "WebhookSource",
@@ -39,6 +41,7 @@ MODULES: Final = {
     "IterableSource": ".iterable",
     "JsonLinesSource": ".json_lines",
     "OtlpSource": ".otlp",
+    "PipelineMetricsSource": ".pipeline_metrics",
     "PrometheusScrapeSource": ".prometheus_scrape",
     "RegistrySource": ".registry",
     "WebhookSource": ".webhook",
