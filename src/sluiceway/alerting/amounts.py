@@ -50,8 +50,11 @@ class Amounts:
 
 def stream_of(point: MetricPoint) -> Any:
     """What tells the stream of a point from others."""
-    resource = point.resource.attributes
-    return point.name, texts_of(point.attributes), texts_of(resource)
+    own, resource = point.attributes, point.resource.attributes
+    try:
+        return point.name, frozenset(own.items()), frozenset(resource.items())
+    except TypeError:  # lists and tables among them
+        return point.name, texts_of(own), texts_of(resource)
 
 
 def texts_of(attributes: dict[str, Any]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any, Final
 
 from ..errors import ConfigurationError
@@ -64,9 +65,15 @@ def whether(function: Callable[[Any], Any]) -> Match:
 
 def all_of(tests: list[tuple[Read, Match]]) -> Match:
     """Whether every one passes."""
+    if len(tests) == 1:
+        ((only_read, only_test),) = tests
+        return lambda event: only_test(only_read(event))
 
     def match(event: Any) -> bool:
-        return all(test(read(event)) for read, test in tests)
+        for read, test in tests:  # noqa: SIM110 - a generator costs as much again
+            if not test(read(event)):
+                return False
+        return True
 
     return match
 
@@ -87,8 +94,20 @@ def test_of(setting: str, wanted: Any) -> Match:
 
 
 def equals(wanted: str) -> Match:
-    """Whether a value's text is this one."""
-    return lambda value: value is not None and text_of(value) == wanted
+    """Whether a value's text is this one; those of enums are remembered."""
+    known: dict[Enum, bool] = {}
+
+    def match(value: Any) -> bool:
+        if isinstance(value, str):
+            return value == wanted
+        if isinstance(value, Enum):
+            found = known.get(value)
+            if found is None:
+                found = known[value] = text_of(value) == wanted
+            return found
+        return value is not None and text_of(value) == wanted
+
+    return match
 
 
 def signed(setting: str, sign: str, operand: str) -> Match:

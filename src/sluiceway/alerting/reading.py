@@ -81,6 +81,8 @@ def duration_of(event: Any) -> float | None:
 
 def number_of(value: Any) -> float | None:
     """The value as a number; None for what is none, NaN among it."""
+    if type(value) is float and value == value:  # noqa: PLR0124 - NaN
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN
         return None
     try:
@@ -91,6 +93,8 @@ def number_of(value: Any) -> float | None:
 
 def text_of(value: Any) -> str:
     """The value as a label: words of enums in small letters, flags as TOML has them."""
+    if type(value) is str:
+        return value
     if isinstance(value, enum.Enum):
         return value.name.lower()
     if isinstance(value, bool):

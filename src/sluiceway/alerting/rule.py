@@ -165,6 +165,7 @@ class Rule(Lasting[Any, Alert]):
         self.name = self.name or self.alert
         self._match = matcher(f"{kind}.where", self.where)
         self._by = labels_of(f"{kind}.by", self.by)
+        self._reads = [*self._by.values()]
         checked_template(f"{kind}.message", self.message)
         checked_templates(f"{kind}.labels", self.labels)
         checked_templates(f"{kind}.annotations", self.annotations)
@@ -203,7 +204,7 @@ class Rule(Lasting[Any, Alert]):
         return self.tick(now)
 
     def _take(self, event: Any, now: float) -> None:
-        key = tuple([text_of(read(event)) for read in self._by.values()])
+        key = tuple([text_of(read(event)) for read in self._reads])
         series = self._series.get(key)
         if series is None:
             if len(self._series) >= self.max_series:

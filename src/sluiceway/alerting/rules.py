@@ -136,33 +136,33 @@ class RateRule(BoundedRule):
 
     def new_measure(self) -> Measure:
         """A window of what the events count for."""
-        seconds = self.window
-        return Counted(
-            Windowed(seconds, Amounts().of, lambda window: window.total() / seconds)
-        )
+        return Pace(self.window)
 
 
-class Counted(Measure):
-    """What is zero, and not unknown, when nothing is there.
+class Pace(Measure):
+    """Events a second; 0, and not unknown, when nothing comes.
 
     Args:
-        inner: the numbers.
+        seconds: that an event counts for.
     """
 
-    def __init__(self, inner: Measure) -> None:
-        self._inner = inner
+    def __init__(self, seconds: float) -> None:
+        self._window = Window(seconds)
+        self._seconds = seconds
+        self._amounts = Amounts()
 
     def add(self, event: Any, now: float) -> None:
-        """Take an event in."""
-        self._inner.add(event, now)
+        """Count an event."""
+        self._window.add(self._amounts.of(event), now)
 
     def value(self, now: float) -> float | None:
-        """The number, or 0."""
-        return self._inner.value(now) or 0.0
+        """The rate."""
+        self._window.forget(now)
+        return self._window.total() / self._seconds
 
     def is_idle(self) -> bool:
-        """Whether nothing is there."""
-        return self._inner.is_idle()
+        """Whether nothing has come."""
+        return self._window.is_empty
 
 
 @define(eq=False, slots=False, repr=False)

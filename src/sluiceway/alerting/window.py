@@ -23,14 +23,6 @@ class Slot:
         self.count = 1
         self.total = self.first = self.last = self.least = self.most = value
 
-    def add(self, value: float) -> None:
-        """Take one more value in."""
-        self.count += 1
-        self.total += value
-        self.last = value
-        self.least = min(self.least, value)
-        self.most = max(self.most, value)
-
 
 class Window:
     """The values of the latest seconds.
@@ -42,15 +34,27 @@ class Window:
     def __init__(self, seconds: float) -> None:
         self._width = seconds / SLOTS
         self._slots: deque[Slot] = deque()
+        self._until = 0.0  # when the newest slot ends
 
     def add(self, value: float, now: float) -> None:
-        """Take a value in."""
+        """Take a value in; a clock that goes back changes no slot."""
+        if now >= self._until or not self._slots:
+            self._begin(value, now)
+            return
+        slot = self._slots[-1]
+        slot.count += 1
+        slot.total += value
+        slot.last = value
+        if value < slot.least:
+            slot.least = value
+        elif value > slot.most:
+            slot.most = value
+
+    def _begin(self, value: float, now: float) -> None:
         number = int(now / self._width)
-        if self._slots and self._slots[-1].number >= number:
-            self._slots[-1].add(value)  # a clock that goes back changes no slot
-        else:
-            self.forget(now)
-            self._slots.append(Slot(number, value))
+        self._until = (number + 1) * self._width
+        self.forget(now)
+        self._slots.append(Slot(number, value))
 
     def forget(self, now: float) -> None:
         """Leave out what is too old."""
