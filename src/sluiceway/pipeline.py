@@ -7,7 +7,7 @@ leaving is a shielded, bounded ``stop``; the body's exception passes unchanged.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
@@ -16,7 +16,7 @@ from anyio import CancelScope
 from ._engine.accounts import ledger_of, statistics_of
 from ._engine.checks import is_name
 from ._engine.graph import StageKind, build_graph
-from ._engine.loops import ended, is_current, on_its_loop
+from ._engine.loops import ended, look_on_loop, on_its_loop
 from ._engine.render import as_mermaid, as_text
 from ._engine.supervisor import Runtime
 from .chains import Composable
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from .background import Background
 
 T = TypeVar("T")
-
-LOOK_SECONDS = 5.0  # that a look from another thread waits for the pipeline's loop
 
 
 class Pipeline:
@@ -130,11 +128,15 @@ class Pipeline:
 
     def ledger(self) -> Ledger:
         """Where every event went: a frozen snapshot, from any thread."""
-        return self._on_loop(lambda: ledger_of(self._graph, self._runtime))
+        return look_on_loop(
+            self._runtime, lambda: ledger_of(self._graph, self._runtime)
+        )
 
     def statistics(self) -> tuple[StageStatistics, ...]:
         """What each stage does: a frozen snapshot, from any thread."""
-        return self._on_loop(lambda: statistics_of(self._graph, self._runtime))
+        return look_on_loop(
+            self._runtime, lambda: statistics_of(self._graph, self._runtime)
+        )
 
     def health(self) -> PipelineHealth:
         """Where it stands and which stages have failed for good."""
@@ -142,24 +144,6 @@ class Pipeline:
         return PipelineHealth(
             self.state, {name: repr(error) for name, error in failures.items()}
         )
-
-    def _on_loop(self, look: Callable[[], T]) -> T:
-        """Look while nothing moves: on the loop, if another thread runs it."""
-        runtime = self._runtime
-        if runtime is None or runtime.report is not None or is_current(runtime.loop):
-            return look()
-        if not runtime.loop.is_running():
-            return look()
-
-        async def call() -> T:
-            return look()
-
-        asked = asyncio.run_coroutine_threadsafe(call(), runtime.loop)
-        try:
-            return asked.result(LOOK_SECONDS)
-        except TimeoutError:  # the loop is blocked, or closed before it came to it
-            asked.cancel()
-            return look()
 
     # Running it.
 

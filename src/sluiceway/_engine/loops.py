@@ -16,7 +16,26 @@ from .supervisor import Runtime
 T = TypeVar("T")
 
 GRACE = 0.9  # seconds after its deadline that a stop may take, as within one loop
+LOOK_SECONDS = 5.0  # that a look from another thread waits for the loop
 GLANCE = 0.05  # seconds between two looks at whether the other loop still runs
+
+
+def look_on_loop(runtime: Runtime | None, look: Callable[[], T]) -> T:
+    """Look while nothing moves: on the pipeline's loop, if another thread runs it."""
+    if runtime is None or runtime.report is not None or is_current(runtime.loop):
+        return look()
+    if not runtime.loop.is_running():
+        return look()
+
+    async def call() -> T:
+        return look()
+
+    asked = asyncio.run_coroutine_threadsafe(call(), runtime.loop)
+    try:
+        return asked.result(LOOK_SECONDS)
+    except TimeoutError:  # the loop is blocked, or closed before it came to it
+        asked.cancel()
+        return look()
 
 
 async def on_its_loop(runtime: Runtime, asked: Coroutine[Any, Any, T]) -> T:
