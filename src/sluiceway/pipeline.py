@@ -323,9 +323,9 @@ class Pipeline:
         """
         return Lifespan(self)
 
-    def sources(self) -> tuple[Any, ...]:
-        """The source stages, in the order in which they were described."""
-        return tuple(n.stage for n in self._graph.of_kind(StageKind.SOURCE))
+    def sources(self, reaching: Any = object) -> tuple[Any, ...]:
+        """The sources as described, or those that reach a stage of such a class."""
+        return tuple(node.stage for node in self._graph.sources(reaching))
 
     def background(self) -> Background:
         """Run on a thread with a loop of its own, for programs without one.

@@ -146,6 +146,13 @@ class Source(Stage, Generic[Out]):
     def after_fork(self) -> None:
         """Start afresh in a forked child: what is held is the parent's to send."""
 
+    def preview(self) -> Sequence[Out]:
+        """Events as they will come, as far as that is known before any does.
+
+        ``sluiceway validate`` looks at the names of metrics in them; nothing else asks.
+        """
+        return ()
+
     def mark_work(self) -> None:
         """Called in the context of every stage that its events can reach.
 

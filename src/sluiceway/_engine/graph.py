@@ -135,6 +135,14 @@ class Graph:
         """The nodes of one kind."""
         return [node for node in self.nodes if node.kind is kind]
 
+    def sources(self, reaching: Any = object) -> list[Node]:
+        """The sources from which a stage of such a class, or classes, is reached."""
+        return [
+            node
+            for node in self.of_kind(StageKind.SOURCE)
+            if any(isinstance(n.stage, reaching) for n in reached_from(node))
+        ]
+
     def upstream_first(self) -> list[Node]:
         """The sources, then each node after those that send to it, as described."""
         order = dict.fromkeys(self.of_kind(StageKind.SOURCE))

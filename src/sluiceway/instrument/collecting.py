@@ -52,6 +52,7 @@ class MetricsSource(IntervalSource[MetricPoint]):
         collect: all points as of now, with what the instruments have answered.
         interval: seconds between two collections.
         clock: tells the interval; a pipeline that opens the source brings its own.
+        preview: a point for each metric, without asking anybody.
         start_afresh: what a forked child must forget.
     """
 
@@ -62,6 +63,7 @@ class MetricsSource(IntervalSource[MetricPoint]):
         *,
         interval: float,
         clock: Clock,
+        preview: Callable[[], list[MetricPoint]],
         start_afresh: Callable[[], None],
     ) -> None:
         super().__init__("metrics", interval, clock)
@@ -72,6 +74,7 @@ class MetricsSource(IntervalSource[MetricPoint]):
         )
         self._gathered: list[MetricPoint] = []
         self._coming: Iterator[MetricPoint] | None = None
+        self._preview = preview
         self._start_afresh = start_afresh
         self._loop: AbstractEventLoop | None = None
         self._watchers: list[Watcher] = []
@@ -133,6 +136,10 @@ class MetricsSource(IntervalSource[MetricPoint]):
             answers = dict.fromkeys(self._observables(), unanswered)
             self._coming = self._collect(answers)
         return [*self._gathered, *self._coming]
+
+    def preview(self) -> list[MetricPoint]:
+        """A point without a measurement for each metric that there is by now."""
+        return self._preview()
 
     def after_fork(self) -> None:
         """Start afresh: the parent sends what it has measured."""

@@ -84,6 +84,11 @@ class Instrument:
         for stream in self._streams:
             yield from stream.points(moment)
 
+    def preview(self, moment: Moment) -> Iterator[MetricPoint]:
+        """A point without a measurement for each stream."""
+        for stream in self._streams:
+            yield stream.preview(moment)
+
     def measure(
         self, amount: Any, attributes: Attributes, context: Context | None
     ) -> None:

@@ -238,6 +238,12 @@ class Meter(ApiSpelling):
             else:
                 yield from instrument.points(moment)
 
+    def preview(self, resource: Resource) -> Iterator[MetricPoint]:
+        """A point without a measurement for every metric; no callback is asked."""
+        moment = Moment(resource, self.scope, self._clock.time_ns())
+        for instrument in self._every():
+            yield from instrument.preview(moment)
+
     def after_fork(self) -> None:
         """Count from zero in a forked child: what was counted is the parent's."""
         now = self._clock.time_ns()

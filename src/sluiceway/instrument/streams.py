@@ -136,6 +136,12 @@ class Stream:
                 [] if series.reservoir is None else series.reservoir.collect(),
             )
 
+    def preview(self, moment: Moment) -> MetricPoint:
+        """The point of a series that has measured nothing."""
+        start = moment.time_unix_nano
+        nothing = self.shape.aggregation.series({}, start).value()
+        return self.point({}, nothing, start, moment, [])
+
     def point(
         self,
         attributes: Mapping[str, Any],

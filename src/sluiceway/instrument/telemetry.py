@@ -243,6 +243,7 @@ class Telemetry:
             self._points,
             interval=interval,
             clock=self.clock,
+            preview=self._preview,
             start_afresh=self._forget_measurements,
         )
 
@@ -258,6 +259,10 @@ class Telemetry:
     ) -> Iterator[MetricPoint]:
         for meter in [*self._meters.values()]:
             yield from meter.collect(self.resource, answers)
+
+    def _preview(self) -> list[MetricPoint]:
+        meters = [*self._meters.values()]
+        return [point for meter in meters for point in meter.preview(self.resource)]
 
     def _observables(self) -> list[Observable]:
         meters = [*self._meters.values()]
