@@ -40,6 +40,7 @@ BENCHMARKS = (
     "heartbeat",
     "import_time",
     "backlog_memory",
+    "overload",
 )
 PACKAGES = (
     "sluiceway",

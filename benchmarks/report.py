@@ -106,7 +106,7 @@ def figures_of(name: str, *, short: bool) -> list[Figure]:
 
 
 VERDICTS = {True: "reached", False: "MISSED", None: ""}
-ROW = "{:<58}{:>10}{:>10} {:<8}{:>8}  {:<16}{}"
+ROW = "{:<58}{:>10}{:>10} {:<8}{:>8}  {:<20}{}"
 
 
 def table(figures: Iterable[Figure]) -> str:
