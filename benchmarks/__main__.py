@@ -41,6 +41,7 @@ BENCHMARKS = (
     "import_time",
     "backlog_memory",
     "overload",
+    "growth",
 )
 PACKAGES = (
     "sluiceway",
