@@ -13,9 +13,9 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from multiprocessing import get_context
-from os import cpu_count
+from os import cpu_count, getloadavg
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ BENCHMARKS = (
     "overload",
     "growth",
 )
+PEERS = "peers/lib/python*/site-packages"
 PACKAGES = (
     "sluiceway",
     "opentelemetry-sdk",
@@ -50,6 +51,10 @@ PACKAGES = (
     "protobuf",
     "aiohttp",
     "msgspec",
+    "aiostream",
+    "bytewax",
+    "csp",
+    "hyperwire",
 )
 
 
@@ -68,8 +73,28 @@ def surroundings() -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {cpu_count()} cores",
-        "versions": {package: version(package) for package in PACKAGES},
+        "processor": processor_name(),
+        "load": [round(load, 2) for load in getloadavg()],
+        "versions": {package: version_of(package) for package in PACKAGES},
     }
+
+
+def processor_name() -> str:
+    """What Linux tells of the processor; elsewhere what Python knows."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text().splitlines() if told.exists() else []
+    names = [line.partition(":")[2] for line in lines if line.startswith("model name")]
+    return names[0].strip() if names else platform.processor()
+
+
+def version_of(package: str) -> str:
+    """Of this environment, else of the one for peers that need another Python."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        paths = [str(path) for path in Path(sys.prefix).glob(PEERS)]
+        found = [d.version for d in distributions(name=package, path=paths)]
+        return f"{found[0]} (in another Python)" if found else "missing"
 
 
 def arguments() -> argparse.Namespace:
@@ -78,16 +103,23 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write them there too"
     )
+    parser.add_argument(
+        "--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help="these alone"
+    )
     return parser.parse_args()
 
 
 def main() -> None:
     given = arguments()
-    found = [figure for name in BENCHMARKS for figure in run(name, short=given.short)]
-    around = surroundings()
-    print(f"\nPython {around['python']}, {around['machine']}, {around['date']}")
+    loads = [round(load, 2) for load in getloadavg()]
+    begin = time.monotonic()
+    names = given.only or BENCHMARKS
+    found = [figure for name in names for figure in run(name, short=given.short)]
+    around = {**surroundings(), "load_before": loads}
+    print(f"\nPython {around['python']}, {around['machine']}, {around['processor']}")
+    print(f"{around['date']}, load before and after {loads} and {around['load']}")
     print(", ".join(f"{name} {number}" for name, number in around["versions"].items()))
-    print(f"\n{table(found)}")
+    print(f"\n{table(found)}\n\n{time.monotonic() - begin:.0f} s in all")
     if given.json is not None:
         report = {**around, "short": given.short, "figures": found}
         given.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)))

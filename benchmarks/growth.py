@@ -74,7 +74,9 @@ def flat(name: str, smallest: float, largest: float) -> Figure:
     return bounded(name, largest / smallest, unit="times", limit=TIMES)
 
 
-def row(name: str, ours: float, unit: str, spot: Spot, peer: float | None) -> Figure:
+def row(
+    name: str, ours: float, unit: str, spot: Spot | None, peer: float | None
+) -> Figure:
     ratio = peer / ours if peer is not None and ours > 0 else None
     return Figure(name=name, ours=ours, unit=unit, peer=peer, ratio=ratio, spot=spot)
 
@@ -179,7 +181,6 @@ def of_series(rounds: int) -> list[Figure]:
             ours, peer = cost[f"ours {what}"], cost[f"peer {what}"]
             figures.append(row(title, ours, unit, spot, peer))
     ours, peer = memory_of_series()
-    spot = Spot("growth-series-memory", SERIES[1], peer="prometheus_client")
     return [
         *figures,
         flat(
@@ -187,7 +188,7 @@ def of_series(rounds: int) -> list[Figure]:
             adding[str(SERIES[0])],
             adding[str(SERIES[-1])],
         ),
-        row(f"memory of a series, of {SERIES[1]:,}", ours, "B", spot, peer),
+        row(f"memory of a series, of {SERIES[1]:,}", ours, "B", None, peer),
     ]
 
 
