@@ -216,7 +216,7 @@ def test_what_a_full_pipeline_kept_from_being_sent_is_late_since_it_was_due():
         clock, notes, gate = ManualClock(), Notes(), Gate()
         source = generator(notes, Steady(10), seconds=10, batch=5)
         async with Pipeline(source >> gate, clock=clock) as pipeline:
-            for _ in range(200):
+            for _ in range(204):
                 await clock.advance(0.05)
             sent_before = source.count
             gate.open_gate.set()

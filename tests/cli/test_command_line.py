@@ -38,7 +38,7 @@ def test_without_a_command_help_goes_to_stderr_and_it_is_an_error(capsys):
     ("words", "answer"),
     [
         (["demmo"], "no command is called 'demmo'; did you mean 'demo'?"),
-        (["xyzzy"], "no command is called 'xyzzy'; expected one of alerts"),
+        (["xyzzy"], "no command is called 'xyzzy'; expected one of alerts, bench"),
         (
             ["--quiet", "run", "x"],
             "unknown argument '--quiet' before 'run'; the options",

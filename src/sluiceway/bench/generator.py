@@ -8,11 +8,12 @@ an event is due when its maker is ready to send it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any, Protocol
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
-from ..clock import SYSTEM_CLOCK
+from ..clock import SYSTEM_CLOCK, thread_seconds
 from ..delivery import Delivery
 from ..settings import number
 from ..stages import Send, Source, StageContext
@@ -22,7 +23,8 @@ Make = Callable[[int], list[Any]]
 
 LONGEST_SLEEP = 0.05  # seconds, so that a stop is heard
 SHORTEST_SLEEP = 0.001  # so that a high rate comes in small batches, not one by one
-JUST_BEFORE = 1 - 1e-9  # the end: what is due then is not due any more
+CATCH_UP = 0.1  # seconds after the end in which what was due may still be sent
+BEFORE = 1 - 1e-9  # the end: what is due then is not due any more
 
 
 class Watcher(Protocol):
@@ -54,6 +56,29 @@ class Extent:
     batch: int = field(default=100, validator=number(1, whole=True))
 
 
+@define
+class Spent:
+    """What making events has cost.
+
+    Attributes:
+        seconds: on the clock.
+        cpu: of these on the CPU.
+    """
+
+    seconds: float = 0.0
+    cpu: float = 0.0
+
+    def add(self, seconds: float, cpu: float) -> None:
+        """Some more."""
+        self.seconds += seconds
+        self.cpu += cpu
+
+    @property
+    def contention(self) -> float:
+        """How much longer it took than its CPU; 1 if nothing was in the way."""
+        return max(1.0, self.seconds / self.cpu) if self.cpu > 0 else 1.0
+
+
 class LoadSource(Source[Any]):
     """Sends made events, by a schedule or as fast as the pipeline takes them.
 
@@ -76,8 +101,9 @@ class LoadSource(Source[Any]):
         name: str | None = None,
     ) -> None:
         self.name = name
-        self.made_seconds = 0.0
+        self.made = Spent()
         self.count = 0
+        self.done = False
         self._make = make
         self._extent = extent
         self._schedule = schedule
@@ -88,9 +114,9 @@ class LoadSource(Source[Any]):
     async def open(self, context: StageContext) -> None:
         """Learn the clock, and begin anew."""
         self._clock = context.clock
-        self._stopping = False
+        self._stopping = self.done = False
         self.count = 0
-        self.made_seconds = 0.0
+        self.made = Spent()
 
     def stop(self) -> bool:
         """End after what is being handed over."""
@@ -104,6 +130,7 @@ class LoadSource(Source[Any]):
             await self._run_fast(send, start)
         else:
             await self._run_by(self._schedule, send, start)
+        self.done = True
 
     def _over(self, elapsed: float) -> bool:
         seconds = self._extent.seconds
@@ -116,9 +143,9 @@ class LoadSource(Source[Any]):
         return min(count, self._extent.events - self.count)
 
     def _made(self, count: int) -> list[Any]:
-        started = self._clock.now()
+        started, cpu = self._clock.now(), thread_seconds()
         events = self._make(count)
-        self.made_seconds += self._clock.now() - started
+        self.made.add(self._clock.now() - started, thread_seconds() - cpu)
         return events
 
     async def _run_fast(self, send: Send[Any], start: float) -> None:
@@ -133,25 +160,33 @@ class LoadSource(Source[Any]):
             self._watcher.sent(delivery, due, due, count)
 
     async def _run_by(self, schedule: Schedule, send: Send[Any], start: float) -> None:
+        end = inf if self._extent.seconds is None else self._extent.seconds
         elapsed = 0.0
-        while not self._over(elapsed):
-            if self._wanted(1) <= 0:
-                return
-            due = self._wanted(schedule.count_by(elapsed) - self.count)
-            if due > 0:
-                await self._hand_over(schedule, send, start, due)
-            else:
+        while self._wanted(1) > 0:
+            late = self._wanted(self._due(schedule, elapsed) - self.count)
+            if (
+                self._stopping
+                or elapsed >= end + CATCH_UP
+                or (late <= 0 and elapsed >= end)
+            ):
+                break
+            if late > 0:
+                await self._hand_over(schedule, send, start, late)
+            elif elapsed < end:
                 wait = schedule.time_of(self.count) - elapsed
                 wait = min(max(wait, SHORTEST_SLEEP), LONGEST_SLEEP)
                 await self._clock.sleep(wait)
             elapsed = self._clock.now() - start
-        if self._extent.seconds is not None:
-            elapsed = min(elapsed, self._extent.seconds * JUST_BEFORE)
-        late = self._wanted(schedule.count_by(elapsed) - self.count)
+        late = self._wanted(self._due(schedule, elapsed) - self.count)
         if late > 0:
             first = start + schedule.time_of(self.count)
             last = start + schedule.time_of(self.count + late - 1)
             self._watcher.unsent(first, last, late)
+
+    def _due(self, schedule: Schedule, elapsed: float) -> int:
+        """How many events should have been sent by then; nothing is due at the end."""
+        end = self._extent.seconds
+        return schedule.count_by(elapsed if end is None else min(elapsed, end * BEFORE))
 
     async def _hand_over(
         self, schedule: Schedule, send: Send[Any], start: float, due: int

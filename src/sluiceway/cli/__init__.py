@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "graph": "show the stages of a pipeline and their connections",
     "schema": "print the JSON Schema of pipeline files, for editors",
     "alerts": "look at the alerts of a running pipeline, and answer them",
+    "bench": "measure a pipeline under load: speed, latency, losses",
     "demo": "run a small shop, its telemetry and the ledger",
 }
 NOT_WELL: Final = 1

@@ -1,0 +1,133 @@
+"""Meter: end-to-end latencies of a load, in an HDR histogram.
+
+Law: every event that was due counts, from when it was due: one that was sent until it
+was answered for, one that was never sent until the load ended. Lost events are counted
+and have no latency.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib import import_module
+from typing import Any, Final
+
+from attrs import frozen
+
+from ..clock import Clock
+from ..delivery import Delivery, Outcome
+from ..errors import ConfigurationError
+
+LONGEST: Final = 3_600_000_000  # microseconds
+DIGITS: Final = 3
+STEPS: Final = 10  # in which the latencies of a batch are spread from first to last
+PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9, 100.0)
+CURVE: Final = (0.0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 100)
+
+
+@frozen
+class Percentiles:
+    """How long events took, from when they were due.
+
+    Attributes:
+        count: how many events.
+        mean: seconds.
+        at: seconds by percentile, of those in ``CURVE``.
+    """
+
+    count: int
+    mean: float
+    at: dict[float, float]
+
+    def __getitem__(self, percentile: float) -> float:
+        return self.at[percentile]
+
+
+def new_histogram() -> Any:
+    """An HDR histogram of microseconds up to an hour, to three digits.
+
+    Raises:
+        ConfigurationError: the library is not installed.
+    """
+    try:
+        library = import_module("hdrh.histogram")
+    except ImportError as error:
+        raise ConfigurationError(
+            "measuring latencies needs the library hdrhistogram; "
+            "pip install 'sluiceway[bench]'"
+        ) from error
+    return library.HdrHistogram(1, LONGEST, DIGITS)
+
+
+class Meter:
+    """Follows the events of a load to their end.
+
+    Args:
+        clock: the pipeline's.
+        warm_up: seconds from ``begin`` on; what was due in them is not measured.
+    """
+
+    def __init__(self, clock: Clock, warm_up: float = 0.0) -> None:
+        self._clock = clock
+        self._warm_up = warm_up
+        self._from = clock.now() + warm_up
+        self._latencies = new_histogram()
+        self._measured = 0
+        self._last = 0.0
+        self.events_sent = 0
+        self.events_unsent = 0
+        self.events_answered = 0
+
+    def begin(self) -> None:
+        """The load begins now."""
+        self._from = self._clock.now() + self._warm_up
+
+    def sent(self, delivery: Delivery, first: float, last: float, count: int) -> None:
+        """Follow a batch that was handed over."""
+        self.events_sent += count
+        delivery.add_callback(partial(self._answered, first, last, count))
+
+    def unsent(self, first: float, last: float, count: int) -> None:
+        """Count what was due and never sent, as late as it is by now."""
+        self.events_unsent += count
+        now = self._clock.now()
+        self._record(now - first, now - last, count)
+
+    def _answered(
+        self, first: float, last: float, count: int, outcome: Outcome
+    ) -> None:
+        self._last = now = self._clock.now()
+        self.events_answered += count
+        if first < self._from:
+            return
+        self._measured += count
+        lost = outcome.dropped + outcome.errored + outcome.rejected
+        if lost:  # copies of an event count several times in an outcome
+            count = count * outcome.delivered // (outcome.delivered + lost)
+        self._record(now - first, now - last, count)
+
+    def _record(self, longest: float, shortest: float, count: int) -> None:
+        """Spread a batch's latencies evenly over so many steps."""
+        steps = min(STEPS, count) if longest > shortest else 1
+        gap = (longest - shortest) / steps
+        for step in range(steps):
+            part = count * (step + 1) // steps - count * step // steps
+            if part:
+                micros = round((longest - gap * step) * 1e6)
+                self._latencies.record_value(max(1, min(micros, LONGEST)), part)
+
+    @property
+    def throughput(self) -> float:
+        """Events answered for per second, from the warm-up to the last answer."""
+        seconds = self._last - self._from
+        return self._measured / seconds if self._measured and seconds > 0 else 0.0
+
+    def percentiles(self) -> Percentiles:
+        """The latencies up to now."""
+        latencies = self._latencies
+        count = int(latencies.get_total_count())
+        at = dict.fromkeys((*CURVE, *PERCENTILES), 0.0)
+        if not count:
+            return Percentiles(0, 0.0, at)
+        for percentile in at:
+            at[percentile] = latencies.get_value_at_percentile(percentile) / 1e6
+        return Percentiles(count, latencies.get_mean_value() / 1e6, at)

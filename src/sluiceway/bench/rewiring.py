@@ -1,0 +1,191 @@
+"""A user's pipeline with a load in place of its sources, and null sinks if asked.
+
+Law: names, queues, batches, retries, workers and the shape of the graph stay as they
+are; only what brings events in and what takes them out is another. Nothing is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Literal
+
+from attrs import evolve, field, frozen
+
+from .._engine.checks import event_types
+from .._engine.graph import Graph, Node, StageKind, reached_from
+from ..clock import SYSTEM_CLOCK
+from ..errors import ConfigurationError, nearest
+from ..events import LogRecord, MetricPoint, Span
+from ..pipeline import Pipeline
+from ..settings import number, one_of
+from ..stages import Sink, StageContext
+from .generator import Extent, LoadSource, Make, Watcher
+from .recordings import RecordedEvents, read_recording
+from .schedules import Schedule
+from .telemetry import MIX, Shape, TelemetryMaker
+
+Sinks = Literal["null", "real"]
+KINDS: Final = {"spans": Span, "points": MetricPoint, "logs": LogRecord}
+
+
+@frozen
+class Load:
+    """What a pipeline is driven with.
+
+    Attributes:
+        extent: how long; default 10 s.
+        schedule: when events are due; None, the default, is as fast as possible.
+        shape: of made events.
+        any_kind: False, the default, leaves out the kinds of ``shape.mix`` that a
+            source or its sinks declare not to have; True sends the whole mix.
+        recording: a file whose events are sent instead; None to make them.
+        sources: the names of those that are driven; empty for all.
+        sinks: ``"null"``, the default, or ``"real"``.
+        write_time: seconds that each write of a null sink takes; default 0.
+        warm_up: seconds at the start that are not measured; default 0.5.
+    """
+
+    extent: Extent = field(factory=Extent)
+    schedule: Schedule | None = None
+    shape: Shape = field(factory=Shape)
+    any_kind: bool = False
+    recording: str | None = None
+    sources: tuple[str, ...] = ()
+    sinks: Sinks = field(default="null", validator=one_of(Sinks))
+    write_time: float = field(default=0.0, validator=number(0))
+    warm_up: float = field(default=0.5, validator=number(0))
+
+
+class NullSink(Sink[Any]):
+    """Delivers to nobody, behind the queue, batches and retries of a real sink.
+
+    Args:
+        real: the sink whose settings it takes over.
+        write_time: seconds that each write takes.
+    """
+
+    def __init__(self, real: Sink[Any], write_time: float = 0.0) -> None:
+        self.name = real.name
+        self.queue = real.queue
+        self.batch = real.batch
+        self.timeout = real.timeout
+        self.retry = real.retry
+        self.max_in_flight = real.max_in_flight
+        self._write_time = write_time
+        self._clock = SYSTEM_CLOCK
+
+    async def open(self, context: StageContext) -> None:
+        """Learn the clock."""
+        self._clock = context.clock
+
+    async def write(self, events: list[Any]) -> None:
+        """Take the events, and as long as it should."""
+        del events
+        if self._write_time:
+            await self._clock.sleep(self._write_time)
+
+
+@frozen
+class Rewired:
+    """What was put into a pipeline.
+
+    Attributes:
+        driven: the loads, each with the name of the source that it replaces.
+        kinds: the kinds of events by the name of a source; empty for a recording.
+        silent: the sources that send nothing meanwhile.
+    """
+
+    driven: tuple[LoadSource, ...]
+    kinds: dict[str, tuple[str, ...]]
+    silent: tuple[str, ...]
+
+
+def graph_of(pipeline: Pipeline) -> Graph:
+    """The graph of a pipeline that has not been started."""
+    return pipeline._graph  # noqa: SLF001 - nobody else may change it
+
+
+def rewire(pipeline: Pipeline, load: Load, watcher: Watcher) -> Rewired:
+    """Put a load in place of a pipeline's sources, and null sinks if asked.
+
+    Raises:
+        ConfigurationError: a named source is none; the recording holds no events.
+    """
+    graph = graph_of(pipeline)
+    sources = graph.of_kind(StageKind.SOURCE)
+    kinds = {node.name: kinds_of(node, load) for node in sources}
+    chosen = chosen_sources(load, kinds)
+    recorded = None if load.recording is None else read_recording(load.recording)
+    driven: list[LoadSource] = []
+    silent: list[LoadSource] = []
+    for position, node in enumerate(sources):
+        extent, schedule = Extent(seconds=0.0), None
+        if node.name in chosen:
+            extent = shared(load.extent, chosen.index(node.name), len(chosen))
+            schedule = load.schedule.share(len(chosen)) if load.schedule else None
+        make = maker(load, kinds[node.name], recorded, position)
+        node.stage = LoadSource(make, extent, schedule, watcher, node.name)
+        (driven if node.name in chosen else silent).append(node.stage)
+    if load.sinks == "null":
+        for node in graph.of_kind(StageKind.SINK):
+            node.stage = NullSink(node.stage, load.write_time)
+    told = {} if recorded else {name: kinds[name] for name in chosen}
+    return Rewired(tuple(driven), told, tuple(str(stage.name) for stage in silent))
+
+
+def shared(extent: Extent, position: int, parts: int) -> Extent:
+    """The extent of one of several sources that share the events."""
+    if extent.events is None:
+        return extent
+    count = extent.events * (position + 1) // parts - extent.events * position // parts
+    return evolve(extent, events=count) if count else Extent(seconds=0.0)
+
+
+def chosen_sources(load: Load, kinds: dict[str, tuple[str, ...]]) -> Sequence[str]:
+    """The names of the sources to drive, in the order of the graph.
+
+    Raises:
+        ConfigurationError: a name is no source's, or no source has any of these events.
+    """
+    for name in load.sources:
+        if name not in kinds:
+            near = nearest(name, kinds) or f"; expected one of {', '.join(kinds)}"
+            raise ConfigurationError(f"no source is called {name!r}{near}")
+    if load.sources:
+        return [name for name in kinds if name in load.sources]
+    chosen = [name for name, words in kinds.items() if words or load.recording]
+    if not chosen:
+        raise ConfigurationError(
+            f"no source takes {' or '.join(load.shape.mix)}; name one (--source), or "
+            "give a recording of its events (--recording)"
+        )
+    return chosen
+
+
+def kinds_of(node: Node, load: Load) -> tuple[str, ...]:
+    """The kinds of the mix that a source has and a sink behind it takes."""
+    wanted = tuple(word for word, share in load.shape.mix.items() if share)
+    if load.any_kind:
+        return wanted
+    sinks = [n for n in reached_from(node) if n.kind is StageKind.SINK]
+    taken = {word for sink in sinks for word in declared(sink.stage)}
+    return tuple(word for word in wanted if word in taken & declared(node.stage))
+
+
+def declared(stage: Any) -> set[str]:
+    """The kinds of events that a stage declares; all where it declares none of ours."""
+    types: Iterable[Any] = event_types(stage)
+    found = [kind for kind in types if isinstance(kind, type)]
+    words = {word for word, kind in KINDS.items() if kind in found}
+    return words or ({*MIX} if not found else set())
+
+
+def maker(
+    load: Load, kinds: tuple[str, ...], recorded: list[Any] | None, position: int
+) -> Make:
+    """What makes the events of one source; no two make the same."""
+    if recorded is not None:
+        return RecordedEvents(recorded)
+    mix = {word: load.shape.mix[word] for word in kinds} or load.shape.mix
+    shape = evolve(load.shape, mix=mix, seed=load.shape.seed + position)
+    return TelemetryMaker(shape, SYSTEM_CLOCK.time_ns)
