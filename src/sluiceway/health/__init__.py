@@ -11,6 +11,7 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from ..sources.health import HealthSource
+    from ..sources.probes import HttpCheck, TcpCheck
     from .alerts import HealthAlerts
     from .board import HealthBoard, Recorded
     from .checks import Check
@@ -28,8 +29,10 @@ __all__ = [
     "HealthMetrics",
     "HealthReport",
     "HealthSource",
+    "HttpCheck",
     "Outcome",
     "Recorded",
+    "TcpCheck",
     "aggregate",
     "pipeline_check",
 ]
@@ -43,8 +46,10 @@ MODULES: Final = {
     "HealthMetrics": ".metrics",
     "HealthReport": ".reports",
     "HealthSource": "..sources.health",
+    "HttpCheck": "..sources.probes",
     "Outcome": ".outcomes",
     "Recorded": ".board",
+    "TcpCheck": "..sources.probes",
     "aggregate": ".reports",
     "pipeline_check": ".pipelines",
 }
