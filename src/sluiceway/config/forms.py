@@ -39,6 +39,10 @@ class Form(ABC):
     def takes(self, value: Any) -> bool:
         """Whether the value is of this form, whatever is inside."""
 
+    def fit(self, value: Any) -> int:  # noqa: ARG002 - for tables
+        """How well a value fits that is of this form, where others take it too."""
+        return 0
+
     @abstractmethod
     def read(self, value: Any, at: Path, problems: Problems) -> Any:
         """What the value means, or ``WRONG`` and a problem."""
@@ -277,7 +281,7 @@ class Anything(Form):
 
 @frozen
 class Choice(Form):
-    """The first of several forms that takes the value."""
+    """Of several forms the one that fits the value best, or the first of them."""
 
     forms: Sequence[Form]
 
@@ -291,9 +295,10 @@ class Choice(Form):
         return any(form.takes(value) for form in self.forms)
 
     def read(self, value: Any, at: Path, problems: Problems) -> Any:
-        """As the first form that takes it."""
-        form = next(form for form in self.forms if form.takes(value))
-        return form.read(value, at, problems)
+        """As the form that fits it best; the first of those that fit alike."""
+        taking = [form for form in self.forms if form.takes(value)]
+        best = max(taking, key=lambda form: form.fit(value))
+        return best.read(value, at, problems)
 
     def schema(self) -> Schema:
         """Any of them."""

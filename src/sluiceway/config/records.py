@@ -56,6 +56,10 @@ class Record(Form):
         """Whether it is a table."""
         return isinstance(value, dict)
 
+    def fit(self, value: Any) -> int:
+        """How many of its keys are settings of this."""
+        return len(self.settings.keys() & value.keys())
+
     def read(self, value: Any, at: Path, problems: Problems) -> Any:
         """What is made of the settings."""
         before = len(problems)

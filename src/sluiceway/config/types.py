@@ -22,7 +22,14 @@ from .records import Record, Setting
 from .references import broken, load_object
 
 GROUP: Final = "sluiceway.stages"
-BATTERIES: Final = ("sources", "processors", "samplers", "alerting", "sinks")
+BATTERIES: Final = (
+    "sources",
+    "processors",
+    "samplers",
+    "alerting",
+    "health",
+    "sinks",
+)
 FOR_PROGRAMS: Final = frozenset({"Inlet"})  # nobody could call it in a file
 
 OF_ALL: Final = {"queue": Setting(form_of(Queue), description="the queue in front")}

@@ -20,6 +20,7 @@ from ..health.reports import HealthReport
 from ..inlet import wake
 from ..stages import Send, Source, StageContext
 from .health_runs import CheckRuns, let_go
+from .probes import HttpCheck, TcpCheck
 
 ROOM: Final = 1000  # events that wait for the pipeline
 
@@ -49,7 +50,7 @@ class HealthSource(Source[HealthCheck]):
 
     def __init__(
         self,
-        checks: Sequence[Check],
+        checks: Sequence[Check | HttpCheck | TcpCheck],
         *,
         only_changes: bool = False,
         name: str | None = None,
