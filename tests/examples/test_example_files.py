@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cli.demo_runs import command, environment
 from servers.http_peers import answering, status
-from servers.polling import eventually
+from servers.polling import eventually, eventually_async
 from servers.processes import free_port
 
 from sluiceway import Alert, LogRecord, MetricPoint, Pipeline, Resource, Retry, Span
@@ -140,6 +140,53 @@ def test_an_alert_is_relayed_to_all_three(run):
     said, bodies = run(relayed(), timeout=60)
     assert all(len(each) == 1 and b"DiskFull" in each[0] for each in bodies)
     assert said[1].splitlines()[-1] == "3 delivered, 0 lost; balanced"
+
+
+def test_a_port_and_a_page_are_watched_from_outside(run):
+    """The database's port is there, then the page fails."""
+
+    async def watched():
+        page = free_port()
+        async with AsyncExitStack() as stack:
+            enter = stack.enter_async_context
+            database, api = await enter(answering(status(200))), free_port()
+            alertmanager = await enter(answering(status(200)))
+            watch = serving(
+                "health.toml",
+                DATABASE=database.url.removeprefix("http://"),
+                API=f"http://127.0.0.1:{api}/healthz",
+                INTERVAL="0.1",
+                METRICS_PORT=str(page),
+                ALERTMANAGER=alertmanager.url,
+            )
+            said = await asyncio.to_thread(watch.__enter__)
+            try:
+                told = await asyncio.to_thread(eventually, lambda: is_down(page, "api"))
+                await eventually_async(lambda: has(alertmanager, b"api is unhealthy"))
+            finally:
+                await asyncio.to_thread(watch.__exit__, None, None, None)
+            return told, said
+
+    told, said = run(watched(), timeout=60)
+    state = 'health_check_name="database",health_check_state="healthy"'
+    assert f"health_check_status{{{state}}} 1.0" in told
+    assert "0 lost; balanced" in said[1]
+
+
+async def has(server, words):
+    return any(words in body for body in server.bodies)
+
+
+def is_down(port, name):
+    """The page of metrics, once it says so."""
+    address = f"http://127.0.0.1:{port}/metrics"
+    try:
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            page = answer.read().decode()
+    except OSError:
+        return ""
+    state = f'health_check_name="{name}",health_check_state="unhealthy"'
+    return page if f"health_check_status{{{state}}} 1.0" in page else ""
 
 
 def append(path, text):

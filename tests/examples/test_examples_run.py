@@ -50,6 +50,24 @@ def test_alerts_are_sent_and_received_in_both_of_their_forms():
     assert done.stdout.count("4 delivered, 0 lost; balanced") == 2
 
 
+def test_health_decides_who_is_ready_and_whom_people_hear_of():
+    done = run_example("health.py")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    expected = [
+        "firing critical: database is unhealthy: ConnectionError: nobody answers",
+        "resolved critical: database is healthy: 12 connections",
+    ]
+    assert [line for line in lines if " critical: " in line] == expected
+    assert "firing warning: disk is degraded: 91 % full" in lines
+    ready = [line for line in lines if line.startswith("ready: ")]
+    assert ready[1].startswith("ready: 503 database is unhealthy")
+    assert (ready[0], ready[2]) == ("ready: 200", "ready: 200")
+    state = 'health_check_name="prices",health_check_state="healthy"'
+    assert f"health_check_status{{{state}}} 1.0" in lines
+    assert lines[-1].endswith("0 lost; balanced")
+
+
 def test_the_custom_stages_work_together():
     done = run_example("custom_stages.py")
     assert done.returncode == 0, done.stderr
