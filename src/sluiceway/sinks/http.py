@@ -72,7 +72,7 @@ class Destination:
         known |= {part.partition("=")[2] for part in url.raw_query_string.split("&")}
         known |= {*self.secrets}
         if url.raw_path not in self.shown:
-            known.add(url.raw_path)
+            known |= {url.raw_path, url.path, *url.raw_parts, *url.parts}
         for value in self.headers.values():
             known |= {value, value.rpartition(" ")[2]}
         long = (secret for secret in known if len(secret) >= SHORTEST_SECRET)
