@@ -1,4 +1,7 @@
-"""Every sink that tells alerts, against peers that misbehave below HTTP."""
+"""Every sink that tells alerts, against peers that misbehave below HTTP.
+
+What MisbehavingServer does is tried in ``test_network_sink_faults``.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,6 @@ from sluiceway.testing import stage_context
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
 ENDLESS = b"HTTP/1.1 200 OK\r\n\r\n"
 BUSY = b"HTTP/1.1 503 Busy\r\nRetry-After: 4\r\nContent-Length: 999\r\n\r\n"
-BAD = b"HTTP/1.1 400 Bad\r\nContent-Type: text/plain\r\n\r\n"
-MOVED = b"HTTP/1.1 307 Moved\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"
 ALERT = Alert(name="a", labels={"b": "c"})
 
 
@@ -57,15 +58,9 @@ def outcome(run, make, talk, **options):
 @pytest.mark.parametrize(
     ("talk", "kind", "reason"),
     [
-        (peers.resets, TransientError, "connection"),
-        (peers.closes, TransientError, "connection"),
-        (peers.talks_garbage, TransientError, "not_http"),
         (peers.says(b"HTTP/1.1 200"), TransientError, "connection"),
         (peers.drips(BUSY), TransientError, "http_503"),
         (peers.says(BUSY, wait=True), TransientError, "http_503"),
-        (peers.drips(BAD), PermanentError, "http_400"),
-        (peers.floods(BAD), PermanentError, "http_400"),
-        (peers.says(MOVED), PermanentError, "http_307"),
     ],
 )
 def test_what_a_bad_peer_means(run, make, talk, kind, reason):

@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import partial
 
 import pytest
+from sinks.faulty_peers import CASES, NAMES, SECRETS
 from waiting import until
 
-from sluiceway import Pipeline, Retry
-from sluiceway.events import MetricPoint
-from sluiceway.sinks import OtlpSink, PushgatewaySink, WebhookSink
+from sluiceway import Pipeline, Retry, sinks
 from sluiceway.sources import IterableSource
 from sluiceway.testing import CollectingSink, MisbehavingServer
 
-OTLP = {
-    "OtlpSink": OtlpSink,
-    "OtlpSink JSON": partial(OtlpSink, protocol="http/json"),
-}
-SINKS = {**OTLP, "PushgatewaySink": PushgatewaySink, "WebhookSink": WebhookSink}
 RETRY_NEVER = Retry(deadline=0)
-SECRETS = ("open-sesame", "swordfish")
-HEADERS = {"Authorization": "Bearer open-sesame", "X-Key": "swordfish"}
-POINTS = [MetricPoint(name=name, value=1) for name in "abc"]
 WORDS = {"Content-Type": "text/plain", "Retry-After": "0"}
 TOLD = {"headers": WORDS, "body": b"no: open-sesame swordfish"}
 
@@ -31,6 +21,7 @@ CONNECTION = "errored{connection}"
 TIMEOUT = "errored{timeout}"
 NOT_HTTP = "errored{not_http}"
 DELIVERED = ""
+LOCAL = {"ConsoleSink", "JsonLinesSink", "PrometheusSink"}
 
 # What the server does, the time-out, and where the events of every sink end.
 ALIKE = [
@@ -60,73 +51,158 @@ ALIKE = [
         for status, word in ((400, "rejected"), (429, "errored"), (503, "errored"))
     ),
 ]
-# Where the sinks differ: OTLP has its own list of what a retry can help, and must read
-# the answer to a success, which says what was not taken.
+# Where they differ, by their rules. OTLP has its own list of what a retry can help, and
+# must read the answer to a success, which says what was not taken; so must those whose
+# peer speaks of failures in a success, but of them little is enough.
 DIFFERENT = [
-    ("answers", {"status": 500, **TOLD}, "rejected{http_500}", "errored{http_500}"),
-    ("answers", {"status": 501, **TOLD}, "rejected{http_501}", "errored{http_501}"),
-    ("cuts", {"body": b"x"}, CONNECTION, DELIVERED),
-    ("floods", {}, "rejected{response_too_large}", DELIVERED),
+    (
+        ("answers", {"status": 500, **TOLD}, 5),
+        {"otlp": "rejected{http_500}", "http": "errored{http_500}"},
+    ),
+    (
+        ("answers", {"status": 501, **TOLD}, 5),
+        {"otlp": "rejected{http_501}", "http": "errored{http_501}"},
+    ),
+    (
+        ("cuts", {"body": b"x"}, 5),
+        {"otlp": CONNECTION, "spoken": CONNECTION, "http": DELIVERED},
+    ),
+    (
+        ("floods", {}, 5),
+        {"otlp": "rejected{response_too_large}", "http": DELIVERED},
+    ),
 ]
+FAULTS = [
+    *((fault, {"http": end}) for *fault, end in ALIKE),
+    *DIFFERENT,
+]
+# To gRPC every one of these peers is one that does not speak it.
+NO_GRPC = {"errored{grpc_unavailable}", TIMEOUT}
+# What follows a 410.
+GONE = "rejected{disabled}"
+
+EVERY_SINK = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+OVER_HTTP = pytest.mark.parametrize(
+    "case",
+    [case for case in CASES.values() if case.rules != "grpc"],
+    ids=[name for name, case in CASES.items() if case.rules != "grpc"],
+)
 
 
-def named(case):
-    what, settings, *_, expected = case
-    return f"{what} {settings.get('status', 200)} {expected or 'delivered'}"
+def named(fault):
+    if isinstance(fault, dict):
+        return fault["http"] or "delivered"
+    what, settings, _ = fault
+    return f"{what} {settings.get('status', 200)}"
 
 
-def made(kind, url, timeout, retry=RETRY_NEVER):
-    return kind(url, name="net", headers=HEADERS, timeout=timeout, retry=retry)
+def made(case, url, timeout, retry=RETRY_NEVER):
+    if case.rules == "grpc":
+        pytest.importorskip("grpc")
+    return case.make(url, name="net", timeout=timeout, retry=retry)
 
 
-async def ends_of(kind, what, settings, timeout, *, lingers=False):
+async def ends_of(case, what, settings, timeout, *, drain_timeout=20.0):
     """What the ledger says of a peer that does this, and what the neighbour got."""
     neighbour = CollectingSink()
     async with MisbehavingServer() as server:
         await server.behave(what, **settings)
-        sink = made(kind, server.url, timeout)
-        pipeline = Pipeline(IterableSource(POINTS) >> [sink, neighbour])
-        await pipeline.run()
+        sink = made(case, server.url, timeout)
+        pipeline = Pipeline(
+            IterableSource(case.events) >> [sink, neighbour],
+            drain_timeout=drain_timeout,
+        )
+        if drain_timeout < timeout:
+            async with pipeline:
+                await until(lambda: server.requests or what == "refuses")
+        else:
+            await pipeline.run()
+        # gRPC goes on with an attempt to connect for a while after a close.
+        gone = case.rules == "grpc"
         async with asyncio.timeout(5):
-            await until(lambda: lingers or server.connections == 0)
+            await until(lambda: gone or server.connections == 0)
     return pipeline.ledger(), neighbour.events
 
 
-def lost_in(ledger):
-    return "".join(ledger.losses.get("net", {}))
+def ends_in(case, settings, ends):
+    """The columns in which the events may end, each of which some may."""
+    if case.rules == "grpc":
+        return NO_GRPC
+    expected = ends.get(case.rules, ends["http"])
+    gone = settings.get("status") == 410 and case.one_by_one
+    return {expected, GONE} if gone else {expected}
 
 
 def check(caplog, ledger, neighbour, expected):
-    assert lost_in(ledger) == expected
+    lost = ledger.losses.get("net", {})
+    assert set(lost) or {DELIVERED} <= expected
+    assert set(lost) <= expected
     assert ledger.balanced
     assert ledger.held == 0
-    assert ledger.lost == (len(POINTS) if expected else 0)
-    assert sorted(point.name for point in neighbour) == ["a", "b", "c"]
+    assert ledger.lost == (len(NAMES) if lost else 0)
+    assert sorted(event.name for event in neighbour) == [*NAMES]
     assert not [secret for secret in SECRETS if secret in caplog.text + str(ledger)]
     assert not [each for each in caplog.records if each.exc_info]
 
 
-@pytest.mark.parametrize("kind", SINKS.values(), ids=SINKS)
-@pytest.mark.parametrize("case", ALIKE, ids=named)
-def test_a_fault_ends_in_its_column_and_harms_no_neighbour(run, caplog, kind, case):
-    what, settings, timeout, expected = case
-    caplog.set_level(logging.INFO)
-    ledger, neighbour = run(ends_of(kind, what, settings, timeout))
-    check(caplog, ledger, neighbour, expected)
+def test_the_battery_has_every_sink_that_speaks_to_a_network():
+    assert {name.split()[0] for name in CASES} | LOCAL == set(sinks.__all__)
 
 
-@pytest.mark.parametrize("kind", SINKS.values(), ids=SINKS)
-@pytest.mark.parametrize("case", DIFFERENT, ids=named)
-def test_a_fault_that_protocols_see_differently_ends_as_theirs_says(
-    run, caplog, kind, case
+@EVERY_SINK
+@pytest.mark.parametrize(("fault", "ends"), FAULTS, ids=named)
+def test_a_fault_ends_in_its_column_and_harms_no_neighbour(
+    run, caplog, case, fault, ends
 ):
-    what, settings, for_otlp, for_others = case
+    what, settings, timeout = fault
+    if case.rules == "grpc":
+        timeout = min(timeout, 0.5)
     caplog.set_level(logging.INFO)
-    ledger, neighbour = run(ends_of(kind, what, settings, 5))
-    check(caplog, ledger, neighbour, for_otlp if kind in OTLP.values() else for_others)
+    ledger, neighbour = run(ends_of(case, what, settings, timeout))
+    check(caplog, ledger, neighbour, ends_in(case, settings, ends))
+    caplog.clear()  # errors in there would keep gRPC's thread
 
 
-@pytest.mark.parametrize("kind", SINKS.values(), ids=SINKS)
+@EVERY_SINK
+@pytest.mark.parametrize(
+    ("what", "settings"),
+    [
+        ("stalls", {}),
+        ("stalls", {"early": True}),
+        ("drips", {}),
+        ("drips", {"status": 503, **TOLD}),
+    ],
+)
+def test_a_close_waits_for_no_peer(run, caplog, case, what, settings):
+    """The sink would wait for a minute, the pipeline for a tenth of a second."""
+    caplog.set_level(logging.INFO)
+    ledger, neighbour = run(ends_of(case, what, settings, 60, drain_timeout=0.1))
+    check(caplog, ledger, neighbour, {"dropped{drain_timeout}"})
+    caplog.clear()
+
+
+@EVERY_SINK
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_peer_that_names_a_time_holds_up_no_close(run, caplog, case, status):
+    """It asks to be left alone for an hour, for which a retry would wait."""
+
+    async def scenario():
+        async with MisbehavingServer() as server:
+            later = {"Retry-After": "3600"}
+            await server.behave("answers", status=status, headers=later)
+            sink = made(case, server.url, 5, Retry(deadline=7200))
+            pipeline = Pipeline(IterableSource(case.events) >> sink, drain_timeout=0.1)
+            async with pipeline:
+                await until(lambda: server.requests or case.rules == "grpc")
+        return pipeline.ledger(), len(server.requests)
+
+    ledger, requests = run(scenario())
+    assert (ledger.lost, ledger.balanced, ledger.held) == (3, True, 0)
+    assert case.rules == "grpc" or requests == 1
+    caplog.clear()
+
+
+@OVER_HTTP
 @pytest.mark.parametrize(
     ("what", "settings"),
     [
@@ -139,28 +215,29 @@ def test_a_fault_that_protocols_see_differently_ends_as_theirs_says(
         ("answers", {"status": 503, "headers": {"Retry-After": "0"}}),
     ],
 )
-def test_a_fault_that_passes_costs_nothing(run, caplog, kind, what, settings):
+def test_a_fault_that_passes_costs_nothing(run, caplog, case, what, settings):
     async def scenario():
         async with MisbehavingServer() as server:
             await server.behave(what, times=2, **settings)
-            sink = made(kind, server.url, 5, Retry(initial=0.001))
-            pipeline = Pipeline(IterableSource(POINTS) >> sink)
+            sink = made(case, server.url, 5, Retry(initial=0.001))
+            pipeline = Pipeline(IterableSource(case.events) >> sink)
             await pipeline.run()
-        return pipeline.ledger(), server.requests
+        return pipeline.ledger(), [request.body for request in server.requests]
 
-    ledger, requests = run(scenario())
+    ledger, bodies = run(scenario())
     assert (ledger.delivered, ledger.lost, ledger.balanced) == (3, 0, True)
-    assert len(requests) == 3
-    assert len({request.body for request in requests}) == 1
+    apart = len(case.events) if case.one_by_one else 1
+    assert len(bodies) == apart + 2
+    assert len({*bodies}) == apart or case.timed
 
 
-@pytest.mark.parametrize("kind", SINKS.values(), ids=SINKS)
-def test_a_peer_that_comes_back_is_found_again(run, kind):
+@OVER_HTTP
+def test_a_peer_that_comes_back_is_found_again(run, case):
     async def scenario():
         async with MisbehavingServer() as server:
             await server.behave("refuses")
-            sink = made(kind, server.url, 5, Retry(initial=0.001, maximum=0.01))
-            pipeline = Pipeline(IterableSource(POINTS) >> sink)
+            sink = made(case, server.url, 5, Retry(initial=0.001, maximum=0.01))
+            pipeline = Pipeline(IterableSource(case.events) >> sink)
             async with pipeline:
                 await asyncio.sleep(0)
                 await server.behave("answers")
@@ -168,31 +245,3 @@ def test_a_peer_that_comes_back_is_found_again(run, kind):
 
     ledger = run(scenario())
     assert (ledger.delivered, ledger.lost) == (3, 0)
-
-
-@pytest.mark.parametrize(
-    ("what", "settings"),
-    [
-        ("refuses", {}),
-        ("resets", {}),
-        ("closes", {}),
-        ("half_closes", {}),
-        ("stalls", {}),
-        ("drips", {}),
-        ("floods", {}),
-        ("cuts", {}),
-        ("garbage", {}),
-        ("answers", {"status": 503}),
-    ],
-)
-def test_a_peer_that_speaks_no_grpc_is_an_error_that_a_retry_can_help(
-    run, caplog, what, settings
-):
-    pytest.importorskip("grpc")
-    caplog.set_level(logging.INFO)
-    kind = partial(OtlpSink, protocol="grpc")
-    # gRPC goes on with an attempt to connect for a while after its channel is closed.
-    ledger, neighbour = run(ends_of(kind, what, settings, 0.5, lingers=True))
-    check(caplog, ledger, neighbour, lost_in(ledger))
-    assert lost_in(ledger).startswith("errored{")
-    caplog.clear()  # errors in there would keep gRPC's thread
