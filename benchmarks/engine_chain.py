@@ -27,7 +27,7 @@ from benchmarks.report import Figure, Spot, cost
 
 BATCHES = (1, 4, 10, 16, 64, 100, 256, 1000, 1024, 4096)
 EVENTS = 200_000
-FEW = 40_000  # where an event costs microseconds
+FEW = 20_000  # where an event costs microseconds
 ROUNDS = 7
 ROOM = 1024  # events that a queue of the peers holds
 QUEUES, STREAMS = "asyncio.Queue per hop", "anyio stream per hop"

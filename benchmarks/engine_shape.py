@@ -132,7 +132,7 @@ def of_stages(rounds: int) -> list[Figure]:
     found = medians(contestants, rounds)
     return [
         cost(
-            f"{stages} stages, {words}, asyncio.Queue",
+            f"stages: {stages}, {words}, asyncio.Queue",
             found[f"{way} {stages}"],
             found[f"peer {stages}"],
             unit=UNIT,
@@ -178,7 +178,7 @@ def of_workers(rounds: int) -> list[Figure]:
     )
     return [
         cost(
-            f"{workers} workers that wait 1 ms a batch, 1 worker",
+            f"workers: {workers}, each waits 1 ms a batch, 1 worker",
             found[str(workers)],
             found["1"],
             unit="ns",

@@ -60,7 +60,7 @@ def sdk_provider(to: Receiver, batch: int, *, packed: bool) -> TracerProvider:
 
 
 async def measure(
-    to: Receiver, attributes: Attributes, rounds: int, *, packed: bool
+    to: Receiver, attributes: Attributes, rounds: int, *, events: int, packed: bool
 ) -> Medians:
     """Median CPU microseconds per span of each contestant."""
     telemetry = Telemetry("bench")
@@ -77,7 +77,7 @@ async def measure(
             span = provider.get_tracer("bench").start_as_current_span
             sides[name] = Side(maker(span), flush_of(provider))
         found = await compare(
-            sides, attributes, rounds, events=SPANS, arrived=counter_of(to, "traces")
+            sides, attributes, rounds, events=events, arrived=counter_of(to, "traces")
         )
     for provider in providers.values():
         provider.shutdown()
@@ -88,11 +88,13 @@ async def measure(
 
 
 def figures(*, short: bool = False) -> list[Figure]:
-    rounds = 3 if short else 15
+    rounds, events = (3, SPANS // 2) if short else (15, SPANS)
     found = []
     with receiver() as to:
         for words, attributes, packed in workloads():
-            medians = asyncio.run(measure(to, attributes, rounds, packed=packed))
+            medians = asyncio.run(
+                measure(to, attributes, rounds, events=events, packed=packed)
+            )
             # the aim is set for what a service sends: attributes that repeat
             aim = AIM if "repeating" in words else None
             found.append(beside(f"spans exported, {words}", medians, times=aim))

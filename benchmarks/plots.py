@@ -1,18 +1,14 @@
-"""Plots of a report as SVG: ``python -m benchmarks.plots FILE.json [FOLDER]``.
+"""Plots of a report's figures, as SVG.
 
-The file is what ``python -m benchmarks --json FILE`` has written; the folder is
-``benchmarks/plots`` by default. A benchmark says of each figure where it stands in
-which plot (``report.Spot``). Needs matplotlib, of the dependency group ``bench``.
+A benchmark says of each figure where it stands in which plot (``report.Spot``). Drawing
+needs matplotlib, of the dependency group ``bench``; ``benchmarks.results`` does it.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
-
-import msgspec
 
 from benchmarks.report import Figure
 
@@ -73,12 +69,6 @@ PLOTS: Mapping[str, Plot] = {
 }
 
 
-class Report(msgspec.Struct):
-    """What is read of a report; the rest of the file is for people."""
-
-    figures: list[Figure]
-
-
 Lines = dict[str, list[tuple[float, float]]]
 
 
@@ -120,18 +110,3 @@ def draw(name: str, lines: Lines, folder: Path) -> Path:
         axes.legend(fontsize="small")
         canvas.savefig(path, metadata={"Date": None})
     return path
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.plots")
-    parser.add_argument("report", type=Path)
-    parser.add_argument("folder", type=Path, nargs="?", default=FOLDER)
-    given = parser.parse_args()
-    given.folder.mkdir(parents=True, exist_ok=True)
-    report = msgspec.json.decode(given.report.read_bytes(), type=Report)
-    for name, lines in lines_of(report.figures).items():
-        print(draw(name, lines, given.folder))
-
-
-if __name__ == "__main__":
-    main()

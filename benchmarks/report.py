@@ -37,6 +37,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         reached: whether the aim is; None without one.
         note: why a figure is missing.
         spot: where it stands in a plot, if it does.
+        benchmark: the module that has measured it.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     reached: bool | None = None
     note: str = ""
     spot: Spot | None = None
+    benchmark: str = ""
 
 
 def missing(name: str, note: str) -> Figure:
@@ -102,7 +104,7 @@ def bounded(
 def figures_of(name: str, *, short: bool) -> list[Figure]:
     """The figures of one benchmark; here, so that another process can find it."""
     found: list[Figure] = import_module(f"benchmarks.{name}").figures(short=short)
-    return found
+    return [msgspec.structs.replace(figure, benchmark=name) for figure in found]
 
 
 VERDICTS = {True: "reached", False: "MISSED", None: ""}

@@ -9,6 +9,7 @@ import pytest
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.plots import PLOTS, draw, lines_of
 from benchmarks.report import Figure, Spot, bounded, cost, missing, table
+from benchmarks.results import Report, measured
 
 ROOT = Path(__file__).parent.parent
 
@@ -69,6 +70,25 @@ def test_the_table_shows_ours_the_peers_the_ratio_and_the_aim():
 def test_a_report_is_read_back_as_it_was_written():
     written = msgspec.json.encode(FIGURES)
     assert msgspec.json.decode(written, type=list[Figure]) == FIGURES
+
+
+def test_the_results_name_the_machine_and_show_each_figure_in_a_row():
+    report = Report(
+        date="2026-11-28T08:00:00+00:00",
+        python="3.11.7",
+        machine="Linux x86_64, 2 cores",
+        processor="a processor",
+        load_before=[0.5, 0.4, 0.3],
+        load=[1.5, 0.4, 0.3],
+        versions={"sluiceway": "0.1.0"},
+        short=True,
+        figures=FIGURES,
+    )
+    text = measured(report, [Path("plots/engine-batch.svg")])
+    assert "load 0.5 at the beginning and 1.5 at the end, Python 3.11.7" in text
+    assert "| growth | 8.5 | 7.25 | MiB |  | at most 4 MiB | **missed** |" in text
+    assert "| an engine |  |  |  |  |  | needs Python 3.12 |" in text
+    assert text.endswith("![engine-batch](plots/engine-batch.svg)\n")
 
 
 def test_a_plot_has_a_line_for_us_and_one_for_each_peer_from_left_to_right():
