@@ -31,6 +31,7 @@ BENCHMARKS = (
     "log_cost",
     "request_headers",
     "metric_cost",
+    "rule_cost",
     "export_spans",
     "export_logs",
     "export_points",
@@ -55,6 +56,7 @@ PACKAGES = (
     "bytewax",
     "csp",
     "hyperwire",
+    "rotel",
 )
 
 
