@@ -66,7 +66,7 @@ def call_people(alerts: list[Alert]) -> None:
 
 
 scrape_page = PrometheusSink(port=None)
-pipeline = Pipeline(
+pipeline: Pipeline = Pipeline(
     health >> [HealthAlerts() >> call_people, HealthMetrics() >> scrape_page]
 )
 pages = Pages(pipeline, scrape_page, health=health)
