@@ -150,6 +150,20 @@ def test_what_changes_nothing_is_filtered_and_strangers_too(run):
     assert ledger.stages["it"].filtered == 5
 
 
+def test_what_fired_before_a_restart_is_resolved_after_it(run, tmp_path):
+    file = tmp_path / "alerts.sqlite"
+
+    async def lived(*words):
+        sink = CollectingSink()
+        events = IterableSource(found(*words))
+        await Pipeline(events >> HealthAlerts(state=file, name="it") >> sink).run()
+        return [(alert.status, alert.starts_at_unix_nano) for alert in sink.events]
+
+    assert run(lived("degraded", "unhealthy")) == [(FIRING, 1), (FIRING, 1)]
+    assert run(lived("unhealthy", "healthy")) == [(RESOLVED, 1)]
+    assert run(lived("healthy")) == []
+
+
 def test_the_number_of_alerts_that_are_remembered_is_bounded():
     stage = HealthAlerts()
     for n in range(10_001):

@@ -10,30 +10,38 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
-from attrs import frozen
+import msgspec
 
+from ..alerting.lasting import Lasting
 from ..errors import ConfigurationError
 from ..events import Alert, AlertStatus, HealthCheck, HealthStatus
-from ..stages import Accumulator
+from ..state import State
 
 CHECK: Final = "check"
 MOST: Final = 10_000  # alerts that are remembered
 
 
-@frozen
-class Firing:
+class Firing(msgspec.Struct):
     """An alert that fires.
 
     Attributes:
+        check: the check's name.
         status: what was told last.
         alert: how it was told.
     """
 
+    check: str
     status: HealthStatus
     alert: Alert
 
 
-class HealthAlerts(Accumulator[HealthCheck, Alert]):
+class SavedAlerts(msgspec.Struct):
+    """What fires, the oldest first."""
+
+    firing: list[Firing]
+
+
+class HealthAlerts(Lasting[HealthCheck, Alert]):
     """Makes alerts of what health checks find, whenever it changes.
 
     An alert is known by its name and its labels, of which ``check`` is the check's
@@ -51,10 +59,13 @@ class HealthAlerts(Accumulator[HealthCheck, Alert]):
             another one is unhealthy, which has its own alert. None, the default, lets
             an alert of the check stand as it is.
         labels: further labels of each alert.
+        state: a file that keeps what fires across restarts, so that it is resolved by
+            the first healthy result; default none.
         name: the stage's name.
 
     Raises:
-        ConfigurationError: a severity, the name or a label is no text.
+        ConfigurationError: a severity, the name or a label is no text; at ``open``, the
+            state's file cannot be used.
     """
 
     left_out = "filtered"
@@ -68,9 +79,11 @@ class HealthAlerts(Accumulator[HealthCheck, Alert]):
         degraded: str | None = "warning",
         unknown: str | None = None,
         labels: Mapping[str, str] | None = None,
+        state: State = None,
         name: str | None = None,
     ) -> None:
         self.name = name
+        self.state = state
         self._alert = checked_text("alert", alert)
         self._unhealthy = checked_severity("unhealthy", unhealthy)
         self._minor = checked_severity("minor", minor)
@@ -81,13 +94,13 @@ class HealthAlerts(Accumulator[HealthCheck, Alert]):
         self._labels = checked_labels(labels)
         self._firing: OrderedDict[str, Firing] = OrderedDict()
 
-    def add(self, events: list[HealthCheck], now: float) -> list[Alert]:  # noqa: ARG002 - the events tell the time
+    def add(self, events: list[HealthCheck], now: float) -> list[Alert]:
         """The alerts of what has changed."""
-        alerts = []
+        alerts: list[Alert] = []
         for event in events:
             if isinstance(event, HealthCheck):
                 alerts += self._told(event)
-        return alerts
+        return self._kept(alerts, now)
 
     def _told(self, check: HealthCheck) -> list[Alert]:
         before = self._firing.get(check.name)
@@ -114,10 +127,13 @@ class HealthAlerts(Accumulator[HealthCheck, Alert]):
             annotations={"status": check.status.value},
             starts_at_unix_nano=before.alert.starts_at_unix_nano if before else start,
         )
-        self._firing[check.name] = Firing(check.status, alert.copy())
+        self._remember(Firing(check.name, check.status, alert.copy()))
+        return alert
+
+    def _remember(self, firing: Firing) -> None:
+        self._firing[firing.check] = firing
         if len(self._firing) > MOST:
             self._firing.popitem(last=False)
-        return alert
 
     def _resolve(self, check: HealthCheck) -> Alert:
         alert = self._firing.pop(check.name).alert
@@ -126,6 +142,15 @@ class HealthAlerts(Accumulator[HealthCheck, Alert]):
         alert.annotations["status"] = check.status.value
         alert.ends_at_unix_nano = check.time_unix_nano
         return alert
+
+    def snapshot(self) -> SavedAlerts:
+        """What fires."""
+        return SavedAlerts([*self._firing.values()])
+
+    def restore(self, saved: SavedAlerts, now: float) -> None:  # noqa: ARG002 - the events tell the time
+        """Go on with it."""
+        for firing in saved.firing:
+            self._remember(firing)
 
     def __repr__(self) -> str:
         return f"<HealthAlerts firing={len(self._firing)}>"
