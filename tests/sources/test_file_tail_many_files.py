@@ -10,8 +10,11 @@ import resource
 import time
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sluiceway import ConfigurationError, Pipeline, merge
 from sluiceway.sources import FileTailSource
@@ -25,8 +28,8 @@ def on_a_loop(test):
     """Run an async test on a loop of its own."""
 
     @functools.wraps(test)
-    def call(*arguments, **settings):
-        asyncio.run(asyncio.wait_for(test(*arguments, **settings), 60))
+    def call(*arguments, **options):
+        asyncio.run(asyncio.wait_for(test(*arguments, **options), 60))
 
     return call
 
@@ -34,10 +37,10 @@ def on_a_loop(test):
 class Tail:
     """A pipeline that follows files, and the lines that it has sent."""
 
-    def __init__(self, *paths, **settings):
+    def __init__(self, *paths, **options):
         self.clock = ManualClock()
         self.sink = CollectingSink()
-        self.source = FileTailSource([str(p) for p in paths], interval=60, **settings)
+        self.source = FileTailSource([str(p) for p in paths], interval=60, **options)
         self.pipeline = Pipeline(self.source >> self.sink, clock=self.clock)
 
     async def __aenter__(self):
@@ -129,6 +132,21 @@ async def test_a_file_that_is_closed_meanwhile_is_truncated_and_begins_anew(logs
         ]
 
 
+@pytest.mark.parametrize("most", [1, None])
+@on_a_loop
+async def test_a_file_that_is_written_anew_at_the_same_length_is_read(logs, most):
+    async with Tail(logs / "*.log", max_open=most) as tail:
+        assert await tail.lines() == []
+        for number in (3, 7):
+            size = (logs / f"0{number}.log").stat().st_size
+            (logs / f"0{number}.log").write_text(
+                f"again {number}".ljust(size - 1) + "\n"
+            )
+        found = sorted(line.strip() for line in await tail.lines())
+        assert found == ["again 3", "again 7"]
+        assert await tail.lines() == []
+
+
 @on_a_loop
 async def test_a_file_that_is_closed_meanwhile_is_renamed_and_read_to_its_end(logs):
     async with Tail(logs / "*.log", max_open=2) as tail:
@@ -157,15 +175,15 @@ async def test_a_file_that_is_away_for_a_run_is_not_read_again(tmp_path):
     log, place, away = tmp_path / "app.log", tmp_path / "places", tmp_path / "away"
     away.mkdir()
     append(log, "one\n")
-    settings = {"start": "beginning", "checkpoint": place}
-    async with Tail(log, **settings) as tail:
+    options = {"start": "beginning", "checkpoint": place}
+    async with Tail(log, **options) as tail:
         assert await tail.lines() == ["one"]
     log.rename(away / "app.log")
-    async with Tail(log, **settings) as tail:
+    async with Tail(log, **options) as tail:
         assert await tail.lines() == []
     (away / "app.log").rename(log)
     append(log, "two\n")
-    async with Tail(log, **settings) as tail:
+    async with Tail(log, **options) as tail:
         assert await tail.lines() == ["two"]
 
 
@@ -273,7 +291,7 @@ async def test_a_checkpoint_that_is_no_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("given_settings", "told"),
     [
         ({"exclude": "*.gz"}, "exclude is '*.gz'; expected paths or patterns"),
         ({"exclude": [3]}, "exclude is 3; expected the path of a file"),
@@ -281,7 +299,97 @@ async def test_a_checkpoint_that_is_no_file_is_refused(tmp_path):
         ({"paths": []}, "paths is []; expected paths or patterns"),
     ],
 )
-def test_settings_that_would_follow_nothing_are_refused(settings, told):
+def test_settings_that_would_follow_nothing_are_refused(given_settings, told):
     with pytest.raises(ConfigurationError) as caught:
-        FileTailSource(**{"paths": "x", **settings})
+        FileTailSource(**{"paths": "x", **given_settings})
     assert told in str(caught.value)
+
+
+class Shift:
+    """A folder of logs, what happens to it, and what was written and read of it."""
+
+    def __init__(self, folder, max_open):
+        self.folder = folder
+        self.options = {
+            "start": "beginning",
+            "checkpoint": folder / "places",
+            "max_open": max_open,
+        }
+        self.written, self.read, self.renamed = [], [], 0
+        self.known = set()  # the inodes that a look has seen
+
+    async def work(self, steps):
+        """Take the steps, and look until nothing more can come."""
+        await self.start()
+        for what, name in steps:
+            await getattr(self, what)(self.folder / f"{name}.log")
+        for _ in range(4):
+            await self.wait(None)
+        await self.stop()
+
+    async def start(self):
+        self.see()
+        self.tail = Tail(self.folder / "*.log", **self.options)
+        await self.tail.__aenter__()
+
+    async def stop(self):
+        self.see()
+        await self.tail.__aexit__()
+        self.read += [event.body for event in self.tail.sink.events]
+
+    async def restart(self, _):
+        await self.stop()
+        await self.start()
+
+    def see(self):
+        self.known |= {path.stat().st_ino for path in self.folder.glob("*.log")}
+
+    async def look(self, _):
+        self.see()
+        self.read += await self.tail.lines()
+
+    async def wait(self, path):
+        """Longer than a file without a name is read."""
+        await self.tail.clock.advance(6)
+        await self.look(path)
+
+    async def write(self, path):
+        count = 1 + len(self.written) % 3
+        lines = [f"line {len(self.written) + n}" for n in range(count)]
+        append(path, "".join(f"{line}\n" for line in lines))
+        self.written += lines
+
+    async def rename(self, path):
+        if path.exists() and path.stat().st_ino in self.known:
+            self.renamed += 1
+            path.rename(f"{path}.{self.renamed}")
+
+    async def truncate(self, path):
+        if path.exists():
+            await self.look(path)
+            os.truncate(path, 0)
+            await self.look(path)
+
+    async def delete(self, path):
+        if path.exists():
+            await self.look(path)
+            self.known.discard(path.stat().st_ino)
+            path.unlink()
+
+
+STEPS = ["write", "write", "write", "look", "rename", "truncate", "delete"]
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([*STEPS, "wait", "restart"]), st.sampled_from("abc")),
+        max_size=30,
+    ),
+    st.sampled_from([None, 1, 2]),
+)
+def test_whatever_happens_between_looks_each_line_comes_once(steps, max_open):
+    with TemporaryDirectory() as folder:
+        shift = Shift(Path(folder), max_open)
+        asyncio.run(shift.work(steps))
+    assert sorted(shift.read) == sorted(shift.written)

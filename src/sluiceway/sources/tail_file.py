@@ -16,6 +16,8 @@ from attrs import define, frozen
 
 from .tail_places import Identity, Place
 
+State = tuple[int, int]  # bytes, and nanoseconds since the epoch
+
 HEAD = 256  # bytes of a file's beginning by which it is known again
 BEFORE = 64  # bytes before an offset, likewise
 FEW = 128  # files that are kept open where nothing tells how many may be
@@ -47,12 +49,12 @@ class Seen:
     Attributes:
         name: the name.
         identity: the file behind it.
-        size: its bytes.
+        state: its bytes, and when they were written last.
     """
 
     name: str
     identity: Identity
-    size: int
+    state: State
 
 
 @define(eq=False)
@@ -64,12 +66,13 @@ class Followed:
         identity: which file it is.
         file: it; None while it is closed.
         name: its name now.
-        seen: its size when its name was looked at.
+        seen: its state when its name was looked at.
         offset: bytes that have been read.
         goal: bytes to which it is read in this look.
         mark: what stood before the offset when it was read.
-        checked: the size that the last look saw; -1 before the first.
+        checked: the state that the last look saw; None before the first.
         quiet_since: when it was seen last to grow, or to have a name.
+        doubtful: whether it was written since, though it is as long as it was.
         named: whether the patterns find it.
     """
 
@@ -77,11 +80,12 @@ class Followed:
     identity: Identity
     file: FileIO | None = None
     name: str = ""
-    seen: int = 0
+    seen: State = (0, 0)
     offset: int = 0
     goal: int = 0
     mark: str = ""
-    checked: int = -1
+    checked: State | None = None
+    doubtful: bool = False
     quiet_since: float = 0.0
     named: bool = True
 
@@ -93,7 +97,7 @@ class Followed:
     @property
     def is_gone(self) -> bool:
         """Whether it was deleted and only we still have it."""
-        return self.file is not None and os.fstat(self.file.fileno()).st_nlink == 0
+        return self.file is not None and fstat(self.file).st_nlink == 0
 
     def place(self) -> Place:
         """How far it has been read."""
@@ -110,21 +114,23 @@ class Followed:
         Raises:
             OSError: it cannot be read.
         """
-        size = self.size
-        if size != self.checked or self.named:
+        state = self.state
+        changed = state != self.checked
+        if changed or self.named:
             self.quiet_since = now
-        if size != self.checked and self.is_another():
+        if changed and self.is_another():
             self.offset = 0
-        self.checked = self.goal = size
+        self.checked, self.goal = state, state[0]
+        self.doubtful = changed and self.file is None and self.left == 0
 
     @property
-    def size(self) -> int:
-        """Its bytes, as of now or as of when its name was looked at."""
-        return self.seen if self.file is None else size_of(self.file)
+    def state(self) -> State:
+        """Its state, as of now or as of when its name was looked at."""
+        return self.seen if self.file is None else state_of(fstat(self.file))
 
     def is_another(self) -> bool:
         """Whether it was truncated; while it is open, even if it has grown since."""
-        if self.size < self.offset:
+        if self.state[0] < self.offset:
             return True
         if self.file is None or not self.offset:
             return False
@@ -147,7 +153,7 @@ class Followed:
             OSError: it cannot be opened.
         """
         file = FileIO(self.name)
-        if identity_of(os.fstat(file.fileno())) != self.identity:
+        if identity_of(fstat(file)) != self.identity:
             file.close()
             return False
         self.file = file
@@ -170,7 +176,7 @@ def seen_at(name: str) -> Seen | None:
         return None
     if not S_ISREG(stat.st_mode):
         return None
-    return Seen(name, identity_of(stat), stat.st_size)
+    return Seen(name, identity_of(stat), state_of(stat))
 
 
 def identity_of(stat: os.stat_result) -> Identity:
@@ -178,9 +184,14 @@ def identity_of(stat: os.stat_result) -> Identity:
     return stat.st_dev, stat.st_ino
 
 
-def size_of(file: FileIO) -> int:
-    """The file's size in bytes."""
-    return os.fstat(file.fileno()).st_size
+def state_of(stat: os.stat_result) -> State:
+    """What changes when a file is written, in whichever way."""
+    return stat.st_size, stat.st_mtime_ns
+
+
+def fstat(file: FileIO) -> os.stat_result:
+    """What the system tells of an open file."""
+    return os.fstat(file.fileno())
 
 
 def read_at(file: FileIO, offset: int, size: int) -> bytes:

@@ -7,7 +7,6 @@ many files there are, few are open, and little of what they hold is in memory.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,11 +19,11 @@ from .tail_file import (
     Followed,
     Found,
     Seen,
+    fstat,
     half_of_descriptors,
     identity_of,
     mark,
     seen_at,
-    size_of,
 )
 from .tail_lines import LineCutter
 from .tail_places import Identity, Place, remember
@@ -132,7 +131,7 @@ class FollowedFiles:
             now = named.get(identity)
             followed.named = now is not None
             if now is not None:
-                followed.name, followed.seen = now.name, now.size
+                followed.name, followed.seen = now.name, now.state
             elif followed.file is None:
                 self._lose(followed)
 
@@ -155,7 +154,7 @@ class FollowedFiles:
         except OSError as error:  # the next look tries again
             self._fail(path, error)
             return None
-        identity = identity_of(os.fstat(file.fileno()))
+        identity = identity_of(fstat(file))
         if identity in self._files or wanted not in (None, identity):
             file.close()  # replaced since it was found
             return None
@@ -164,7 +163,7 @@ class FollowedFiles:
         if left_at is not None and mark(file, left_at.offset) == left_at.mark:
             followed.offset = left_at.offset
         elif at_end:
-            followed.offset = size_of(file)
+            followed.offset = fstat(file).st_size
         followed.place()
         self._files[identity] = followed
         self._keep_open(followed)
@@ -239,7 +238,8 @@ class FollowedFiles:
             except OSError as error:  # the next look tries again
                 self._fail(followed.path, error)
                 continue
-            if followed.left > 0 or self._is_over(followed, now):
+            more = followed.left > 0 or followed.doubtful
+            if more or self._is_over(followed, now):
                 self._line.append(followed)
 
     def _is_over(self, followed: Followed, now: float) -> bool:
@@ -264,7 +264,7 @@ class FollowedFiles:
             if not followed.open():  # the next look finds that its name is another's
                 return False
         elif followed.is_another():
-            followed.checked = -1  # truncated since the look began: the next one's
+            followed.checked = None  # truncated since the look began: the next one's
             return False
         self._keep_open(followed)
         return True
