@@ -1,13 +1,16 @@
 """Messages described by tables: which field becomes which attribute, and how.
 
 Law: a field of unknown number or unexpected wire type is skipped; of one that may stand
-once, the last counts; embedded messages are not merged.
+once, the last counts. A message that stands several times is merged where it holds
+fields of an event; of values the last counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import msgspec
 
 from .reading import Reader, fields
 
@@ -20,6 +23,16 @@ Table = Mapping[int, Known]
 def once(name: str, take: Take) -> Known:
     """A field that may stand once."""
     return name, take, None
+
+
+def merged(name: str, collect: Collect) -> Known:
+    """A message that may stand once: what it was before becomes what it is with it."""
+    return name, None, collect
+
+
+def fields_of(before: msgspec.Struct | None) -> dict[str, Any]:
+    """What was read of a message before, to go on with."""
+    return {} if before is None else msgspec.structs.asdict(before)
 
 
 def repeated(name: str, take: Take) -> Known:

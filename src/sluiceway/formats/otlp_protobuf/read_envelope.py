@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ...events import NO_RESOURCE, NO_SCOPE, Resource, Scope
-from .messages import Table, once, read_message, repeated
+from .messages import Table, merged, once, read_message, repeated
 from .read_values import read_resource, read_scope
 from .reading import Reader, decode, fields, text, too_many
 
@@ -22,7 +22,7 @@ def position(reader: Reader, start: int, stop: int) -> Position:  # noqa: ARG001
 
 
 RESOURCE_GROUP: Table = {
-    10: once("resource", read_resource),
+    10: merged("resource", read_resource),
     18: repeated("scopes", position),
     26: once("schema_url", text),
 }
@@ -66,7 +66,7 @@ def read_scope_group(
                 raise too_many(first)
             positions.append((first, last))
         elif tag == 10:
-            values["scope"] = read_scope(reader, first, last)
+            values["scope"] = read_scope(reader, values.get("scope"), first, last)
         elif tag == 26:
             values["schema_url"] = text(reader, first, last)
     reader.room -= len(positions)

@@ -46,15 +46,21 @@ DATA: Table = {
 def read_metric(
     reader: Reader, at: Position, resource: Resource, scope: Scope, points: list[Any]
 ) -> None:
-    """Add the points of a Metric; of several kinds of data the last counts."""
+    """Add the points of a Metric; of several kinds of data the last counts.
+
+    Data of one kind in several parts are merged: their points would be lost.
+    """
     shared = read_message(reader, *at, METRIC, {"name": ""})
     shared["resource"] = resource
     shared["scope"] = scope
-    kind, data = None, {}
+    kind: MetricKind | None = None
+    data: dict[str, Any] = {}
     for tag, start, stop in fields(reader.data, *at):
         if tag in DATA_TAGS:
-            kind = DATA_TAGS[tag]
-            data = read_message(reader, start, stop, DATA, {})
+            before, kind = kind, DATA_TAGS[tag]
+            data = read_message(
+                reader, start, stop, DATA, data if kind is before else {}
+            )
     if kind is None:
         return
     shared["kind"] = kind

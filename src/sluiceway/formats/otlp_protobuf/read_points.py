@@ -18,7 +18,16 @@ from ...events import (
     MetricKind,
     Summary,
 )
-from .messages import Table, alone, extended, once, read_message, repeated
+from .messages import (
+    Table,
+    alone,
+    extended,
+    fields_of,
+    merged,
+    once,
+    read_message,
+    repeated,
+)
 from .read_values import attributes
 from .reading import (
     Reader,
@@ -101,9 +110,12 @@ BUCKETS: Table = {
 }
 
 
-def read_buckets(reader: Reader, start: int, stop: int) -> ExponentialBuckets:
+def read_buckets(
+    reader: Reader, before: ExponentialBuckets | None, start: int, stop: int
+) -> ExponentialBuckets:
     """The buckets of one sign."""
-    return ExponentialBuckets(**read_message(reader, start, stop, BUCKETS, {}))
+    values = read_message(reader, start, stop, BUCKETS, fields_of(before))
+    return ExponentialBuckets(**values)
 
 
 EXPONENTIAL_POINT: Table = {
@@ -114,8 +126,8 @@ EXPONENTIAL_POINT: Table = {
     41: once("sum", double),
     48: once("scale", sint32),
     57: once("zero_count", fixed64),
-    66: once("positive", read_buckets),
-    74: once("negative", read_buckets),
+    66: merged("positive", read_buckets),
+    74: merged("negative", read_buckets),
     80: once("flags", uint32),
     90: repeated("exemplars", read_exemplar),
     97: once("min", double),

@@ -9,7 +9,7 @@ import struct
 from typing import Any
 
 from ...events import Link, Resource, Scope, Span, SpanEvent, SpanKind, StatusCode
-from .messages import Table, once, read_message, repeated
+from .messages import Table, merged, once, read_message, repeated
 from .read_envelope import Position, decode_request
 from .read_values import attribute_run, attributes
 from .reading import (
@@ -39,9 +39,11 @@ def span_kind(reader: Reader, number: int, stop: int) -> SpanKind | int:
     return KINDS[kind] if 0 <= kind < len(KINDS) else kind
 
 
-def read_status(reader: Reader, start: int, stop: int) -> tuple[int, str]:
+def read_status(
+    reader: Reader, before: tuple[int, str] | None, start: int, stop: int
+) -> tuple[int, str]:
     """A Status: code and message."""
-    code, message = 0, ""
+    code, message = before or (0, "")
     for tag, first, last in fields(reader.data, start, stop):
         if tag == 18:
             message = text(reader, first, last)
@@ -93,7 +95,7 @@ SPAN: Table = {
     96: once("dropped_events_count", uint32),
     106: repeated("links", read_link),
     112: once("dropped_links_count", uint32),
-    122: once("status", read_status),
+    122: merged("status", read_status),
     133: once("flags", fixed32),
 }
 

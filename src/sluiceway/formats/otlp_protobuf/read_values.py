@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...events import Resource, Scope
-from .messages import Known, Table, once, read_message
+from .messages import Known, Table, fields_of, once, read_message
 from .reading import (
     MalformedError,
     Reader,
@@ -217,11 +217,13 @@ SCOPE: Table = {
 }
 
 
-def read_resource(reader: Reader, start: int, stop: int) -> Resource:
+def read_resource(
+    reader: Reader, before: Resource | None, start: int, stop: int
+) -> Resource:
     """A Resource, without its schema URL, which stands around it."""
-    return Resource(**read_message(reader, start, stop, RESOURCE, {}))
+    return Resource(**read_message(reader, start, stop, RESOURCE, fields_of(before)))
 
 
-def read_scope(reader: Reader, start: int, stop: int) -> Scope:
+def read_scope(reader: Reader, before: Scope | None, start: int, stop: int) -> Scope:
     """An InstrumentationScope, without its schema URL, which stands around it."""
-    return Scope(**read_message(reader, start, stop, SCOPE, {}))
+    return Scope(**read_message(reader, start, stop, SCOPE, fields_of(before)))

@@ -9,11 +9,11 @@ Source: OpenTelemetry protocol 1.11, ``opentelemetry/proto/collector``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any
 
 from .encoded import EncodedPoint, EncodedRecord, EncodedSpan, Envelope
-from .messages import Table, once, read_message
+from .messages import Table, merged, once, read_message
 from .read_envelope import RESOURCE_GROUP, Position
 from .read_metrics import DATA, DATA_TAGS, METRIC
 from .read_values import read_scope
@@ -21,7 +21,7 @@ from .reading import MalformedError, Reader, decode, fields, text, too_many, var
 
 RESOURCE_GROUPS, SCOPE_GROUPS, METRICS, ITEMS, POINTS = 10, 18, 18, 18, 10  # the tags
 
-SCOPE_GROUP: Table = {10: once("scope", read_scope), 26: once("schema_url", text)}
+SCOPE_GROUP: Table = {10: merged("scope", read_scope), 26: once("schema_url", text)}
 
 SplitScope = Callable[[Reader, Position, Envelope, list[Any]], None]
 
@@ -105,12 +105,28 @@ def split_points(
         others, data = part(reader, metric, {*DATA_TAGS})
         check(others, METRIC)
         if data:
-            tag, position = data[-1]
-            data_fields, found = split_message(reader, position, POINTS)
+            tag = data[-1][0]
+            data_fields, found = split_data(reader, tag, data)
             check(data_fields, DATA)
             around = Envelope(None, bytes((tag,)), data_fields)
             envelope = Envelope(scope, b"\x12", others, around)
             items += map(EncodedPoint, repeat(envelope), found)
+
+
+def split_data(
+    reader: Reader, tag: int, data: list[tuple[int, Position]]
+) -> tuple[bytes, list[bytes]]:
+    """A metric's data of its last kind, which may stand in several parts."""
+    others: list[bytes] = []
+    found: list[list[bytes]] = []
+    for kind, position in data:
+        if kind != tag:
+            others, found = [], []
+            continue
+        data_fields, points = split_message(reader, position, POINTS)
+        others.append(data_fields)
+        found.append(points)
+    return b"".join(others), [*chain.from_iterable(found)]
 
 
 def split_message(
