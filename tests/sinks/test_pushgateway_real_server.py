@@ -178,19 +178,33 @@ def test_a_refused_group_is_a_permanent_error_with_the_gateways_words(gateway):
     assert "answered 400: pushed metrics are invalid" in str(caught.value)
 
 
-def test_a_refused_push_is_forgotten_and_the_next_one_arrives(gateway):
-    bad = MetricPoint(
-        name="go.goroutines", kind=MetricKind.HISTOGRAM, value=Histogram(1, 1.0, [1])
-    )
+def test_a_family_that_the_gateway_refuses_stays_behind_alone(gateway):
+    other = {"kind": MetricKind.HISTOGRAM, "value": Histogram(1, 1.0, [1])}
+    bad = [MetricPoint(name=name, **other) for name in ("go.goroutines", "go.threads")]
 
     async def scenario():
-        async with opened(PushgatewaySink(gateway.url, job="forget")) as sink:
-            with pytest.raises(PermanentError):
-                await sink.write([bad, gauge("lost", 1)])
-            await sink.write([gauge("good", 1)])
+        async with opened(PushgatewaySink(gateway.url, job="alone")) as sink:
+            with pytest.raises(PartialError) as first:
+                await sink.write([bad[0], gauge("one", 1), bad[1], gauge("two", 2)])
+            await sink.write([gauge("two", 3)])
+            with pytest.raises(PermanentError) as second:
+                await sink.write([bad[0]])
+            return first.value.failed, second.value, sink.statistics()
 
-    asyncio.run(scenario())
-    assert list(shown(gateway, job="forget")) == ["good"]
+    failed, again, statistics = asyncio.run(scenario())
+    assert {at: error.reason for at, error in failed.items()} == {
+        0: "http_400",
+        2: "http_400",
+    }
+    assert "go_goroutines has type HISTOGRAM but should have GAUGE" in str(failed[0])
+    assert "go_threads has type" in str(failed[2])
+    assert again.reason == "http_400"
+    found = shown(gateway, job="alone")
+    assert {name: sample.value for name, sample in found.items()} == {
+        "one": 1,
+        "two": 3,
+    }
+    assert [*statistics.series.values()] == [2]
 
 
 def test_a_point_that_cannot_be_exported_is_rejected_alone(gateway):

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import unquote, urlsplit
 
 from ..errors import ConfigurationError
+from ..events import MetricPoint
+from .prometheus_samples import family_of
 
 LABEL = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*")
+BLAMED = re.compile(r'metric family (\S+) has type|collected metric "?([^"\s]+)"? ')
 PLAIN = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~:-]+")
 
 
@@ -90,3 +93,23 @@ def segment_pair(name: str, value: str) -> str:
     # A segment of base64 padding stands for the empty value: it cannot be empty itself.
     text = urlsafe_b64encode(value.encode("utf-8", "replace")).decode().rstrip("=")
     return f"{name}@base64/{text or '='}"
+
+
+def blamed(words: str, points: Iterable[MetricPoint]) -> list[MetricPoint]:
+    """The points of the family that a gateway names as why it refuses a page.
+
+    Args:
+        words: what it said, such as ``"... metric family a_total has type ..."``.
+        points: what stood on the page.
+    """
+    found = BLAMED.search(words)
+    name = (found[1] or found[2]) if found else ""
+    return [point for point in points if name and name in names_of(point)]
+
+
+def names_of(point: MetricPoint) -> list[str]:
+    """The names that a point's samples could have; none if it has no family."""
+    try:
+        return family_of(point).sample_names()
+    except Exception:  # noqa: BLE001 - whatever a user's object does
+        return []

@@ -79,6 +79,12 @@ class LatestState:
         """A state that can be updated without changing this one."""
         return LatestState(self._series)
 
+    def without(self, points: Iterable[MetricPoint]) -> LatestState:
+        """A state without the series of which these are the latest points."""
+        gone = {*map(id, points)}
+        kept = {k: point for k, point in self._series.items() if id(point) not in gone}
+        return LatestState(kept)
+
     def points(self) -> list[MetricPoint]:
         """The latest point of every series, in the order of their first appearance."""
         return list(self._series.values())

@@ -13,6 +13,7 @@ import ssl
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, Literal, get_args
 
 from attrs import field, frozen
@@ -23,7 +24,7 @@ from ..errors import DeliveryError, PermanentError, SupersededError
 from ..events import NO_RESOURCE, MetricPoint, Resource
 from ..formats.prometheus_names import job_and_instance
 from ..formats.prometheus_text import Page, exposition
-from ..formats.pushgateway import gateway_address, grouping_path
+from ..formats.pushgateway import blamed, gateway_address, grouping_path
 from ..layers.retry import raise_failures
 from ..settings import Queue, Retry
 from ..stages import Sink, StageContext
@@ -43,6 +44,7 @@ from .tls_files import checked_files
 
 DEFAULT_URL = "http://localhost:9091"
 CLOSE_SECONDS = 5.0
+MOST_TRIES: Final = 5  # of a page, each without one family more
 RETRYABLE: Final = frozenset({429, *range(500, 600)})
 QUEUE = Queue()
 BATCH = BatchBy(max_events=5000, flush_interval=1.0)
@@ -75,7 +77,9 @@ class PushgatewaySink(Sink[MetricPoint]):
     default about once a second: what comes meanwhile waits behind the queue and is
     coalesced: of one series' points in a write the last one travels, the others are
     booked as merged. Delta points are added up. Names and labels become Prometheus's;
-    scope labels are left out. A group outlives its process unless ``delete_on_close``.
+    scope labels are left out. A family that the gateway refuses, since another group
+    has it with another type, is rejected alone. A group outlives its process unless
+    ``delete_on_close``.
 
     Args:
         url: the gateway; default ``"http://localhost:9091"``. User and password in it
@@ -237,16 +241,39 @@ class PushgatewaySink(Sink[MetricPoint]):
         refused = dict(update.refused)
         if len(refused) == len(events):
             return refused
-        points = state.points()
-        page = await rendered(points, lambda: exposition(points, taken=grouping))
-        await self._request(self._method, path, page)
-        self._groups[path] = state
+        shown, reasons = await self._show(path, grouping, state)
+        self._groups[path] = shown
         self._pushes += 1
         self._superseded += len(update.overtaken)
         refused |= dict.fromkeys(update.overtaken, superseded())
-        reasons = {id(points[at]): words for at, words in page.left_out.items()}
         taken = {at: point for at, point in enumerate(events) if at not in refused}
         return refused | left_out(reasons, state, taken)
+
+    async def _show(
+        self, path: str, grouping: dict[str, str], state: LatestState
+    ) -> tuple[LatestState, dict[int, Exception]]:
+        """Push what the gateway takes of a state; why not the rest, by identity.
+
+        A gateway refuses a page for one family, such as one that has another type in
+        another group. It names the family, which then stays behind alone.
+        """
+        reasons: dict[int, Exception] = {}
+        tries = 0
+        while True:
+            tries += 1
+            points = state.points()
+            page = await rendered(points, partial(exposition, points, taken=grouping))
+            try:
+                await self._request(self._method, path, page)
+            except PermanentError as error:
+                wrong = blamed(str(error), points)
+                if tries == MOST_TRIES or not 0 < len(wrong) < len(points):
+                    raise
+                reasons |= dict.fromkeys(map(id, wrong), error)
+                state = state.without(wrong)
+            else:
+                why = {id(points[at]): words for at, words in page.left_out.items()}
+                return state, reasons | not_exportable(why)
 
     async def _delete_groups(self) -> None:
         """Delete what was pushed; a failure is logged, since nobody can mend it."""
@@ -290,23 +317,31 @@ def superseded() -> SupersededError:
     return SupersededError("a later point of its series travelled instead")
 
 
+def not_exportable(reasons: Mapping[int, str]) -> dict[int, Exception]:
+    """The errors of points that could not stand on a page."""
+    return {
+        point: PermanentError(words, reason="not_exportable")
+        for point, words in reasons.items()
+    }
+
+
 def left_out(
-    reasons: Mapping[int, str], state: LatestState, taken: Mapping[int, MetricPoint]
+    reasons: Mapping[int, Exception],
+    state: LatestState,
+    taken: Mapping[int, MetricPoint],
 ) -> dict[int, Exception]:
-    """The events whose series could not stand on the page, by index.
+    """The events whose series the gateway does not show, by index.
 
     Args:
         reasons: why, by the identity of the point in the state.
-        state: what the page was made of.
+        state: what the events were taken into.
         taken: what was written and taken into the state, by index.
     """
     if not reasons:
         return {}
     found = {index: id(state.latest_of(point)) for index, point in taken.items()}
     return {
-        index: PermanentError(reasons[latest], reason="not_exportable")
-        for index, latest in found.items()
-        if latest in reasons
+        index: reasons[latest] for index, latest in found.items() if latest in reasons
     }
 
 
