@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from opentelemetry import metrics as api
 from opentelemetry.sdk import metrics as sdk
@@ -86,6 +88,35 @@ def ours(telemetry):
     return found
 
 
+def at_scales_of(told, others):
+    """What is told, its exponential buckets no finer than the others'.
+
+    For a new interval of deltas we begin at the finest scale, the SDK where it ended.
+    """
+    return {
+        key: (coarsened(value, others[key][0]), *rest) if key in others else whole
+        for key, whole in told.items()
+        for value, *rest in [whole]
+    }
+
+
+def coarsened(value, other):
+    """Buckets of a scale that is not above the other's; all else as it is."""
+    places = [
+        v[2] if isinstance(v, tuple) and len(v) == 7 else None for v in (value, other)
+    ]
+    if None in places or places[0][0] <= places[1][0]:
+        return value
+    (scale, offset), (wanted, _) = places
+    buckets = Counter()
+    for index, count in enumerate(value[3], offset):
+        if count:
+            buckets[index >> (scale - wanted)] += count
+    first, last = min(buckets), max(buckets)
+    counts = [buckets[index] for index in range(first, last + 1)]
+    return (*value[:2], (wanted, first), counts, *value[4:])
+
+
 def ends(value):
     return tuple(map(approximately, (value.sum, value.min, value.max)))
 
@@ -126,6 +157,7 @@ def value_of(point):
 
 @pytest.mark.parametrize("preference", ["cumulative", "delta"])
 @given(measurements=MEASUREMENTS)
+@example([("fine", 0, {}), ("fine", 2, {}), "collect", ("fine", 0, {})])
 def test_the_sdk_finds_the_same(preference, measurements):
     telemetry = Telemetry(
         "shop",
@@ -143,7 +175,9 @@ def test_the_sdk_finds_the_same(preference, measurements):
     mine, other = Told(telemetry.meter("m")), Told(provider.get_meter("m"))
     for measurement in [*measurements, "collect"]:
         if measurement == "collect":
-            assert ours(telemetry) == theirs(reader)
+            mine_told, others_told = ours(telemetry), theirs(reader)
+            levelled = at_scales_of(mine_told, others_told)
+            assert levelled == at_scales_of(others_told, mine_told)
         else:
             mine.measure(*measurement)
             other.measure(*measurement)
