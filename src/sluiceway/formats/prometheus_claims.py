@@ -85,7 +85,8 @@ class Claims:
 
     def restore(self, family: Family, series: int) -> None:
         """Take a place that is known to be free."""
-        self._owners |= dict.fromkeys(family.sample_names(), family)
+        if family.name not in self._sizes:
+            self._owners |= dict.fromkeys(family.sample_names(), family)
         self._series.add(series)
         self._sizes[family.name] += 1
 
@@ -100,6 +101,10 @@ class Claims:
                 raise ValueError(
                     f"{name} belongs to the {owner.type} {owner.name} already"
                 )
+
+    def owner(self, name: str) -> Family:
+        """The family of a name that is taken."""
+        return self._owners[name]
 
     def release(self, family: Family, series: int) -> None:
         """Give a place back, and the names with the last series of the family."""
@@ -165,7 +170,8 @@ class Shelf:
                 self._claims.restore(place.family, place.series)
                 self._places[key] = place
             raise
-        self._places[key] = Place(what, family, series)
+        shared = self._claims.owner(family.name)  # by all of its series
+        self._places[key] = Place(what, shared, series)
 
     def leave(self, key: Hashable) -> None:
         """Give back what a series has."""
