@@ -100,9 +100,12 @@ def test_prometheus_gets_openmetrics():
     ]
 
 
-def test_a_scraper_that_asks_for_another_escaping_is_told_ours():
-    _, headers, _ = scraped([counter(3)], Accept=PROMETHEUS_3)
+@pytest.mark.parametrize("asked", ["allow-utf-8", "dots", "values", "underscores"])
+def test_a_scraper_that_asks_for_another_escaping_is_told_ours(asked):
+    accept = PROMETHEUS_3.replace("allow-utf-8", asked)
+    _, headers, body = scraped([counter(3)], Accept=accept)
     assert headers["Content-Type"].endswith("charset=utf-8; escaping=underscores")
+    assert b"\nshop_orders_total " in body
 
 
 def test_a_page_without_series_is_valid_and_has_its_type():
