@@ -9,7 +9,7 @@ import textwrap
 import pytest
 from cli.demo_runs import command, environment
 
-from sluiceway import LogRecord, MetricPoint, Pipeline
+from sluiceway import ConfigurationError, LogRecord, MetricPoint, Pipeline
 from sluiceway.cli.metric_names import findings_of
 from sluiceway.instrument import Telemetry
 from sluiceway.instrument.views import DropAggregation, View
@@ -209,3 +209,26 @@ def test_only_sources_whose_events_reach_a_sink_for_prometheus_are_judged():
         other.metrics >> ConsoleSink(name="two"),
     )
     assert [metric for metric, _ in judged(pipeline)] == ["a_ms"]
+
+
+class Own(IterableSource):
+    """A source of a user's, that says what will come."""
+
+    def __init__(self, preview):
+        super().__init__([])
+        self._preview = preview
+
+    def preview(self):
+        return self._preview()
+
+
+def test_a_source_of_ones_own_can_tell_its_metrics_too():
+    told = [MetricPoint(name="own.ms", value=0), {"no": "point"}]
+    pipeline = Pipeline(Own(lambda: told) >> PrometheusSink(port=None))
+    assert [metric for metric, _ in judged(pipeline)] == ["own_ms"]
+
+
+def test_a_source_that_fails_to_tell_is_named():
+    pipeline = Pipeline(Own(lambda: 1 / 0) >> PrometheusSink(port=None))
+    with pytest.raises(ConfigurationError, match="ZeroDivisionError: division by zero"):
+        judged(pipeline)

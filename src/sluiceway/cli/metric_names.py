@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 from ..errors import ConfigurationError, DeliveryError
 from ..events import MetricPoint
 from ..pipeline import Pipeline
+from ..stages import Source
 
 if TYPE_CHECKING:
     from ..formats.prometheus_lint import Finding
@@ -30,17 +31,28 @@ def findings_of(pipeline: Pipeline) -> list[Finding]:
 
     Only a source that knows its metrics before it runs has any here.
     """
-    if not any(source.preview() for source in pipeline.sources()):
+    previews = {id(source): previewed(source) for source in pipeline.sources()}
+    if not any(previews.values()):
         return []
     from ..formats.prometheus_lint import lint_points  # noqa: PLC0415 - loads much
     from ..sinks import PrometheusSink, PushgatewaySink  # noqa: PLC0415 - load aiohttp
 
-    return lint_points(
-        point
-        for source in pipeline.sources((PrometheusSink, PushgatewaySink))
-        for point in source.preview()
-        if isinstance(point, MetricPoint)
-    )
+    judged = pipeline.sources((PrometheusSink, PushgatewaySink))
+    return lint_points(point for source in judged for point in previews[id(source)])
+
+
+def previewed(source: Source[Any]) -> list[MetricPoint]:
+    """The points that a source expects to send.
+
+    Raises:
+        ConfigurationError: it is a user's, and fails.
+    """
+    try:
+        return [each for each in source.preview() if isinstance(each, MetricPoint)]
+    except Exception as error:  # whatever the user's code does
+        kind = type(error).__name__
+        told = f"{source!r} cannot tell its events ({kind}: {error})"
+        raise ConfigurationError(told) from error
 
 
 def findings_on(word: str) -> list[Finding]:
