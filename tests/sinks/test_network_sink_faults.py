@@ -232,6 +232,24 @@ def test_a_fault_that_passes_costs_nothing(run, caplog, case, what, settings):
 
 
 @OVER_HTTP
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 403, 404])
+def test_a_refusal_is_not_tried_again_and_a_redirect_not_followed(run, case, status):
+    async def scenario():
+        async with MisbehavingServer() as server:
+            there = {**WORDS, "Location": f"{server.url}/elsewhere"}
+            await server.behave("answers", status=status, headers=there)
+            sink = made(case, server.url, 5, Retry(initial=0.001))
+            pipeline = Pipeline(IterableSource(case.events) >> sink)
+            await pipeline.run()
+        return pipeline.ledger(), [request.target for request in server.requests]
+
+    ledger, paths = run(scenario())
+    assert ledger.losses["net"] == {f"rejected{{http_{status}}}": 3}
+    assert len(paths) == (len(case.events) if case.one_by_one else 1)
+    assert "/elsewhere" not in paths
+
+
+@OVER_HTTP
 def test_a_peer_that_comes_back_is_found_again(run, case):
     async def scenario():
         async with MisbehavingServer() as server:
