@@ -36,7 +36,13 @@ def test_each_event_of_a_batch_counts_once_between_the_oldest_and_the_newest(
 def test_throughput_counts_from_the_end_of_the_warm_up_to_the_last_answer():
     meter = answered(100, 1.0, 1.5, 3.0, warm_up=1.0)
     assert meter.throughput == pytest.approx(50)
-    assert answered(100, 0.5, 1.5, 3.0, warm_up=1.0).throughput == 0
+    assert answered(100, 0.0, 0.1, 0.9, warm_up=1.0).throughput == 0
+
+
+def test_what_was_due_during_the_warm_up_has_no_latency():
+    meter = answered(100, 0.5, 1.5, 3.0, warm_up=1.0)
+    assert meter.percentiles().count == 0
+    assert meter.throughput == pytest.approx(50)
 
 
 def test_lost_events_are_answered_for_and_have_no_latency():
@@ -58,3 +64,16 @@ def test_a_latency_beyond_an_hour_counts_as_an_hour():
     assert answered(1, 0.0, 0.0, 9000.0).percentiles()[50.0] == pytest.approx(
         3600, rel=0.002
     )
+
+
+def test_what_was_cut_off_on_its_way_is_as_late_as_it_is_then():
+    clock = ManualClock()
+    meter = Meter(clock)
+    delivery = Delivery(10)
+    meter.sent(delivery, 0.0, 0.0, 10)
+    clock.move(4.0)
+    meter.cut_off = True
+    delivery.settle(DeliveryStatus.DROPPED, 10)
+    assert meter.percentiles().count == 10
+    assert meter.percentiles()[0.0] == pytest.approx(4, rel=0.002)
+    assert meter.throughput == 0

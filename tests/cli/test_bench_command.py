@@ -150,6 +150,20 @@ def test_what_cannot_be_sent_at_the_wanted_rate_is_told_and_can_fail(folder):
     assert done.stdout.endswith("balanced\n")
 
 
+def test_what_is_still_on_its_way_after_the_drain_is_cut_off_and_told(folder):
+    words = ("shop.toml", "--duration", "600ms", "--sink-time", "9s", "--drain", "0.1")
+    done = bench(folder, *words, code=3)
+    assert "did not drain in time: cut off; still busy with events: " in done.stdout
+    assert "dropped{drain_timeout}" in done.stdout
+
+
+def test_a_setting_can_be_tried_without_changing_the_file(folder):
+    words = ("shop.toml", "--events", "1000", "--set", "out.queue.capacity=250")
+    assert by_name(figures(folder, *words))["out"]["queue_capacity"] == 250
+    done = bench(folder, "shop.toml", "--set", "out.que.capacity=1", code=2)
+    assert "did you mean 'out.queue.capacity'?" in done.stderr
+
+
 def test_losses_are_told_by_stage_and_reason_and_fail_only_if_asked(folder):
     words = ("shop:refused", "--sinks", "real", "--events", "300")
     done = bench(folder, *words)

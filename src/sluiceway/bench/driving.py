@@ -74,11 +74,14 @@ class Drive:
         pipeline: the user's; it is changed, so that it can be driven once.
         load: what it is driven with.
         tell: called every second.
+        drain: seconds that it may take to deliver what it holds when the load has
+            ended; the pipeline's ``drain_timeout`` if None.
     """
 
     pipeline: Pipeline
     load: Load
     tell: Tell | None = None
+    drain: float | None = None
     meter: Meter = field(init=False)
     rewired: Rewired = field(init=False)
     interrupted: bool = field(default=False, init=False)
@@ -112,10 +115,13 @@ class Drive:
 
     def _on_signal(self, count: int) -> None:
         self.interrupted = True
-        self._end(self.pipeline.abort if count > 1 else self.pipeline.stop)
+        self._end(abort=count > 1)
 
-    def _end(self, how: Callable[[], Any]) -> None:
-        self._ending = asyncio.get_running_loop().create_task(how())
+    def _end(self, *, abort: bool = False) -> None:
+        """Let the pipeline drain until its deadline, or end at once."""
+        self.meter.cut_off = True
+        ending = self.pipeline.abort() if abort else self.pipeline.stop(self.drain)
+        self._ending = asyncio.get_running_loop().create_task(ending)
 
     async def _watch(self) -> StopReport:
         """Look at the pipeline until it has ended."""
@@ -130,7 +136,7 @@ class Drive:
             self._lags.append(max(0.0, now - before - LOOK_INTERVAL))
             self._look(now - self._start)
             if self._ending is None and self._over(now - self._start):
-                self._end(self.pipeline.stop)
+                self._end()
         return waiting.result()
 
     def _over(self, elapsed: float) -> bool:

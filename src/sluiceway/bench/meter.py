@@ -1,8 +1,8 @@
 """Meter: end-to-end latencies of a load, in an HDR histogram.
 
 Law: every event that was due counts, from when it was due: one that was sent until it
-was answered for, one that was never sent until the load ended. Lost events are counted
-and have no latency.
+was answered for; one that was never sent, or was cut off on its way, until the end.
+Events that were lost otherwise have no latency.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class Meter:
 
     Args:
         clock: the pipeline's.
-        warm_up: seconds from ``begin`` on; what was due in them is not measured.
+        warm_up: seconds from ``begin`` on; what was due in them has no latency, what
+            arrived in them does not count for the throughput.
     """
 
     def __init__(self, clock: Clock, warm_up: float = 0.0) -> None:
@@ -71,8 +72,9 @@ class Meter:
         self._warm_up = warm_up
         self._from = clock.now() + warm_up
         self._latencies = new_histogram()
-        self._measured = 0
+        self._arrived = 0
         self._last = 0.0
+        self.cut_off = False  # what is lost from now on would have come later
         self.events_sent = 0
         self.events_unsent = 0
         self.events_answered = 0
@@ -95,18 +97,22 @@ class Meter:
     def _answered(
         self, first: float, last: float, count: int, outcome: Outcome
     ) -> None:
-        self._last = now = self._clock.now()
+        now = self._clock.now()
         self.events_answered += count
-        if first < self._from:
-            return
-        self._measured += count
         lost = outcome.dropped + outcome.errored + outcome.rejected
+        arrived = count
         if lost:  # copies of an event count several times in an outcome
-            count = count * outcome.delivered // (outcome.delivered + lost)
-        self._record(now - first, now - last, count)
+            arrived = count * outcome.delivered // (outcome.delivered + lost)
+        if arrived and now >= self._from:
+            self._last = now
+            self._arrived += arrived
+        if first >= self._from:
+            self._record(now - first, now - last, count if self.cut_off else arrived)
 
     def _record(self, longest: float, shortest: float, count: int) -> None:
         """Spread a batch's latencies evenly over so many steps."""
+        if not count:
+            return
         steps = min(STEPS, count) if longest > shortest else 1
         gap = (longest - shortest) / steps
         for step in range(steps):
@@ -117,9 +123,9 @@ class Meter:
 
     @property
     def throughput(self) -> float:
-        """Events answered for per second, from the warm-up to the last answer."""
+        """Events that arrived per second, from the warm-up to the last of them."""
         seconds = self._last - self._from
-        return self._measured / seconds if self._measured and seconds > 0 else 0.0
+        return self._arrived / seconds if self._arrived and seconds > 0 else 0.0
 
     def percentiles(self) -> Percentiles:
         """The latencies up to now."""

@@ -52,7 +52,7 @@ class Result:
         seconds: from the first event to the end of the drain.
         sent: events that the pipeline took; ``unsent`` were due and never taken.
         answered: events of which it is known what became of them.
-        throughput: events answered for per second, after the warm-up.
+        throughput: events that arrived per second, after the warm-up.
         latency: from when an event was due until all that became of it had ended.
         made_seconds: CPU that the load itself took to make its events.
         contention: how much longer work took than its CPU, since other programs ran; 1

@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "schema": "print the JSON Schema of pipeline files, for editors",
     "alerts": "look at the alerts of a running pipeline, and answer them",
     "bench": "measure a pipeline under load: speed, latency, losses",
+    "tune": "find better batch sizes, queues and workers for a pipeline",
     "demo": "run a small shop, its telemetry and the ledger",
 }
 NOT_WELL: Final = 1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, SluicewayError
 from . import quantities
-from .load_options import add_load_options, load_of, words_for
+from .load_options import add_load_options, add_set_option, load_of, set_all, words_for
 from .targets import Target, add_target, find_target
 
 if TYPE_CHECKING:
@@ -69,6 +69,13 @@ def configure(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         help="what is due first is not in throughput and latency (default 0.5)",
     )
+    add(
+        "--drain",
+        type=quantities.seconds,
+        metavar="SECONDS",
+        help="for what is on its way when the load has ended (default: the pipeline's "
+        "drain_timeout)",
+    )
     add("--json", metavar="FILE", help="write all figures to this file; - is stdout")
     add("--quiet", action="store_true", help="print no progress and no table")
     add(
@@ -76,6 +83,7 @@ def configure(parser: ArgumentParser) -> None:
         action="store_true",
         help="exit with 4 if events were lost or could not be sent",
     )
+    add_set_option(parser)
     add_load_options(parser)
 
 
@@ -98,9 +106,11 @@ def run(arguments: Namespace) -> int:
         warm_up=arguments.warm_up if seconds is not None else 0.0,
     )
     target = find_target(arguments.target)
+    set_all(target.pipeline, arguments.set)
     basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     shows = not arguments.quiet and arguments.json != "-"
-    drive = Drive(target.pipeline, load, say_progress if is_watched(shows) else None)
+    tell_progress = say_progress if is_watched(shows) else None
+    drive = Drive(target.pipeline, load, tell_progress, arguments.drain)
     if shows:
         print(*introduction(arguments.target, load, drive), "", sep="\n", flush=True)
     result = result_of(drive, target)

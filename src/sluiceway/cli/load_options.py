@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace, _ArgumentGroup
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
@@ -11,6 +12,7 @@ from . import quantities
 if TYPE_CHECKING:
     from ..bench.rewiring import Load
     from ..bench.schedules import Schedule
+    from ..pipeline import Pipeline
 
 
 def add_load_options(parser: ArgumentParser) -> None:
@@ -126,6 +128,31 @@ def add_place_options(parser: ArgumentParser) -> None:
     )
 
 
+def add_set_option(parser: ArgumentParser) -> None:
+    """Settings that are tried without changing the file."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="STAGE.SETTING=N",
+        help="try another value for a setting, such as collector.batch.max_events=4000;"
+        " may be given several times",
+    )
+
+
+def set_all(pipeline: Pipeline, words: Sequence[str]) -> None:
+    """Change the settings of a pipeline as ``--set`` says.
+
+    Raises:
+        ConfigurationError: one cannot be set.
+    """
+    from ..bench.knobs import turn  # noqa: PLC0415 - loads what makes events
+
+    for word in words:
+        path, _, value = word.partition("=")
+        turn(pipeline, path.strip(), value.strip())
+
+
 def load_of(
     arguments: Namespace, *, seconds: float | None, events: int | None, warm_up: float
 ) -> Load:
@@ -194,3 +221,19 @@ def words_for(load: Load) -> str:
     if isinstance(plan, Bursts):
         return f"{plan.size:,} events every {plan.every:g} s"
     return "as fast as possible"
+
+
+def words_of(arguments: Namespace) -> list[str]:
+    """The words that give these load options again."""
+    words: list[str] = []
+    for name in ("batch", "attributes", "cardinality", "text", "seed", "sinks"):
+        words += [f"--{name}={getattr(arguments, name)}"]
+    for name in ("rate", "ramp", "recording"):
+        value = getattr(arguments, name)
+        words += [] if value is None else [f"--{name}={value}"]
+    if arguments.bursts is not None:
+        words.append("--bursts={}@{}".format(*arguments.bursts))
+    if arguments.mix is not None:
+        words.append("--mix=" + ",".join(f"{k}={n}" for k, n in arguments.mix.items()))
+    words += [f"--source={name}" for name in arguments.source]
+    return [*words, f"--sink-time={arguments.sink_time}"]

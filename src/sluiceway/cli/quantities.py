@@ -14,14 +14,13 @@ NUMBER: Final = re.compile(r"\s*([0-9.]+(?:e[0-9]+)?)\s*([a-zA-Z]*)\s*")
 SECONDS: Final = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "m": 60.0, "h": 3600.0}
 BYTES: Final = {
     "": 1,
-    "B": 1,
-    "kB": 10**3,
-    "KB": 10**3,
-    "MB": 10**6,
-    "GB": 10**9,
-    "KiB": 1 << 10,
-    "MiB": 1 << 20,
-    "GiB": 1 << 30,
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "kib": 1 << 10,
+    "mib": 1 << 20,
+    "gib": 1 << 30,
 }
 COUNTS: Final = {"": 1.0, "k": 1e3, "M": 1e6}
 
@@ -63,7 +62,7 @@ def seconds_above_zero(text: str) -> float:
 
 def size(text: str) -> int:
     """A size: ``200MiB``, ``1GB``, ``65536``."""
-    return int(above_zero(quantity(text, BYTES, "200MiB or 1GB"), text))
+    return int(above_zero(quantity(text.lower(), BYTES, "200MiB or 1GB"), text))
 
 
 def rate(text: str) -> float:

@@ -1,0 +1,149 @@
+"""Tuning: candidates, trials and the search put together.
+
+Law: one trial at a time. Whoever watches is told of each trial; an interrupt ends the
+search, and what was found up to then can be asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from random import Random
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from ..clock import SYSTEM_CLOCK
+from ..errors import ConfigurationError
+from .comparing import median
+from .halving import CONTROL, Bounds, Decision, Halving, Plan, Shown, plan_for
+from .knobs import Changes, Knob, candidates
+from .trials import Trials
+
+CURVE_SHARES: Final = (0.25, 0.5, 0.75, 0.9)  # of the present throughput
+MOST_CANDIDATES: Final = 64
+TELLING: Final = 6  # settings whose figures a curve would be drawn for at most
+
+Say = Callable[[int, int, Changes, Shown], None]
+
+
+@frozen
+class CurvePoint:
+    """A load that some settings were put under.
+
+    Attributes:
+        rate: events per second that were wanted.
+        throughput: and that were answered for.
+        latency: seconds at the 99th percentile.
+    """
+
+    rate: float
+    throughput: float
+    latency: float
+
+
+@define(eq=False)
+class Tuning:
+    """One search for better settings.
+
+    Attributes:
+        trials: makes them.
+        knobs: the settings to search.
+        bounds: what no setting may break.
+        budget: seconds that it may take.
+        seed: of the candidates and of the order of rounds.
+        say: told of each trial: its number, of how many, its changes, its figures.
+        settings: the candidates' changes; the first one has none.
+        figures: all that each candidate's trials have told.
+    """
+
+    trials: Trials
+    knobs: Sequence[Knob]
+    bounds: Bounds
+    budget: float
+    seed: int = 1
+    curves_wanted: bool = False
+    say: Say | None = None
+    settings: list[Changes] = field(factory=lambda: [{}], init=False)
+    figures: dict[int, list[Mapping[str, Any]]] = field(factory=dict, init=False)
+    curves: dict[int, list[CurvePoint]] = field(factory=dict, init=False)
+    halving: Halving = field(init=False)
+    made: int = field(default=0, init=False)
+    wanted: int = field(default=0, init=False)
+    seconds_each: float = field(default=0.0, init=False)
+
+    def prepare(self) -> Plan:
+        """Try the present settings once, and plan what there is time for.
+
+        Raises:
+            ConfigurationError: they do not run, nothing can be searched, or the budget
+                is too short.
+        """
+        begun = SYSTEM_CLOCK.now()
+        shown, _ = self.trials.run({})
+        self.seconds_each = SYSTEM_CLOCK.now() - begun
+        if shown.trouble:
+            raise ConfigurationError(f"a trial run failed: {shown.trouble}")
+        chance = Random(self.seed)  # noqa: S311 - no secret
+        found = list(islice(candidates(self.knobs, chance), MOST_CANDIDATES))
+        if not found:
+            raise ConfigurationError("there is no setting that could be searched")
+        spare = 2 * len(CURVE_SHARES) if self.curves_wanted else 0
+        fitting = int(self.budget / self.seconds_each) - 1 - spare
+        plan = plan_for(fitting, len(found))
+        if plan is None:
+            least = (2 + spare + 12) * self.seconds_each
+            raise ConfigurationError(
+                f"--budget is {self.budget:g} s and a trial takes "
+                f"{self.seconds_each:.1f} s; expected {least:.0f} s or more"
+            )
+        self.settings += found[: plan.candidates]
+        self.wanted = plan.trials
+        self.halving = Halving(plan, self.bounds, chance)
+        return plan
+
+    def search(self) -> Decision:
+        """Run round after round until it is decided.
+
+        Raises:
+            ConfigurationError: the present settings do not run any more.
+        """
+        while order := self.halving.next_round():
+            shown = {index: self._try(index) for index in order}
+            trouble = shown[CONTROL].trouble
+            if trouble:
+                raise ConfigurationError(f"the present settings failed: {trouble}")
+            self.halving.add(shown)
+        return self.halving.decision()
+
+    def _try(self, index: int) -> Shown:
+        changes = self.settings[index]
+        shown, figures = self.trials.run(changes)
+        self.figures.setdefault(index, []).append(figures)
+        self.made += 1
+        if self.say is not None:
+            self.say(self.made, max(self.made, self.wanted), changes, shown)
+        return shown
+
+    def draw_curves(self, indices: Sequence[int]) -> None:
+        """Put some settings under rising loads, for a plot."""
+        present = self.median_of(CONTROL, "throughput")
+        for share in CURVE_SHARES:
+            rate = present * share
+            for index in indices:
+                changes = self.settings[index]
+                shown, told = self.trials.run(changes, f"--rate={rate}")
+                if told:
+                    point = CurvePoint(rate, told["throughput"], shown.latency)
+                    self.curves.setdefault(index, []).append(point)
+
+    def median_of(self, index: int, key: str) -> float:
+        """The median of one figure over the trials of a candidate."""
+        found = [told[key] for told in self.figures.get(index, []) if told]
+        return median([number or 0 for number in found])
+
+
+def words_for(changes: Changes) -> str:
+    """Changes in one line."""
+    told = [f"{path}={value:g}" for path, value in changes.items()]
+    return " ".join(told) or "present settings"

@@ -1,0 +1,110 @@
+"""`sluiceway tune` as a user calls it: short searches with real trials."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import tomllib
+
+import pytest
+from cli.demo_runs import command, environment
+
+STAGES = """
+import asyncio
+from sluiceway import Pipeline, sink, source
+
+@source
+async def own():
+    yield 1
+
+@sink(max_in_flight=1)
+async def slow(events):
+    await asyncio.sleep(0.02)
+
+pipeline = Pipeline(own >> slow)
+"""
+
+SEED = ("--seed", "2")  # with it the first candidate turns max_in_flight
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "slow.py").write_text(STAGES)
+    (tmp_path / "slow.toml").write_text(
+        'chains = ["own >> slow"]\n[stages]\nown = { type = "slow:own" }\n'
+        'slow = { type = "slow:slow", queue = { capacity = 400 } }\n'
+    )
+    return tmp_path
+
+
+def tune(folder, *words, code=0):
+    done = subprocess.run(
+        command("tune", *words),
+        cwd=folder,
+        env=environment({}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout, done.stderr
+
+
+@pytest.mark.timeout(180)
+def test_more_writes_at_a_time_are_recommended_to_a_slow_sink_as_a_patch(folder):
+    words = ("--sinks", "real", "--trial", "250ms", "--budget", "35s", *SEED)
+    out, _ = tune(folder, "slow.toml", *words)
+    assert "2 settings of slow" in out
+    assert "\npresent settings " in out
+    assert "recommended: " in out
+    patch = tomllib.loads("[stages.slow]" + out.partition("\n[stages.slow]")[2])
+    assert patch["stages"]["slow"]["max_in_flight"] > 1
+
+
+@pytest.mark.timeout(180)
+def test_where_no_settings_keep_a_bound_it_says_so(folder):
+    words = ("--trial", "200ms", "--budget", "25s", "--max-memory", "1MiB")
+    out, _ = tune(folder, "slow:pipeline", *words, code=1)
+    assert (
+        "no candidate keeps the bounds, and the present settings break the one" in out
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--goal", "thruput"], "did you mean 'throughput'?"),
+        (["--max-latency", "fast"], "expected a quantity such as"),
+        (["--max-memory", "20mibs"], "did you mean 'mib'?"),
+        (["--rate", "5k", "--goal", "throughput"], "which a rate or bursts decide"),
+        (["--budget", "1s"], "--budget is 1 s and a trial takes"),
+        (["--sorce", "own"], "did you mean '--source'?"),
+        (["--source", "won"], "did you mean 'own'?"),
+    ],
+)
+def test_a_wrong_word_is_named(folder, words, told):
+    out, err = tune(folder, "slow:pipeline", *words, code=2)
+    assert told in err
+    assert out == ""
+
+
+def test_an_interrupt_ends_the_trial_and_tells_what_was_found(folder):
+    running = subprocess.Popen(
+        command("tune", "slow:pipeline", "--trial", "1s", "--budget", "10m"),
+        cwd=folder,
+        env=environment({}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert running.stdout.readline().startswith("slow:pipeline: ")
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=50)
+    finally:
+        running.kill()
+    assert running.returncode == 130, err
+    assert "nothing is recommended" in out
+    assert err == ""
