@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from sluiceway.errors import ConfigurationError
 from sluiceway.events import HealthCheck, HealthStatus
-from sluiceway.health import Check, Ending, HealthBoard
+from sluiceway.health import Check, Ending, HealthBoard, answered, raised
 from sluiceway.health.checks import first_turns, turn_after
-from sluiceway.health.outcomes import answered, raised
 
 HEALTHY, DEGRADED = HealthStatus.HEALTHY, HealthStatus.DEGRADED
 UNHEALTHY, UNKNOWN = HealthStatus.UNHEALTHY, HealthStatus.UNKNOWN

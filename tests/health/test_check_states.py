@@ -8,8 +8,16 @@ from hypothesis import strategies as st
 
 from sluiceway.errors import ConfigurationError
 from sluiceway.events import HealthStatus
-from sluiceway.health import Check, Ending, HealthBoard, aggregate
-from sluiceway.health.outcomes import answered, overdue, raised, timed_out
+from sluiceway.health import (
+    Check,
+    Ending,
+    HealthBoard,
+    aggregate,
+    answered,
+    overdue,
+    raised,
+    timed_out,
+)
 from sluiceway.health.states import CheckState, after
 
 HEALTHY, DEGRADED = HealthStatus.HEALTHY, HealthStatus.DEGRADED

@@ -11,12 +11,13 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from ..sources.health import HealthSource
+    from ..sources.health_runs import run_check
     from ..sources.probes import HttpCheck, TcpCheck
     from .alerts import HealthAlerts
     from .board import HealthBoard, Recorded
     from .checks import Check
     from .metrics import HealthMetrics
-    from .outcomes import Ending, Outcome
+    from .outcomes import Ending, Outcome, answered, overdue, raised, timed_out
     from .pipelines import pipeline_check
     from .reports import CheckReport, HealthReport, aggregate
 
@@ -34,7 +35,12 @@ __all__ = [
     "Recorded",
     "TcpCheck",
     "aggregate",
+    "answered",
+    "overdue",
     "pipeline_check",
+    "raised",
+    "run_check",
+    "timed_out",
 ]
 
 MODULES: Final = {
@@ -51,7 +57,12 @@ MODULES: Final = {
     "Recorded": ".board",
     "TcpCheck": "..sources.probes",
     "aggregate": ".reports",
+    "answered": ".outcomes",
+    "overdue": ".outcomes",
     "pipeline_check": ".pipelines",
+    "raised": ".outcomes",
+    "run_check": "..sources.health_runs",
+    "timed_out": ".outcomes",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, MODULES)

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from ..beside import started
 from ..calls import is_async
-from ..clock import Clock
+from ..clock import SYSTEM_CLOCK, Clock
+from ..events import HealthCheck
 from ..health.checks import Check
 from ..health.outcomes import Outcome, answered, overdue, raised, timed_out
 from ..inlet import wake
@@ -118,6 +119,30 @@ class CheckRuns:
             return None
         task.cancel()
         return task
+
+
+async def run_check(check: Check, clock: Clock = SYSTEM_CLOCK) -> HealthCheck:
+    """Run a check once, now, and wait for what it finds, its time-out at most.
+
+    For programs and tests that want one answer: no threshold and no dependency has a
+    say in it, and a run that does not end in time is unknown.
+
+    Args:
+        check: what is run; its interval means nothing here.
+        clock: tells the time-out; default real time.
+    """
+    runs = CheckRuns(check)
+    outcome, seconds = await runs.take_turn(clock)
+    await let_go([runs])
+    return HealthCheck(
+        name=check.name,
+        status=outcome.status,
+        message=outcome.message,
+        details=outcome.details,
+        time_unix_nano=clock.time_ns(),
+        duration=seconds,
+        critical=check.critical,
+    )
 
 
 def is_cancelled(error: BaseException) -> bool:
