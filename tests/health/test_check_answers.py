@@ -105,6 +105,7 @@ def test_a_check_has_settings_that_fit_its_interval():
     assert (check.interval, check.timeout, check.failures) == (30.0, 5.0, 3)
     assert Check("database", ping, interval=0.5).timeout == 0.5
     assert Check("api", ping, depends_on=["database"]).depends_on == ("database",)
+    assert Check("of C", dict).function is dict
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,7 @@ def test_a_check_has_settings_that_fit_its_interval():
         ({"name": "a\nb"}, "Check.name is 'a\\nb'; expected a text"),
         ({"name": "\ud800"}, "Check.name is '\\ud800'; expected a text"),
         ({"function": 3}, "Check.function is 3; expected a function without"),
+        ({"function": lambda pool: pool}, "expected a function without arguments"),
         ({"interval": 0}, "Check.interval is 0; expected a number from 0.001"),
         ({"interval": "5"}, "Check.interval is '5'; expected a number"),
         ({"timeout": 31}, "expected seconds from 0.001, the interval (30) at most"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from inspect import signature
 from typing import Any, Final
 
 from attrs import Attribute, Factory, field, frozen
@@ -32,11 +33,24 @@ def a_name(check: Any, attribute: Attribute[Any], value: Any) -> None:
 
 def a_callable(check: Any, attribute: Attribute[Any], value: Any) -> None:
     """An attrs validator: something that can be called without arguments."""
-    if not callable(value):
+    if not callable(value) or needs_arguments(value):
         raise ConfigurationError(
             f"{type(check).__name__}.{attribute.name} is {value!r}; "
             "expected a function without arguments, def or async def"
         )
+
+
+def needs_arguments(function: Callable[..., Any]) -> bool:
+    """Whether a function cannot be called without arguments, as far as it tells."""
+    try:
+        told = signature(function)
+    except (TypeError, ValueError):  # written in C, and tells nothing
+        return False
+    try:
+        told.bind()
+    except TypeError:
+        return True
+    return False
 
 
 def no_longer_than_interval(check: Any, attribute: Attribute[Any], value: Any) -> None:
