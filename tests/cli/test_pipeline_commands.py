@@ -63,6 +63,24 @@ shy = Shy()
 """
 
 
+CHATTY = """
+from logging import getLogger
+from sluiceway import Sink
+
+class Chatty(Sink):
+    def __init__(self, dsn: str, token: str, at: str, name: str | None = None):
+        self.name, self._told, self._dsn = name, (dsn, token, at), dsn
+
+    async def write(self, events):
+        logger = getLogger("chatty")
+        logger.warning("%s %s %s", *self._told)
+        try:
+            raise RuntimeError(self._dsn)
+        except RuntimeError:
+            logger.exception("not today")
+"""
+
+
 def file_of(source, sink, **more):
     lines = [f"{key} = {value}" for key, value in more.items()]
     chain = [f'chains = ["{source} >> {sink}"]', "[stages]"]
@@ -214,6 +232,28 @@ def test_a_stage_that_cannot_be_opened_is_named_and_no_variable_shown(folder):
     assert done.returncode == 1
     assert "'${FOLDER}/out.jsonl'; expected a file that can be written" in done.stderr
     assert "s3cret" not in done.stderr
+
+
+def test_no_secret_of_a_variable_stands_in_what_a_stage_logs(folder):
+    (folder / "chatty.py").write_text(CHATTY)
+    text = """
+    chains = ["words >> out"]
+    [stages]
+    words = { type = "IterableSource", iterable = ["a"] }
+    out = { type = "chatty:Chatty", dsn = "${DSN}", token = "${TOKEN}", at = "${AT}" }
+    """
+    done = call(
+        folder,
+        "run",
+        write(folder, text),
+        DSN="db://user:s3cret@host/shop",
+        TOKEN="s3same",
+        AT="http://here:80",
+    )
+    assert done.returncode == 0
+    assert "WARNING chatty: ${DSN} ${TOKEN} http://here:80" in done.stderr
+    assert "RuntimeError: ${DSN}" in done.stderr
+    assert "s3" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ["run", "graph", "validate"])

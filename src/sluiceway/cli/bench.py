@@ -6,13 +6,13 @@ import asyncio
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from logging import basicConfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, SluicewayError
 from . import quantities
 from .load_options import add_load_options, add_set_option, load_of, set_all, words_for
+from .logs import log_to_stderr
 from .targets import Target, add_target, find_target
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def run(arguments: Namespace) -> int:
     )
     target = find_target(arguments.target)
     set_all(target.pipeline, arguments.set)
-    basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr("warning", target.hide)
     shows = not arguments.quiet and arguments.json != "-"
     tell_progress = say_progress if is_watched(shows) else None
     drive = Drive(target.pipeline, load, tell_progress, arguments.drain)

@@ -6,11 +6,11 @@ import asyncio
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from logging import basicConfig
 
 from ..errors import PipelineFailedError, SluicewayError
 from ..pipeline import Pipeline
 from ..reports import PipelineState, StopReport
+from .logs import log_to_stderr
 from .targets import Target, add_target, find_target
 
 EPILOG = """\
@@ -66,10 +66,7 @@ def configure(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Run the pipeline to its end; the exit code says how it ended."""
     target = find_target(arguments.target)
-    basicConfig(
-        level=arguments.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    log_to_stderr(arguments.log_level, target.hide)
     pipeline = target.pipeline
     if not arguments.quiet:
         say(pipeline.graph())

@@ -26,10 +26,12 @@ class Target:
     Attributes:
         pipeline: the pipeline.
         redact: takes the values of the file's variables out of a text.
+        hide: takes those out that may be secret, and leaves the others.
     """
 
     pipeline: Pipeline
     redact: Callable[[str], str] = str
+    hide: Callable[[str], str] = str
 
 
 def add_target(parser: ArgumentParser, name: str = "target", **more: Any) -> None:
@@ -52,7 +54,8 @@ def find_target(word: str) -> Target:
     if word.endswith(".toml") or Path(word).is_file():
         sys.path.insert(0, str(Path(word).resolve().parent))
         loaded = load(word)
-        return Target(loaded.pipeline, loaded.variables.redact)
+        variables = loaded.variables
+        return Target(loaded.pipeline, variables.redact, variables.hide)
     if ":" in word:
         sys.path.insert(0, str(Path.cwd()))
         return Target(pipeline_in(word))

@@ -7,12 +7,13 @@ add a key or break a line, whatever it holds.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from ..errors import nearest
-from .problems import Filled, Path, Problems
+from .problems import SECRET, Filled, Path, Problems
 
+ORIGIN: Final = re.compile(r"\w+://[\w.:\[\]-]+/?")
 MARK: Final = re.compile(r"\$(?:\$|\{(?:(?P<name>\w+)(?::-(?P<default>[^}]*))?\})?)")
 SHORTEST_SECRET: Final = 4  # characters; a shorter value is a word like any other
 FLAGS: Final = frozenset({"true", "false"})
@@ -28,10 +29,18 @@ class Variables:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self._used: dict[str, str] = {}
+        self._secret: set[str] = set()
 
     def redact(self, text: str) -> str:
         """The text with the names of the variables in place of their values."""
-        for value in sorted(self._used, key=len, reverse=True):
+        return self._without(self._used, text)
+
+    def hide(self, text: str) -> str:
+        """The same for those values that may be secret, and no others."""
+        return self._without(self._secret, text)
+
+    def _without(self, values: Collection[str], text: str) -> str:
+        for value in sorted(values, key=len, reverse=True):
             named = f"${{{self._used[value]}}}"
             for form in (value, repr(value)[1:-1]):
                 text = text.replace(form, named)
@@ -84,4 +93,17 @@ class Variables:
             return ""
         if len(value) >= SHORTEST_SECRET and value not in FLAGS:
             self._used[value] = name
+            if may_be_secret(name, value, at):
+                self._secret.add(value)
         return value
+
+
+def may_be_secret(name: str, value: str, at: Path) -> bool:
+    """Whether a variable's value is to be kept out of logs.
+
+    So is what its own name or its setting's says to be secret, and an address that
+    tells more than scheme, host and port: its path or query may be the key.
+    """
+    if any(SECRET.search(key) for key in (name, *at) if isinstance(key, str)):
+        return True
+    return "://" in value and ORIGIN.fullmatch(value) is None
