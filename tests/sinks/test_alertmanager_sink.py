@@ -362,6 +362,31 @@ def test_what_is_remembered_has_a_bound():
     assert alerts.forgotten == 7
 
 
+def test_of_what_is_remembered_the_alerts_that_are_over_are_forgotten_first():
+    alerts = FiringAlerts(SECOND, most=3)
+    for alert in (firing("1"), firing("2"), *(resolved(f"x{n}") for n in range(9))):
+        alerts.done(alert, alerts.begin(alert, NOW)[0], NOW)
+    told = [a["labels"]["alertname"] for a in alerts.due(NOW)]
+    assert told == ["1", "2", "x8"]
+    assert (alerts.firing, alerts.forgotten, len(alerts)) == (2, 0, 3)
+
+
+def test_that_too_many_fire_is_counted_and_logged(run, caplog):
+    async def scenario():
+        clock = ManualClock(time_ns=NOW)
+        async with cluster(status(200), clock=clock) as (sink, server):
+            for start in range(0, 10_002, 3_334):
+                await sink.write([firing(str(start + n)) for n in range(3_334)])
+            await clock.advance(60)
+            await until(lambda: len(server.requests) == 3 + 40)
+            return sink.statistics()
+
+    statistics = run(scenario())
+    assert (statistics.firing, statistics.forgotten) == (10_000, 2)
+    lines = [r.getMessage() for r in caplog.records if "told again" in r.getMessage()]
+    assert lines == ["2 alerts that fire are not told again: more than 10000 do"]
+
+
 def test_the_ledger_says_what_became_of_the_alerts(run):
     async def scenario():
         async with answering(Picky()) as server:

@@ -24,7 +24,7 @@ from ..settings import Bounds, Queue, Retry, Seconds, is_number
 from ..stages import Sink, StageContext
 from .addresses import checked_headers, public_part, without_user, wrong_with
 from .endpoint import EndpointStatistics, checked_flag, checked_timeout
-from .firing import BILLION, FiringAlerts, Key, key_of
+from .firing import BILLION, MOST, FiringAlerts, Key, key_of
 from .members import Member
 
 PATH: Final = "/api/v2/alerts"
@@ -43,11 +43,13 @@ class AlertmanagerStatistics:
     Attributes:
         firing: alerts that are told again until they are resolved.
         resent: alerts that were told again.
+        forgotten: alerts that fire and are told no more, since more than 10,000 do.
         members: what each member has answered, by its address.
     """
 
     firing: int
     resent: int
+    forgotten: int = 0
     members: Mapping[str, EndpointStatistics] = field(factory=dict)
 
 
@@ -118,6 +120,7 @@ class AlertmanagerSink(Sink[Alert]):
         self._context: StageContext | None = None
         self._resending: asyncio.Task[None] | None = None
         self._resent = 0
+        self._said = 0  # of those forgotten
 
     def __repr__(self) -> str:
         state = "closed" if self._resending is None else "open"
@@ -127,7 +130,10 @@ class AlertmanagerSink(Sink[Alert]):
     def statistics(self) -> AlertmanagerStatistics:
         """A snapshot of what was told."""
         members = {member.shown: member.statistics() for member in self._members}
-        return AlertmanagerStatistics(self._alerts.firing, self._resent, members)
+        alerts = self._alerts
+        return AlertmanagerStatistics(
+            alerts.firing, self._resent, alerts.forgotten, members
+        )
 
     async def open(self, context: StageContext) -> None:
         """Get connection pools; nothing is connected yet."""
@@ -211,10 +217,20 @@ class AlertmanagerSink(Sink[Alert]):
 
     async def _resend(self) -> None:
         """Tell every member, those that rest too, what it must not forget."""
+        self._complain()
         told = await asyncio.gather(
             *(member.tell_again(self._due, MOST_IN_POST) for member in self._members)
         )
         self._resent += max(told)
+
+    def _complain(self) -> None:
+        """Log, whenever it happens, that not all that fires is told again."""
+        count = self._alerts.forgotten
+        if count > self._said and self._context is not None:
+            self._context.logger.warning(
+                "%d alerts that fire are not told again: more than %d do", count, MOST
+            )
+        self._said = count
 
     def _due(self) -> list[Posted]:
         return self._alerts.due(self._clock.time_ns())

@@ -21,16 +21,16 @@ MOST: Final = 10_000  # alerts that are remembered
 
 
 @frozen
-class Known:
-    """An alert that was told.
+class Resolved:
+    """An alert that was told to be over.
 
     Attributes:
-        told: as it was told last.
-        until_ns: when it is forgotten; None while it fires.
+        told: as it was told.
+        until_ns: when it is forgotten.
     """
 
     told: Posted
-    until_ns: int | None
+    until_ns: int
 
 
 class FiringAlerts:
@@ -38,18 +38,23 @@ class FiringAlerts:
 
     Args:
         lasting_ns: how long after it was told an alert still fires by itself.
-        most: alerts to remember; those that were told first are forgotten first.
+        most: alerts to remember; those that are over are forgotten first, then those
+            that were told first.
+
+    Attributes:
+        forgotten: how many that fire are not told again, since there are too many.
     """
 
     def __init__(self, lasting_ns: int, most: int = MOST) -> None:
         self._lasting_ns = lasting_ns
         self._most = most
-        self._known: OrderedDict[Key, Known] = OrderedDict()
+        self._firing: OrderedDict[Key, Posted] = OrderedDict()
+        self._resolved: OrderedDict[Key, Resolved] = OrderedDict()
         self._ended: OrderedDict[Key, Posted] = OrderedDict()
         self.forgotten = 0
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._firing) + len(self._resolved)
 
     def __repr__(self) -> str:
         return f"<FiringAlerts {self.firing} of {len(self)}>"
@@ -57,7 +62,7 @@ class FiringAlerts:
     @property
     def firing(self) -> int:
         """How many of them fire."""
-        return sum(known.until_ns is None for known in self._known.values())
+        return len(self._firing)
 
     def begin(self, alert: Alert, now_ns: int) -> tuple[Posted, Posted | None]:
         """What to tell of an alert; until ``done`` nothing is told of it again.
@@ -68,9 +73,10 @@ class FiringAlerts:
         """
         told = posted(alert, now_ns, self._lasting_ns)
         key = key_of(alert)
-        before = self._known.pop(key, None)
-        if before is not None and before.told["labels"] != told["labels"]:
-            self._ended[key] = ending(before.told, now_ns)
+        over = self._resolved.pop(key, None)
+        before = self._firing.pop(key, over.told if over is not None else None)
+        if before is not None and before["labels"] != told["labels"]:
+            self._ended[key] = ending(before, now_ns)
             if len(self._ended) > self._most:
                 self._ended.popitem(last=False)
         return told, self._ended.get(key)
@@ -78,28 +84,25 @@ class FiringAlerts:
     def done(self, alert: Alert, told: Posted, now_ns: int) -> None:
         """It was told: from now on it is told again."""
         key = key_of(alert)
-        resolved = alert.status is AlertStatus.RESOLVED
-        until = now_ns + RESOLVED_FOR_NS if resolved else None
         self._ended.pop(key, None)
-        self._known[key] = Known(told, until)
-        if len(self._known) > self._most:
-            self._known.popitem(last=False)
-            self.forgotten += 1
+        self._firing.pop(key, None)
+        self._resolved.pop(key, None)
+        if alert.status is AlertStatus.RESOLVED:
+            self._resolved[key] = Resolved(told, now_ns + RESOLVED_FOR_NS)
+        else:
+            self._firing[key] = told
+        if len(self) > self._most:
+            self.forgotten += not self._resolved
+            (self._resolved or self._firing).popitem(last=False)
 
     def due(self, now_ns: int) -> list[Posted]:
         """What to tell again now."""
-        gone = [
-            key
-            for key, known in self._known.items()
-            if known.until_ns is not None and known.until_ns <= now_ns
-        ]
+        gone = [key for key, each in self._resolved.items() if each.until_ns <= now_ns]
         for key in gone:
-            del self._known[key]
+            del self._resolved[key]
         ends = now_ns + self._lasting_ns
-        return [
-            ending(known.told, ends) if known.until_ns is None else known.told
-            for known in self._known.values()
-        ]
+        firing = [ending(told, ends) for told in self._firing.values()]
+        return firing + [each.told for each in self._resolved.values()]
 
 
 def key_of(alert: Alert) -> Key:
