@@ -17,6 +17,7 @@ from cli.demo_runs import command, environment
 
 from sluiceway.cli.demo.figures import Figures, figures_of, rate_text, time_text
 from sluiceway.cli.demo.screen import Moment, choose_screen
+from sluiceway.latencies import Timings
 from sluiceway.reports import StageStatistics
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -90,20 +91,25 @@ def statistics(**counts: float) -> StageStatistics:
 
 
 def test_figures_are_of_the_time_between_two_snapshots():
-    before = statistics(incoming=100, outgoing=90, batches=10, busy=5.0)
+    timings = Timings()
+    timings.add(8.0)
+    before = statistics(incoming=100, outgoing=90, calls=timings.snapshot())
+    for seconds in (0.25, 0.25, 0.25, 2.0):
+        timings.add(seconds)
     now = statistics(
-        incoming=300, outgoing=190, batches=12, busy=5.5, lost=7, queue_used=25,
+        incoming=300, outgoing=190, calls=timings.snapshot(), lost=7, queue_used=25,
         queue_capacity=100,
     )  # fmt: skip
     (figures,) = figures_of([before], [now], 2.0)
     assert (figures.incoming, figures.outgoing) == (100.0, 50.0)
     assert (figures.queue, figures.waiting, figures.lost) == (0.25, 25, 7)
-    assert figures.latency == 0.25
+    assert figures.latency == pytest.approx(0.25, rel=1 / 32)
+    assert figures.tail == pytest.approx(2.0, rel=1 / 16)
 
 
 def test_a_stage_that_was_not_called_has_no_latency_and_no_queue_has_no_fill():
     (figures,) = figures_of([statistics()], [statistics()], 1.0)
-    assert (figures.latency, figures.queue) == (None, None)
+    assert (figures.latency, figures.tail, figures.queue) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +135,7 @@ def test_rates_have_as_many_digits_as_mean_something(rate, text):
 
 
 def stage(name: str, **figures: object) -> Figures:
-    known = {"incoming": 304.4, "outgoing": 0.0, "latency": 0.0042}
+    known = {"incoming": 304.4, "outgoing": 0.0, "latency": 0.0042, "tail": 0.031}
     return Figures(
         name=name,
         kind="sink",
@@ -140,7 +146,7 @@ def stage(name: str, **figures: object) -> Figures:
 MOMENT = Moment(
     open=True, elapsed=4.2, duration=20.0, requests=1234, slow=5, failed=6,
     stages=[
-        stage("spans", latency=None),
+        stage("spans", latency=None, tail=None),
         stage("otlp", queue=0.95, waiting=7782, lost=42),
     ],
 )  # fmt: skip
@@ -150,7 +156,13 @@ MOMENT = Moment(
     ("columns", "rows"),
     [
         (80, ["spans sink 304 0 - 0", "otlp sink 304 0 ━━━━━━━━ 95% 4.2 ms 42"]),
-        (140, ["spans sink 304 0 - 0", "otlp sink 304 0 ━━━━━━━━ 95% 7,782 4.2 ms 42"]),
+        (
+            140,
+            [
+                "spans sink 304 0 - - 0",
+                "otlp sink 304 0 ━━━━━━━━ 95% 7,782 4.2 ms 31 ms 42",
+            ],
+        ),
     ],
 )
 def test_a_row_tells_rates_fill_latency_and_losses(columns, rows):
@@ -179,6 +191,6 @@ def test_a_plain_line_says_when_it_only_drains(capsys):
     running, draining = capsys.readouterr().out.splitlines()
     assert running == (
         " 4.2 s  1,234 requests   6 failed     0 events/s  "
-        "queue 95%  calls  4 ms  lost 42"
+        "queue 95%  calls 31 ms  lost 42"
     )
     assert draining == f"{running}  draining"

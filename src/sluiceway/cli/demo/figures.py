@@ -21,7 +21,9 @@ class Figures:
         outgoing: events per second that went on or were delivered.
         queue: how full the queue in front is, from 0 to 1; None without one.
         waiting: the events in it.
-        latency: seconds that a call took lately; None if there was none.
+        latency: seconds that half of the calls took at most lately; None if there was
+            none.
+        tail: seconds that 99 in a hundred of them took at most.
         lost: events that were lost since the beginning.
     """
 
@@ -32,6 +34,7 @@ class Figures:
     queue: float | None
     waiting: int
     latency: float | None
+    tail: float | None
     lost: int
 
 
@@ -47,7 +50,7 @@ def stage_figures(
     old: StageStatistics, new: StageStatistics, seconds: float
 ) -> Figures:
     """The figures of one stage."""
-    calls = new.batches - old.batches
+    calls = new.calls.since(old.calls)
     return Figures(
         name=new.name,
         kind=new.kind,
@@ -57,7 +60,8 @@ def stage_figures(
         if new.queue_capacity
         else None,
         waiting=new.queue_used or 0,
-        latency=(new.busy - old.busy) / calls if calls else None,
+        latency=calls.p50 if calls.count else None,
+        tail=calls.p99 if calls.count else None,
         lost=new.lost,
     )
 

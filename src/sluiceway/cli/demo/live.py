@@ -80,6 +80,8 @@ def table(moment: Moment, *, wide: bool) -> Table:
     if wide:
         drawn.add_column("waiting", justify="right", no_wrap=True, min_width=9)
     drawn.add_column("latency", justify="right", no_wrap=True, min_width=7)
+    if wide:
+        drawn.add_column("p99", justify="right", no_wrap=True, min_width=7)
     drawn.add_column("lost", justify="right", no_wrap=True, min_width=6)
     for stage in moment.stages:
         drawn.add_row(*cells(stage, wide=wide))
@@ -96,10 +98,11 @@ def cells(stage: Figures, *, wide: bool) -> list[Text]:
         fill(stage.queue),
         Text(f"{stage.waiting:,}" if stage.queue is not None else ""),
         Text(time_text(stage.latency)),
+        Text(time_text(stage.tail)),
         Text(f"{stage.lost:,}", style="bold red" if stage.lost else "dim"),
     ]
     if not wide:
-        del texts[5]
+        del texts[7], texts[5]
     return texts
 
 

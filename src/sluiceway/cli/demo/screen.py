@@ -69,7 +69,7 @@ class PlainScreen:
     def show(self, moment: Moment) -> None:
         """One line about everything."""
         fullest = max((s.queue or 0.0 for s in moment.stages), default=0.0)
-        slowest = max((s.latency or 0.0 for s in moment.stages), default=0.0)
+        slowest = max((s.tail or 0.0 for s in moment.stages), default=0.0)
         lost = sum(stage.lost for stage in moment.stages)
         events = sum(s.incoming for s in moment.stages if s.kind == "source")
         self.say(
