@@ -76,13 +76,14 @@ class SinkWorker(Worker):
         """Write until the input ends and the last write has."""
         turn = TimeSlice(self._clock, [self.node.books])
         direct = self._alone and self._batcher is None
+        get_nowait, write, hand = self._inbox.get_nowait, self._write, self.hand
         while True:
-            item: Item | End | None = self._inbox.get_nowait()
+            item: Item | End | None = get_nowait()
             if item is None:
                 item = await self._inbox.get(self._next_deadline())
             if direct and type(item) is Batch:
-                self.hand.batches = (item,)
-                now = await self._write(self.hand, item)
+                hand.batches = (item,)
+                now = await write(hand, item)
             elif isinstance(item, Batch):
                 await self._take(item)
                 now = self._now()

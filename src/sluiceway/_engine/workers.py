@@ -169,9 +169,11 @@ class FlowWorker(Worker):
     async def work(self) -> None:
         """Pass batch after batch through the row."""
         queue, hand, row = self._inbox, self.hand, self._row
+        get_nowait, take_nowait, done = queue.get_nowait, row.take_nowait, queue.done
+        waits = row.waits
         turn = TimeSlice(self._shared.clock, row.books)
         while True:
-            item: Item | End | None = queue.get_nowait()
+            item: Item | End | None = get_nowait()
             if item is None:
                 item = await queue.get()
             if type(item) is not Batch:
@@ -181,11 +183,11 @@ class FlowWorker(Worker):
                 continue
             count, size = len(item.events), item.size
             hand.batches = (item,)
-            if row.waits:
+            if waits:
                 await row.take(item, hand, None)
-            elif not row.take_nowait(item, hand):
+            elif not take_nowait(item, hand):
                 await row.send(hand, item)
-            queue.done(count, size)
+            done(count, size)
             if item.since >= turn.until:  # when it went on from here
                 await turn.rest()
 
@@ -226,7 +228,12 @@ class Row:
         self._clock = clock
         self._now = clock.now
         self._own: Row | None = None
-        self._first = steps[0].books if steps else Books()
+        self._wait = (steps[0].books if steps else Books()).wait
+        followers = [*self.books[1:], None]
+        self._calls = [
+            (step.node, step.run, step.books.time, step.books, after)
+            for step, after in zip(steps, followers, strict=False)
+        ]
         self._users = users
         self.waits = any(step.waits for step in steps)
         self.send = outlet.send
@@ -239,28 +246,24 @@ class Row:
         """
         now = self._now
         started = now()
-        count, books = 0, self._first
-        books.wait(started - batch.since)
-        sender: Books | None = None
-        for step in self.steps:
-            hand.node = step.node
-            books = step.books
-            if sender is not None:
-                sender.sent += count
-                books.received += count
-            count = step.run(batch, started)
+        self._wait(started - batch.since)
+        for node, run, time, books, after in self._calls:
+            hand.node = node
+            count = run(batch, started)
             ended = now()
-            books.time(ended - started)
-            started = ended
-            sender = books
+            time(ended - started)
             if not count:
                 batch.since = ended
                 break
-        else:
-            batch.since = started
-            if not self._put_nowait(batch):
-                return False
-            books.sent += count
+            if after is None:
+                batch.since = ended
+                if not self._put_nowait(batch):
+                    return False
+                books.sent += count
+            else:
+                books.sent += count
+                after.received += count
+                started = ended
         hand.batches = EMPTY
         return True
 
