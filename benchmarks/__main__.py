@@ -27,6 +27,7 @@ BENCHMARKS = (
     "engine_chain",
     "engine_shape",
     "engine_peers",
+    "own_metrics",
     "span_cost",
     "log_cost",
     "request_headers",
