@@ -228,6 +228,21 @@ def test_a_body_that_is_too_large_is_refused_however_it_comes(run):
     assert run(scenario()) == (413, 413)
 
 
+def test_what_is_no_http_is_a_400_that_fills_no_log(run, caplog):
+    head = b"POST / HTTP/1.1\r\nAuthorization: Bearer to\x01ken\r\n\r\n"
+
+    async def scenario():
+        async with serving(Taker()) as (source, _):
+            reader, writer = await asyncio.open_connection("127.0.0.1", source.port)
+            writer.write(head)
+            answer = await reader.read(12)
+            writer.close()
+            return answer
+
+    assert run(scenario()) == b"HTTP/1.0 400"
+    assert caplog.records == []
+
+
 def test_a_body_that_drips_is_given_up(run):
     async def scenario():
         async def dripping():

@@ -20,6 +20,7 @@ from aiohttp import web
 
 from ..errors import ConfigurationError
 from ..pipeline import Pipeline
+from ..sinks.server_log import SERVER_LOG
 from .addresses import port_of
 from .desk import Desk
 from .messages import Count, Refusal, Selection, SilenceState
@@ -67,7 +68,8 @@ class AdminServer:
         Raises:
             ConfigurationError: the address cannot be had.
         """
-        runner = web.AppRunner(self._application(), access_log=None)
+        application = self._application()
+        runner = web.AppRunner(application, access_log=None, logger=SERVER_LOG)
         await runner.setup()
         try:
             await self._listen(runner)

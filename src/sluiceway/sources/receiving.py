@@ -21,6 +21,7 @@ from attrs import field, frozen
 from ..delivery import Outcome
 from ..errors import ConfigurationError, nearest
 from ..sinks.addresses import cannot_listen, checked_host
+from ..sinks.server_log import SERVER_LOG
 from ..stages import Send, Source, StageContext
 from .presence import Presence
 
@@ -169,6 +170,7 @@ class Receiver(Source[Any]):
         runner = web.AppRunner(
             application,
             access_log=None,
+            logger=SERVER_LOG,
             auto_decompress=False,
             keepalive_timeout=self._reception.idle_timeout,
             shutdown_timeout=CLOSE_GRACE,
