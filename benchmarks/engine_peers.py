@@ -24,7 +24,7 @@ from benchmarks.engine_runs import UNIT, Form, map_and_filter, medians
 from benchmarks.report import Figure, Spot, cost, missing, table
 
 BATCHES = (100, 1000)
-EVENTS = 200_000
+EVENTS = 100_000
 ROUNDS = 7
 # The aims, in times, against a peer that moves single events, at this batch of ours.
 AIMS = {("bytewax", 1000): 2, ("hyperwire", 1000): 100}
