@@ -19,7 +19,7 @@ from ..errors import ConfigurationError
 from ..events import Alert, AlertStatus
 from ..settings import number
 from ..state import State
-from .labels import Identity, Matches, identity_of, labels_of
+from .labels import Identity, Matches, check_alerts, identity_of, labels_of
 from .lasting import Lasting
 from .muting import Silence, Silences
 from .policy import TARGET, Level, Policy, SavedLevel, raised
@@ -185,10 +185,7 @@ class Escalation(Lasting[Alert, Alert]):
 
     def add(self, events: list[Alert], now: float) -> list[Alert]:
         """Take alerts in; what is to be told by it."""
-        for alert in events:
-            if not isinstance(alert, Alert):
-                name = type(alert).__name__
-                raise TypeError(f"an Escalation takes alerts, not {name}")
+        check_alerts(events, "an Escalation")
         told: list[Alert] = []
         for alert in events:
             told += self._take(alert, now)

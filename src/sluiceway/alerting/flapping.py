@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 from ..events import Alert, AlertStatus
 from ..settings import number
 from ..state import State
-from .labels import Identity, identity_of
+from .labels import Identity, check_alerts, identity_of
 from .lasting import Lasting
 
 FLAPPING: Final = "flapping"
@@ -98,10 +98,7 @@ class FlapDamper(Lasting[Alert, Alert]):
 
     def add(self, events: list[Alert], now: float) -> list[Alert]:
         """Take alerts in; those that pass."""
-        for alert in events:
-            if not isinstance(alert, Alert):
-                name = type(alert).__name__
-                raise TypeError(f"a FlapDamper takes alerts, not {name}")
+        check_alerts(events, "a FlapDamper")
         passed: list[Alert] = []
         for alert in events:
             passed += self._calm(now) + self._take(alert, now)

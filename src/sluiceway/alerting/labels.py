@@ -7,7 +7,7 @@ it has not is an empty text. Source: Alertmanager, ``docs/configuration.md``,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..errors import ConfigurationError
@@ -28,6 +28,21 @@ def identity_of(alert: Alert) -> Identity:
     """What tells an alert from others: its name and its labels that say something."""
     present = ((key, value) for key, value in alert.labels.items() if value)
     return alert.name, tuple(sorted(present))
+
+
+def check_alerts(events: Iterable[Any], who: str) -> None:
+    """Refuse what is no alert.
+
+    Args:
+        events: what a stage was given.
+        who: the stage, for the error.
+
+    Raises:
+        TypeError: one of them is something else.
+    """
+    for event in events:
+        if not isinstance(event, Alert):
+            raise TypeError(f"{who} takes alerts, not {type(event).__name__}")
 
 
 def label_matcher(setting: str, wanted: Any) -> Matches:

@@ -19,7 +19,7 @@ from ..settings import number
 from ..stages import Batches
 from ..state import State
 from .grouping import Group, Told
-from .labels import Identity, Labels, Matches, identity_of, labels_of
+from .labels import Identity, Labels, Matches, check_alerts, identity_of, labels_of
 from .lasting import Lasting
 from .muting import (
     Inhibition,
@@ -164,9 +164,7 @@ class Notifier(Lasting[Alert, Alert]):
 
     def add(self, events: list[Alert], now: float) -> list[Any]:
         """Take alerts in; the notifications that are due."""
-        for alert in events:
-            if not isinstance(alert, Alert):
-                raise TypeError(f"a Notifier takes alerts, not {type(alert).__name__}")
+        check_alerts(events, "a Notifier")
         for alert in events:
             self._take(alert, now)
         return self.tick(now)

@@ -6,9 +6,9 @@ import os
 import re
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -16,6 +16,8 @@ from ..admin.client import AdminClient, AdminError
 from ..admin.messages import AlertState, SilenceState
 from ..clock import SYSTEM_CLOCK
 from ..errors import ConfigurationError
+
+T = TypeVar("T")
 
 EPILOG: Final = """\
 Alerts are named by their labels: NAME stands for alertname=NAME, and LABEL=VALUE for
@@ -107,21 +109,32 @@ def show_alerts(
 ) -> int:
     """Print the alerts, all or those of the name and labels given."""
     alerts = [alert for alert in client.alerts() if is_meant(alert, matching)]
-    if arguments.json:
-        print(msgspec.json.encode(alerts).decode())
-        return 0
-    rows = [
-        (
-            "silenced" if alert.silenced else alert.status,
-            alert.severity,
-            age_of(alert.starts_at),
-            alert.name,
-            labels_text(alert.labels),
-            alert.message,
-        )
-        for alert in alerts
-    ]
-    print(table(("STATUS", "SEVERITY", "SINCE", "NAME", "LABELS", "MESSAGE"), rows))
+    head = ("STATUS", "SEVERITY", "SINCE", "NAME", "LABELS", "MESSAGE")
+    return show(alerts, head, alert_row, as_json=arguments.json)
+
+
+def alert_row(alert: AlertState) -> tuple[str, ...]:
+    """An alert in a table."""
+    return (
+        "silenced" if alert.silenced else alert.status,
+        alert.severity,
+        age_of(alert.starts_at),
+        alert.name,
+        labels_text(alert.labels),
+        alert.message,
+    )
+
+
+def show(
+    found: list[T],
+    head: tuple[str, ...],
+    row: Callable[[T], tuple[str, ...]],
+    *,
+    as_json: bool,
+) -> int:
+    """Print what was found, as a table or as JSON."""
+    text = msgspec.json.encode(found).decode()
+    print(text if as_json else table(head, [row(each) for each in found]))
     return 0
 
 
@@ -177,20 +190,14 @@ def show_silences(
     arguments: Namespace,
 ) -> int:
     """Print the silences."""
-    silences = client.silences()
-    if arguments.json:
-        print(msgspec.json.encode(silences).decode())
-        return 0
-    rows = [
-        (
-            "never" if silence.ends_at is None else moment(silence.ends_at),
-            labels_text(silence.matching),
-            silence.comment,
-        )
-        for silence in silences
-    ]
-    print(table(("ENDS", "MATCHING", "COMMENT"), rows))
-    return 0
+    head = ("ENDS", "MATCHING", "COMMENT")
+    return show(client.silences(), head, silence_row, as_json=arguments.json)
+
+
+def silence_row(silence: SilenceState) -> tuple[str, ...]:
+    """A silence in a table."""
+    ends = "never" if silence.ends_at is None else moment(silence.ends_at)
+    return ends, labels_text(silence.matching), silence.comment
 
 
 ANSWERS: Final = {
