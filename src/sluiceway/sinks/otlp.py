@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from functools import partial
 from logging import getLogger
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 from attrs import frozen
 
@@ -23,7 +23,7 @@ from ..formats.otlp_protobuf import join_encoded
 from ..layers import Write
 from ..layers.retry import raise_failures
 from ..layers.timeout import TimeoutLayer
-from ..settings import Queue, Retry
+from ..settings import Bounds, Count, Queue, Retry
 from ..stages import Sink, StageContext
 from .addresses import public_part
 from .http import HttpClient
@@ -137,17 +137,17 @@ class OtlpSink(Sink[Telemetry]):
         protocol: OtlpProtocol | None = None,
         headers: Mapping[str, str] | None = None,
         compression: Compression | None = None,
-        timeout: float | None = None,
+        timeout: Annotated[float, Bounds(0)] | None = None,
         certificate: FilePath | None = None,
         client_certificate: FilePath | None = None,
         client_key: FilePath | None = None,
         insecure: bool | None = None,
-        max_request: int = MAX_REQUEST,
+        max_request: Count = MAX_REQUEST,
         name: str | None = None,
         queue: Queue = QUEUE,
         batch: BatchBy | None = BATCH,
         retry: Retry | None = RETRY,
-        max_in_flight: int = 4,
+        max_in_flight: Count = 4,
     ) -> None:
         self.name = name
         self.queue = queue

@@ -20,7 +20,7 @@ from ..formats.negotiation import accepts_gzip, wants_openmetrics
 from ..formats.prometheus_claims import Shelf
 from ..formats.prometheus_text import Page, exposition
 from ..layers.retry import raise_failures
-from ..settings import Queue
+from ..settings import Port, Queue
 from ..stages import Sink, StageContext
 from .addresses import cannot_listen, checked_host
 from .latest import LatestState
@@ -88,7 +88,7 @@ class PrometheusSink(Sink[MetricPoint]):
         self,
         *,
         host: str = "127.0.0.1",
-        port: int | None = 9464,
+        port: Port | None = 9464,
         path: str = "/metrics",
         scope_labels: bool = False,
         name: str | None = None,

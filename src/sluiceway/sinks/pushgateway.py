@@ -26,7 +26,7 @@ from ..formats.prometheus_names import job_and_instance
 from ..formats.prometheus_text import Page, exposition
 from ..formats.pushgateway import blamed, gateway_address, grouping_path
 from ..layers.retry import raise_failures
-from ..settings import Queue, Retry
+from ..settings import Queue, Retry, Seconds
 from ..stages import Sink, StageContext
 from .addresses import checked_headers
 from .http import (
@@ -128,7 +128,7 @@ class PushgatewaySink(Sink[MetricPoint]):
         queue: Queue = QUEUE,
         batch: BatchBy | None = BATCH,
         retry: Retry | None = RETRY,
-        timeout: float | None = 10.0,
+        timeout: Seconds | None = 10.0,
     ) -> None:
         self.name = name
         self.queue = queue

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
+from ..settings import Count, Port, Seconds
 from ..sinks.addresses import checked_host
 from ..sinks.http import FilePath
 from ..stages import Send, Source, StageContext
@@ -96,15 +97,15 @@ class OtlpSource(Source[Telemetry]):
     def __init__(
         self,
         host: str = "127.0.0.1",
-        port: int = 4318,
+        port: Port = 4318,
         *,
-        grpc_port: int | None = None,
-        max_body: int = MAX_BODY,
+        grpc_port: Port | None = None,
+        max_body: Count = MAX_BODY,
         ack: Acknowledge = "accepted",
-        accept_timeout: float = 5.0,
-        deliver_timeout: float = 60.0,
-        read_timeout: float = 30.0,
-        idle_timeout: float = 75.0,
+        accept_timeout: Seconds = 5.0,
+        deliver_timeout: Seconds = 60.0,
+        read_timeout: Seconds = 30.0,
+        idle_timeout: Seconds = 75.0,
         tokens: Collection[str] = (),
         certificate: FilePath | None = None,
         certificate_key: FilePath | None = None,

@@ -26,6 +26,7 @@ from ..formats.prometheus_pages import (
     read_page,
     samples_in,
 )
+from ..settings import Count, Seconds
 from ..sinks.addresses import checked_headers
 from ..sinks.http import (
     Answer,
@@ -146,13 +147,13 @@ class PrometheusScrapeSource(IntervalSource[MetricPoint]):
     def __init__(
         self,
         targets: Iterable[str],
-        interval: float = 60.0,
+        interval: Seconds = 60.0,
         *,
-        timeout: float | None = None,
+        timeout: Seconds | None = None,
         job: str = "prometheus",
         honor_timestamps: bool = True,
-        max_body: int = MAX_BODY,
-        sample_limit: int = SAMPLE_LIMIT,
+        max_body: Count = MAX_BODY,
+        sample_limit: Count = SAMPLE_LIMIT,
         headers: Mapping[str, str] | None = None,
         certificate: FilePath | None = None,
         client_certificate: FilePath | None = None,
