@@ -164,6 +164,16 @@ def test_a_setting_can_be_tried_without_changing_the_file(folder):
     assert "did you mean 'out.queue.capacity'?" in done.stderr
 
 
+def test_a_report_is_a_page_with_plots(folder):
+    words = ("shop:pipeline", "--events", "2000", "--report", "report.html")
+    bench(folder, *words)
+    page = (folder / "report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert "shop:pipeline under load" in page
+    assert "Latency by percentile" in page
+    assert "2,000" in page
+
+
 def test_losses_are_told_by_stage_and_reason_and_fail_only_if_asked(folder):
     words = ("shop:refused", "--sinks", "real", "--events", "300")
     done = bench(folder, *words)

@@ -54,13 +54,16 @@ def tune(folder, *words, code=0):
 
 @pytest.mark.timeout(180)
 def test_more_writes_at_a_time_are_recommended_to_a_slow_sink_as_a_patch(folder):
-    words = ("--sinks", "real", "--trial", "250ms", "--budget", "35s", *SEED)
-    out, _ = tune(folder, "slow.toml", *words)
+    words = ("--trial", "250ms", "--budget", "35s", *SEED, "--report", "tune.html")
+    out, _ = tune(folder, "slow.toml", "--sinks", "real", *words)
     assert "2 settings of slow" in out
     assert "\npresent settings " in out
     assert "recommended: " in out
     patch = tomllib.loads("[stages.slow]" + out.partition("\n[stages.slow]")[2])
     assert patch["stages"]["slow"]["max_in_flight"] > 1
+    page = (folder / "tune.html").read_text()
+    assert "Latency (p99) against throughput" in page
+    assert page.count("<polyline") == 2
 
 
 @pytest.mark.timeout(180)

@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -24,6 +24,7 @@ Goal = Literal["throughput", "latency", "cpu"]
 PROGRAM: Final = "from sluiceway.cli import main; raise SystemExit(main())"
 DRAIN_SHARE: Final = 0.25  # of a trial's seconds
 CUT_OFF: Final = "dropped{drain_timeout}"
+LOOK_INTERVAL: Final = 0.1  # seconds
 LATE: Final = 60.0  # seconds beyond its duration after which a trial is given up
 
 
@@ -37,6 +38,7 @@ class Trials:
         seconds: how long each trial is driven.
         warm_up: seconds of it that are not measured.
         goal: what is to become better.
+        interrupted: whether somebody wants it to end.
     """
 
     target: str
@@ -44,6 +46,7 @@ class Trials:
     seconds: float
     warm_up: float
     goal: Goal = field(default="throughput", validator=one_of(Goal))
+    interrupted: Callable[[], bool] = bool
 
     def run(self, changes: Changes, *more: str) -> tuple[Shown, Mapping[str, Any]]:
         """Try some settings; what it has shown, and all of its figures."""
@@ -73,13 +76,28 @@ class Trials:
             start_new_session=True,
         ) as process:
             try:
-                _, said = process.communicate(timeout=self.seconds + LATE)
-            except subprocess.TimeoutExpired:
-                return f"it did not end within {LATE:g} s of its time"
+                said = self._wait(process)
             finally:
                 process.kill()
+        if said is None:
+            return f"it did not end within {LATE:g} s of its time"
         lines = said.strip().splitlines()
         return lines[-1] if lines else f"it ended with {process.returncode}"
+
+    def _wait(self, process: subprocess.Popen[str]) -> str | None:
+        """What the process said; None if it takes too long.
+
+        Raises:
+            KeyboardInterrupt: it was asked for, here where it harms nothing.
+        """
+        for _ in range(int((self.seconds + LATE) / LOOK_INTERVAL)):
+            if self.interrupted():
+                raise KeyboardInterrupt
+            try:
+                return process.communicate(timeout=LOOK_INTERVAL)[1]
+            except subprocess.TimeoutExpired:
+                continue
+        return None
 
 
 def shown_by(figures: Mapping[str, Any], goal: Goal) -> Shown:

@@ -17,12 +17,12 @@ from ..clock import SYSTEM_CLOCK
 from ..errors import ConfigurationError
 from .comparing import median
 from .halving import CONTROL, Bounds, Decision, Halving, Plan, Shown, plan_for
-from .knobs import Changes, Knob, candidates
+from .knobs import Changes, Knob, candidates, number_text
 from .trials import Trials
 
-CURVE_SHARES: Final = (0.25, 0.5, 0.75, 0.9)  # of the present throughput
+CURVE_SHARES: Final = (0.3, 0.6, 0.9)  # of the present throughput
+TOP_SHARE: Final = 0.9  # of the best one's
 MOST_CANDIDATES: Final = 64
-TELLING: Final = 6  # settings whose figures a curve would be drawn for at most
 
 Say = Callable[[int, int, Changes, Shown], None]
 
@@ -88,7 +88,7 @@ class Tuning:
         found = list(islice(candidates(self.knobs, chance), MOST_CANDIDATES))
         if not found:
             raise ConfigurationError("there is no setting that could be searched")
-        spare = 2 * len(CURVE_SHARES) if self.curves_wanted else 0
+        spare = 2 * len(CURVE_SHARES) + 2 if self.curves_wanted else 0
         fitting = int(self.budget / self.seconds_each) - 1 - spare
         plan = plan_for(fitting, len(found))
         if plan is None:
@@ -128,8 +128,11 @@ class Tuning:
     def draw_curves(self, indices: Sequence[int]) -> None:
         """Put some settings under rising loads, for a plot."""
         present = self.median_of(CONTROL, "throughput")
-        for share in CURVE_SHARES:
-            rate = present * share
+        best = max(self.median_of(index, "throughput") for index in indices)
+        rates = [present * share for share in CURVE_SHARES]
+        if best * TOP_SHARE > present:
+            rates.append(best * TOP_SHARE)
+        for rate in rates:
             for index in indices:
                 changes = self.settings[index]
                 shown, told = self.trials.run(changes, f"--rate={rate}")
@@ -145,5 +148,5 @@ class Tuning:
 
 def words_for(changes: Changes) -> str:
     """Changes in one line."""
-    told = [f"{path}={value:g}" for path, value in changes.items()]
+    told = [f"{path}={number_text(value)}" for path, value in changes.items()]
     return " ".join(told) or "present settings"

@@ -77,6 +77,7 @@ def configure(parser: ArgumentParser) -> None:
         "drain_timeout)",
     )
     add("--json", metavar="FILE", help="write all figures to this file; - is stdout")
+    add("--report", metavar="FILE", help="write a page with plots (HTML) to this file")
     add("--quiet", action="store_true", help="print no progress and no table")
     add(
         "--fail-on-loss",
@@ -111,12 +112,13 @@ def run(arguments: Namespace) -> int:
     shows = not arguments.quiet and arguments.json != "-"
     tell_progress = say_progress if is_watched(shows) else None
     drive = Drive(target.pipeline, load, tell_progress, arguments.drain)
+    lines = introduction(arguments.target, load, drive)
     if shows:
-        print(*introduction(arguments.target, load, drive), "", sep="\n", flush=True)
+        print(*lines, "", sep="\n", flush=True)
     result = result_of(drive, target)
     if result is None:
         return FAILED
-    tell(arguments, result, target, shows=shows)
+    tell(arguments, result, target, lines, shows=shows)
     return code_of(result, strict=arguments.fail_on_loss)
 
 
@@ -161,7 +163,14 @@ def result_of(drive: Drive, target: Target) -> Result | None:
         return None
 
 
-def tell(arguments: Namespace, result: Result, target: Target, *, shows: bool) -> None:
+def tell(
+    arguments: Namespace,
+    result: Result,
+    target: Target,
+    lines: list[str],
+    *,
+    shows: bool,
+) -> None:
     """Print and write the figures.
 
     Raises:
@@ -171,6 +180,12 @@ def tell(arguments: Namespace, result: Result, target: Target, *, shows: bool) -
 
     if shows:
         print(target.redact("\n".join(result_lines(result))), flush=True)
+    if arguments.report is not None:
+        from .bench_page import bench_page  # noqa: PLC0415 - only if asked
+
+        title = f"{arguments.target} under load"
+        text = target.redact(bench_page(title, lines, result))
+        write_file(arguments.report, text)
     if arguments.json is None:
         return
     text = json.dumps(result.as_data(), indent=2) + "\n"

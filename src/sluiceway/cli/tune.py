@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
 from . import quantities
+from .bench import write_file
 from .bench_text import size_text, table, time_text
 from .load_options import add_load_options, load_of, words_of
 from .targets import add_target, find_target
 
 if TYPE_CHECKING:
-    from ..bench.halving import Decision, Shown
+    from ..bench.halving import Decision, Plan, Shown
     from ..bench.knobs import Changes
     from ..bench.tuning import Tuning
     from ..pipeline import Pipeline
@@ -60,6 +64,13 @@ def configure(parser: ArgumentParser) -> None:
         metavar="SIZE",
         help="what the process may take at its peak, such as 200MiB",
     )
+    add_search_options(parser)
+    add_load_options(parser)
+
+
+def add_search_options(parser: ArgumentParser) -> None:
+    """What to look for, for how long, and what to leave behind."""
+    add = parser.add_argument
     add(
         "--goal",
         type=quantities.one_of("throughput", "latency", "cpu"),
@@ -80,34 +91,63 @@ def configure(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long each trial is driven (default 1.5)",
     )
-    add_load_options(parser)
+    add(
+        "--report",
+        metavar="FILE",
+        help="write a page with plots (HTML) to this file; takes some trials more",
+    )
 
 
 def run(arguments: Namespace) -> int:
     """Search, and tell what was found."""
-    tuning, pipeline = tuning_of(arguments)
+    with interrupts() as interrupted:
+        return search(arguments, interrupted)
+
+
+@contextmanager
+def interrupts() -> Iterator[Event]:
+    """An event for Ctrl-C, which must not come between a process and who ends it."""
+    pressed = Event()
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.set())
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def search(arguments: Namespace, pressed: Event) -> int:
+    """Search until it is decided or interrupted, and tell what was found."""
+    tuning, pipeline = tuning_of(arguments, pressed)
     plan = tuning.prepare()
-    names = sorted({knob.path.partition(".")[0] for knob in tuning.knobs})
-    print(
-        f"{arguments.target}: {len(tuning.knobs)} settings of {', '.join(names)}, "
-        f"{plan.candidates} candidates, {plan.trials} trials of "
-        f"{tuning.seconds_each:.1f} s",
-        flush=True,
-    )
     interrupted = False
     try:
+        print(introduction(arguments.target, tuning, plan), flush=True)
         decision = tuning.search()
     except KeyboardInterrupt:
         interrupted, decision = True, tuning.halving.decision()
-    print("", *table(rows(tuning, decision)), "", sep="\n")
+    told = list(rows(tuning, decision))
+    print("", *table(iter(told)), "", sep="\n")
     if interrupted:
         print("interrupted before the comparison was finished; nothing is recommended")
         return INTERRUPTED
-    print(*advice(tuning, decision, pipeline), sep="\n", flush=True)
+    lines, patch = list(advice(tuning, decision)), patch_of(tuning, decision, pipeline)
+    print(*lines, *(["", patch] if patch else []), sep="\n", flush=True)
+    if arguments.report is not None:
+        write_report(arguments.report, tuning, decision, (told, lines, patch))
     return FAILED if decision.best is None and decision.control_breaks else 0
 
 
-def tuning_of(arguments: Namespace) -> tuple[Tuning, Pipeline]:
+def introduction(word: str, tuning: Tuning, plan: Plan) -> str:
+    """What is about to be searched, and how long that takes."""
+    names = sorted({knob.path.partition(".")[0] for knob in tuning.knobs})
+    return (
+        f"{word}: {len(tuning.knobs)} settings of {', '.join(names)}, "
+        f"{plan.candidates} candidates, {plan.trials} trials of "
+        f"{tuning.seconds_each:.1f} s"
+    )
+
+
+def tuning_of(arguments: Namespace, pressed: Event) -> tuple[Tuning, Pipeline]:
     """The search that the options describe, and the pipeline as it is.
 
     Raises:
@@ -134,6 +174,7 @@ def tuning_of(arguments: Namespace) -> tuple[Tuning, Pipeline]:
         seconds=arguments.trial,
         warm_up=arguments.trial / 5,
         goal=goal,
+        interrupted=pressed.is_set,
     )
     tuning = Tuning(
         trials,
@@ -141,6 +182,7 @@ def tuning_of(arguments: Namespace) -> tuple[Tuning, Pipeline]:
         Bounds(arguments.max_latency, arguments.max_memory),
         arguments.budget,
         arguments.seed,
+        curves_wanted=arguments.report is not None and load.schedule is None,
         say=say_trial if sys.stdout.isatty() else None,
     )
     return tuning, pipeline
@@ -182,10 +224,8 @@ def rows(tuning: Tuning, decision: Decision) -> Iterator[list[str]]:
         ]
 
 
-def advice(tuning: Tuning, decision: Decision, pipeline: Pipeline) -> Iterator[str]:
+def advice(tuning: Tuning, decision: Decision) -> Iterator[str]:
     """What to do, and how sure that is."""
-    from ..bench.knobs import as_toml  # noqa: PLC0415 - loads what makes events
-
     goal = {"cpu": "events per CPU second", "latency": "speed (1 / p99)"}
     what = goal.get(tuning.trials.goal, "throughput")
     if decision.best is None:
@@ -214,5 +254,28 @@ def advice(tuning: Tuning, decision: Decision, pipeline: Pipeline) -> Iterator[s
     if decision.control_breaks:
         yield f"the present settings break the bound of {decision.control_breaks}"
     yield f"recommended: {sure}"
-    yield ""
-    yield as_toml(pipeline, tuning.settings[decision.recommended])
+
+
+def patch_of(tuning: Tuning, decision: Decision, pipeline: Pipeline) -> str:
+    """The recommended settings as TOML; empty where nothing is to be changed."""
+    from ..bench.knobs import as_toml  # noqa: PLC0415 - loads what makes events
+
+    return as_toml(pipeline, tuning.settings[decision.recommended])
+
+
+def write_report(
+    path: str,
+    tuning: Tuning,
+    decision: Decision,
+    told: tuple[list[list[str]], list[str], str],
+) -> None:
+    """Draw curves, if the load has no rate of its own, and write the page.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    from .bench_page import settings_to_draw, tune_page  # noqa: PLC0415 - only if asked
+
+    if tuning.curves_wanted:
+        tuning.draw_curves(settings_to_draw(decision))
+    write_file(path, tune_page(tuning, decision, *told))
