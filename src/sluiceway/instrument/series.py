@@ -23,7 +23,7 @@ from .values import plain_attributes
 Attributes = Mapping[str, Any] | None
 
 LIMIT = 2000  # series of a stream
-KEYS = 8000  # attributes in other orders, or that a view filters, share their series
+KEYS = 4  # for each series: other orders of attributes, or what a view filters
 FORMAT = 2  # of the bytes: the last one in which equal values are always equal bytes
 NO_KEY = b""
 UNKNOWN = b"?"  # in no memo
@@ -116,7 +116,7 @@ class SeriesTable(Generic[AnySeries]):
         own = self._own(attributes)
         series = self._series_of(own)
         if key is not None and (own is series.attributes or own == series.attributes):
-            if len(self.memo) >= KEYS:
+            if len(self.memo) >= KEYS * self._limit:
                 self.memo.clear()
             self.memo[key] = series
         return series
