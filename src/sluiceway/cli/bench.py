@@ -179,12 +179,12 @@ def tell(
     from .bench_text import result_lines  # noqa: PLC0415 - after the run
 
     if shows:
-        print(target.redact("\n".join(result_lines(result))), flush=True)
+        print(target.hide("\n".join(result_lines(result))), flush=True)
     if arguments.report is not None:
         from .bench_page import bench_page  # noqa: PLC0415 - only if asked
 
         title = f"{arguments.target} under load"
-        text = target.redact(bench_page(title, lines, result))
+        text = target.hide(bench_page(title, lines, result))
         write_file(arguments.report, text)
     if arguments.json is None:
         return
