@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..notes import KINDS
 from ..samplers.start import SpanStart
 from .identity import REMOTE, SAMPLED, AnyKind, AnyLink, Parent
+from .planned import Planned, PlanningTracer
 from .span import INTERNAL, CurrentSpan, LiveSpan, OpenSpan
 from .tracer import Tracer
 
@@ -73,7 +74,13 @@ class DecidedOpen(Decided, OpenSpan):
     __slots__ = ()
 
 
-class DecidingTracer(Tracer):
+class DecidedPlanned(Planned, DecidedCurrent):
+    """One that is made, and decided on, when it begins."""
+
+    __slots__ = ()
+
+
+class DecidingTracer(PlanningTracer):
     """Makes spans that ask ``telemetry.head`` about themselves."""
 
     __slots__ = ()
@@ -81,15 +88,4 @@ class DecidingTracer(Tracer):
     live = Decided
     current = DecidedCurrent
     open = DecidedOpen
-
-    def span(
-        self,
-        name: str,
-        *,
-        attributes: Mapping[str, Any] | None = None,
-        kind: AnyKind = INTERNAL,
-        links: Iterable[AnyLink] | None = None,
-        parent: Parent | None = None,
-    ) -> CurrentSpan:
-        """As ``Tracer.span``."""
-        return DecidedCurrent().prepare(self, name, attributes, kind, links, parent)
+    planned = DecidedPlanned

@@ -169,6 +169,10 @@ class Telemetry:
             from .deciding import DecidingTracer  # noqa: PLC0415 - few need it
 
             return DecidingTracer
+        if self.head is not None:
+            from .planned import PlanningTracer  # noqa: PLC0415 - few need it
+
+            return PlanningTracer
         return Tracer
 
     def meter(
