@@ -142,8 +142,8 @@ def split_message(
             size = data[pos + 1]
             if size < 128:
                 pos += 2 + size
-            elif data[pos + 2] < 128:
-                pos += 3 + (size & 127 | data[pos + 2] << 7)
+            elif (high := data[pos + 2]) < 128:
+                pos += 3 + (size - 128 + (high << 7))
             else:
                 size, start = varint(data, pos + 1)
                 pos = start + size
