@@ -243,6 +243,19 @@ def test_a_method_is_decorated_like_a_function(telemetry, tracer):
     assert (span.events, span.status_code) == ([], StatusCode.ERROR)
 
 
+@pytest.mark.parametrize("sampler", [None, ProbabilitySampler(0.5)])
+def test_a_decoration_without_a_name_says_how_to_write_it(sampler):
+    tracer = Telemetry("shop", sampler=sampler).tracer("t")
+
+    def pay():
+        return 1
+
+    with pytest.raises(
+        TypeError, match=r'for a name; expected @tracer\.span\(".*pay"\)'
+    ):
+        tracer.span(pay)
+
+
 def test_the_sampler_is_asked_for_each_call_not_for_the_decoration():
     telemetry = Telemetry("shop", sampler=ProbabilitySampler(0.5))
     tracer = telemetry.tracer("t")

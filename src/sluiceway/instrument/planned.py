@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind as ApiSpanKind
 from .detailing import OnError
 from .identity import AnyKind, AnyLink, Parent
 from .span import INTERNAL, CurrentSpan, Function, LiveSpanType
-from .tracer import Tracer
+from .tracer import Tracer, refuse_function
 
 Plan = tuple[
     Tracer,
@@ -84,6 +84,8 @@ class PlanningTracer(Tracer):
         parent: Parent | None = None,
     ) -> CurrentSpan:
         """As ``Tracer.span``; its parent is what is current when it begins."""
+        if name.__class__ is not str:
+            refuse_function(name)
         return self.planned().plan((self, name, attributes, kind, links, parent))
 
     def start_as_current_span(  # type: ignore[override] # noqa: PLR0917 - the API's

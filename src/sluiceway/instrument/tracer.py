@@ -97,7 +97,12 @@ class Tracer(ApiTracer):
             links: other spans that this one refers to.
             parent: a span, a ``SpanContext`` or a ``Context``; by default the span
                 that is current when ``span`` is called.
+
+        Raises:
+            TypeError: the name is a function, decorated without naming the span.
         """
+        if name.__class__ is not str:
+            refuse_function(name)
         return CurrentSpan().prepare(self, name, attributes, kind, links, parent)
 
     def origin(
@@ -171,3 +176,17 @@ class Tracer(ApiTracer):
 
     def __repr__(self) -> str:
         return f"<Tracer {self.scope.name} {self.scope.version}>"
+
+
+def refuse_function(name: Any) -> None:
+    """Tell who writes ``@tracer.span`` alone, before the first call does it badly.
+
+    Raises:
+        TypeError: a function stands where the name of a span belongs.
+    """
+    if callable(name):
+        shown = getattr(name, "__qualname__", type(name).__name__)
+        raise TypeError(
+            f"tracer.span got the function {shown} for a name; "
+            f'expected @tracer.span("{shown}")'
+        )
