@@ -162,3 +162,11 @@ def test_an_async_generator_is_timed_until_it_is_exhausted_or_closed(
     run(main())
     assert closed == [1, 1]
     assert times(telemetry) == [(2, 16)]
+
+
+def test_a_decoration_without_parentheses_says_how_to_write_it(histogram):
+    def work():
+        return 1
+
+    with pytest.raises(TypeError, match=r"work.*; expected @histogram\.time\(\)"):
+        histogram.time(work)

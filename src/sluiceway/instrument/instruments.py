@@ -299,7 +299,15 @@ class Histogram(Instrument, api.Histogram):
 
         Args:
             attributes: of the measurements.
+
+        Raises:
+            TypeError: the attributes are a function, decorated without parentheses.
         """
+        if callable(attributes):
+            raise TypeError(
+                f"Histogram.time got {attributes!r} for attributes; "
+                "expected @histogram.time()"
+            )
         return Timing(self, attributes, self._clock)
 
     def bind(self, attributes: Attributes = None) -> BoundHistogram:
