@@ -59,7 +59,7 @@ def configure(parser: ArgumentParser) -> None:
         "--log-level",
         choices=LEVELS,
         default="warning",
-        help="what to log on stderr (default warning)",
+        help="what to log on stderr (default warning); info tells where stages listen",
     )
 
 

@@ -125,7 +125,7 @@ class PrometheusSink(Sink[MetricPoint]):
             series=len(self._state),
         )
 
-    async def open(self, context: StageContext) -> None:  # noqa: ARG002
+    async def open(self, context: StageContext) -> None:
         """Listen.
 
         Raises:
@@ -152,7 +152,8 @@ class PrometheusSink(Sink[MetricPoint]):
                 ) from error
             raise
         self._runner = runner
-        self._bound_port = runner.addresses[0][1]
+        self._bound_port = int(runner.addresses[0][1])
+        context.logger.info("listening on %s, port %d", self.host, self._bound_port)
 
     async def close(self) -> None:
         """Stop listening; the state stays."""

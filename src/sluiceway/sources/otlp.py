@@ -173,6 +173,7 @@ class OtlpSource(Source[Telemetry]):
             http = HttpServer(intake, self._http_limits, logger, self._answers)
             self._port = await http.open(self.host, self._wanted_port, self._tls)
             self._servers.append(http)
+            logger.info("listening on %s, port %d", self.host, self._port)
             if self._wanted_grpc_port is not None:
                 await self._open_grpc(intake, logger, self._wanted_grpc_port)
         except BaseException:
@@ -185,7 +186,8 @@ class OtlpSource(Source[Telemetry]):
 
         server = GrpcServer(intake, self._http_limits, logger, self._grpc_answers)
         self._servers.append(server)
-        self._grpc_port = await server.open(self.host, port, self._tls)
+        self._grpc_port = bound = await server.open(self.host, port, self._tls)
+        logger.info("listening on %s, port %d, for gRPC", self.host, bound)
 
     async def run(self, send: Send[Telemetry]) -> None:
         """Serve until ``stop``, then until what has come in is handed over."""

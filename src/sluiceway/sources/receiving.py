@@ -187,6 +187,7 @@ class Receiver(Source[Any]):
             raise
         self._runner = runner
         self._port = int(runner.addresses[0][1])
+        context.logger.info("listening on %s, port %d", self.host, self._port)
 
     async def run(self, send: Send[Any]) -> None:
         """Serve until ``stop``, then until what has come in is handed over."""
