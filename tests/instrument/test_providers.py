@@ -6,6 +6,7 @@ from opentelemetry.propagate import get_global_textmap
 
 from sluiceway.instrument import Telemetry
 from sluiceway.notes import event_of
+from sluiceway.samplers import ProbabilitySampler
 
 
 @pytest.fixture
@@ -88,3 +89,27 @@ def test_what_instrumentations_count_on_beyond_the_api_is_there(telemetry):
         assert span.attributes == {}
     with tracer.start_as_current_span("s", end_on_exit=False) as span:
         assert span.kind is trace.SpanKind.INTERNAL
+
+
+@pytest.mark.parametrize("sampler", [None, ProbabilitySampler(1.0)])
+def test_a_trace_begins_below_a_library_that_is_left_out(sampler):
+    telemetry = Telemetry("shop", sampler=sampler)
+    telemetry.tracer_provider.leave_out("lib")
+    library = telemetry.tracer_provider.get_tracer("lib")
+    tracer = telemetry.tracer("app")
+    with library.start_as_current_span("s"), tracer.span("root"), tracer.span("child"):
+        pass
+    child, root = ended(telemetry)
+    assert any(root.trace_id)
+    assert root.parent_span_id == b""
+    assert (child.trace_id, child.parent_span_id) == (root.trace_id, root.span_id)
+
+
+def test_a_library_that_is_left_out_passes_the_trace_above_it_on(telemetry):
+    telemetry.tracer_provider.leave_out("lib")
+    library = telemetry.tracer_provider.get_tracer("lib")
+    tracer = telemetry.tracer("app")
+    with tracer.span("root"), library.start_as_current_span("s"), tracer.span("child"):
+        pass
+    child, root = ended(telemetry)
+    assert (child.trace_id, child.parent_span_id) == (root.trace_id, root.span_id)

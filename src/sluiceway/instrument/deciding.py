@@ -1,27 +1,54 @@
-"""DecidingTracer: for a sampler that must be asked about more than the roots of traces.
+"""DecidingTracer: for a telemetry whose head sampler is asked about its spans.
 
-Law: what is decided stands before the span can be seen by anybody. Most telemetries do
-not need it, and their spans do not pay for it.
+Law: what is decided stands before the span can be seen by anybody, and nothing is
+decided on a span that never begins, such as one that only decorates a function. Most
+telemetries keep every trace, and their spans do not pay for this.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, ClassVar, Self
 
 from ..notes import KINDS
 from ..samplers.start import SpanStart
 from .identity import REMOTE, SAMPLED, AnyKind, AnyLink, Parent
-from .planned import Planned, PlanningTracer
 from .span import INTERNAL, CurrentSpan, LiveSpan, OpenSpan
-from .tracer import Tracer
+from .tracer import Tracer, refuse_function
 
-if TYPE_CHECKING:
-    from .head import ChoosingHead
+
+def decide(span: LiveSpan) -> None:
+    """Ask the sampler about a span, of which everything is known, and do as it says."""
+    head = span._tracer.head
+    trace_id, span_id, flags, trace_state = span.identity
+    if head.asks:
+        kept, trace_state = head.decide(start_of(span))
+    elif kept := head.keeps(trace_id, span._name, span._attributes or None):
+        trace_state = head.trace_state
+    if kept != span._recording:
+        span._recording = kept * SAMPLED
+        span._flags = span._flags & ~SAMPLED | span._recording
+        flags = flags & ~SAMPLED | span._recording
+    span.identity = (trace_id, span_id, flags, trace_state)
+
+
+def start_of(span: LiveSpan) -> SpanStart:
+    """What a sampler that chooses among others looks at."""
+    trace_id, _, flags, trace_state = span.identity
+    return SpanStart(
+        span._name,
+        KINDS[span._kind],
+        span._attributes,
+        trace_id,
+        span._parent_id,
+        bool(flags & SAMPLED),
+        bool(span._flags & REMOTE),
+        trace_state,
+    )
 
 
 class Decided(LiveSpan):
-    """A span on which a head sampler decides as soon as everything is known of it."""
+    """A span that starts where it is made: the sampler is asked at once."""
 
     __slots__ = ()
 
@@ -36,56 +63,91 @@ class Decided(LiveSpan):
     ) -> Self:
         """As ``LiveSpan.prepare``, and the decision."""
         super().prepare(tracer, name, attributes, kind, links, parent)
-        head: ChoosingHead = tracer.telemetry.head
-        has_local_parent = self._parent_id and not self._flags & REMOTE
-        if not (has_local_parent and head.follows_local_parents):
-            self._follow(head)
+        if not self._parent_id or self._flags & tracer.head.asks:
+            decide(self)
         return self
 
-    def _follow(self, head: ChoosingHead) -> None:
-        """Do as the sampler decides."""
-        trace_id, span_id, flags, trace_state = self.identity
-        start = SpanStart(
-            self._name,
-            KINDS[self._kind],
-            self._attributes,
-            trace_id,
-            self._parent_id,
-            bool(flags & SAMPLED),
-            bool(self._flags & REMOTE),
-            trace_state,
-        )
-        kept, trace_state = head.decide(start)
-        self._recording = kept * SAMPLED
-        self._flags = self._flags & ~SAMPLED | self._recording
-        flags = flags & ~SAMPLED | self._recording
-        self.identity = (trace_id, span_id, flags, trace_state)
+
+class Late:
+    """An attribute of a span that depends on the decision, which it brings about."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, span: Undecided, owner: type) -> Any:
+        span.__class__ = span.afterwards
+        decide(span)
+        return getattr(span, self._name)
 
 
-class DecidedCurrent(Decided, CurrentSpan):
-    """One that is current in its block, and decides anew on each call it decorates."""
+class Undecided(CurrentSpan):
+    """A span on which nothing is decided until it begins or somebody looks at it.
+
+    From then on it is of another class, and as fast as all others.
+    """
 
     __slots__ = ()
 
+    afterwards: ClassVar[Any] = CurrentSpan  # the class it is of once decided
+    identity: Any = Late()
+    _recording: Any = Late()
 
-class DecidedOpen(Decided, OpenSpan):
+    def prepare(  # noqa: PLR0917 - as LiveSpan
+        self,
+        tracer: Tracer,
+        name: str,
+        attributes: Mapping[str, Any] | None = None,
+        kind: AnyKind = INTERNAL,
+        links: Iterable[AnyLink] | None = None,
+        parent: Parent | None = None,
+    ) -> Self:
+        """As ``LiveSpan.prepare``; one that follows its parent is decided by that."""
+        undecided = self.__class__
+        self.__class__ = self.afterwards
+        self.prepare(tracer, name, attributes, kind, links, parent)
+        if not self._parent_id or self._flags & tracer.head.asks:
+            self.__class__ = undecided
+        return self
+
+    def __enter__(self) -> Self:
+        self.__class__ = self.afterwards
+        decide(self)
+        return self.__enter__()
+
+    def __repr__(self) -> str:
+        return f"<{self.afterwards.__name__} undecided>"
+
+
+class UndecidedOpen(Undecided, OpenSpan):
     """One that goes on after its block."""
 
     __slots__ = ()
 
-
-class DecidedPlanned(Planned, DecidedCurrent):
-    """One that is made, and decided on, when it begins."""
-
-    __slots__ = ()
+    afterwards = OpenSpan
 
 
-class DecidingTracer(PlanningTracer):
+class DecidingTracer(Tracer):
     """Makes spans that ask ``telemetry.head`` about themselves."""
 
     __slots__ = ()
 
     live = Decided
-    current = DecidedCurrent
-    open = DecidedOpen
-    planned = DecidedPlanned
+    current = Undecided
+    open = UndecidedOpen
+
+    def span(
+        self,
+        name: str,
+        *,
+        attributes: Mapping[str, Any] | None = None,
+        kind: AnyKind = INTERNAL,
+        links: Iterable[AnyLink] | None = None,
+        parent: Parent | None = None,
+    ) -> CurrentSpan:
+        """As ``Tracer.span``; the sampler is asked when the block begins."""
+        if name.__class__ is not str:
+            refuse_function(name)
+        span = CurrentSpan().prepare(self, name, attributes, kind, links, parent)
+        if not span._parent_id or span._flags & self.head.asks:
+            span.__class__ = Undecided
+        return span

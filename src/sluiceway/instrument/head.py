@@ -30,6 +30,7 @@ from ..samplers.always import AlwaysOffSampler, AlwaysOnSampler
 from ..samplers.parent_based import ParentBasedSampler
 from ..samplers.rate_limit import RateLimitSampler
 from ..samplers.start import ChoosingSampler, SpanStart
+from .identity import KNOWN, REMOTE
 from .trace_state import TraceState
 
 Decision = tuple[bool, str]  # whether to record, and the tracestate from here on
@@ -89,6 +90,7 @@ class Head:
     """
 
     trace_state = ""
+    asks = 0
 
     def __init__(self, sampler: HeadSampler) -> None:
         self._asking = Asking(sampler.should_sample)
@@ -134,6 +136,7 @@ class RateHead:
     """
 
     trace_state = ""
+    asks = 0
 
     def __init__(self, sampler: Any, clock: Clock) -> None:
         self._sample, self._clock = sampler.sample, clock
@@ -171,8 +174,12 @@ class ThresholdHead:
         threshold: 56 bits; ``2**56`` keeps nothing.
     """
 
+    asks = 0
+
     def __init__(self, threshold: int) -> None:
         self._threshold = threshold
+        # bytes are compared faster than made a number of; no seven reach eight of 0xff
+        self._least = threshold.to_bytes(7, "big") if threshold < FULL else b"\xff" * 8
         self.trace_state = self._state_of("") if threshold < FULL else ""
 
     def _state_of(self, trace_state: str) -> str:
@@ -185,7 +192,7 @@ class ThresholdHead:
         attributes: Attributes | None,  # noqa: ARG002 - as Head
     ) -> bool:
         """Whether the trace's randomness reaches the threshold."""
-        return int.from_bytes(trace_id[9:], "big") >= self._threshold
+        return trace_id[9:] >= self._least
 
     def decide(self, start: SpanStart) -> Decision:
         """The same for a trace that may bring its own randomness."""
@@ -206,6 +213,7 @@ class FixedHead:
     """
 
     trace_state = ""
+    asks = 0
 
     def __init__(self, *, kept: bool) -> None:
         self._kept = kept
@@ -236,13 +244,14 @@ class ChoosingHead:
         clock: for those that depend on time.
 
     Attributes:
-        follows_local_parents: whether it need not be asked about most spans.
+        asks: the flags of parents whose children it is asked about, beside roots.
     """
 
     def __init__(self, sampler: ChoosingSampler, clock: Clock) -> None:
-        self.follows_local_parents = (
+        follows_local_parents = (
             isinstance(sampler, ParentBasedSampler) and sampler.follows_local_parents
         )
+        self.asks = REMOTE if follows_local_parents else KNOWN
         self._asking = Asking(sampler.choose)
         self._heads = {id(s): any_head_of(s, clock) for s in sampler.choices}
 

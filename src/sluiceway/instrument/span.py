@@ -103,13 +103,12 @@ class LiveSpan(Readable):
         identifiers = tracer.identifiers
         if type(above) is CurrentSpan:
             trace_id, self._parent_id, flags, trace_state = above.identity
-        elif above is None and tracer.head is None:
+        elif above is None:
             new_trace_id = identifiers.trace_id
             trace_id, self._parent_id = new_trace_id(), b""
             flags, trace_state = FRESH_TRACE, ""
         else:
-            origin = tracer.origin(above, name, attributes)
-            trace_id, self._parent_id, flags, trace_state = origin
+            trace_id, self._parent_id, flags, trace_state = tracer.origin(above)
         new_span_id = identifiers.span_id
         self._flags = flags
         flags &= LOCAL_FLAGS

@@ -25,7 +25,7 @@ from .environment import (
     whole_number,
 )
 from .environment_sampler import sampler_from_environment
-from .head import ChoosingHead, head_of
+from .head import head_of
 from .limits import SpanLimits, limits_of
 from .log_handler import LogHandler
 from .log_limits import LogLimits
@@ -165,14 +165,10 @@ class Telemetry:
             from .silent import SilentTracer  # noqa: PLC0415 - few need it
 
             return SilentTracer
-        if isinstance(self.head, ChoosingHead):
+        if self.head is not None:
             from .deciding import DecidingTracer  # noqa: PLC0415 - few need it
 
             return DecidingTracer
-        if self.head is not None:
-            from .planned import PlanningTracer  # noqa: PLC0415 - few need it
-
-            return PlanningTracer
         return Tracer
 
     def meter(

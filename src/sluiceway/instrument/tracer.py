@@ -16,9 +16,9 @@ from ..fork import follow_forks
 from ..formats.tracestate import consistent_trace_state
 from ..notes import Provenance
 from .detailing import OnError
-from .head import ChoosingHead, Leaf
 from .identity import (
     FRESH_TRACE,
+    NOBODY,
     SAMPLED,
     AnyKind,
     AnyLink,
@@ -61,9 +61,7 @@ class Tracer(ApiTracer):
     def __init__(self, telemetry: Telemetry, scope: Scope) -> None:
         self.telemetry = telemetry
         self.scope = scope
-        head = telemetry.head
-        # one that chooses is asked by a DecidingTracer, about every span
-        self.head: Leaf | None = None if isinstance(head, ChoosingHead) else head
+        self.head: Any = telemetry.head  # None: nobody is asked about a span
         self.limits = telemetry.limits
         self.unseen = telemetry.limits.unseen  # attributes that are below any limit
         self.identifiers = Identifiers(telemetry.random)
@@ -88,7 +86,8 @@ class Tracer(ApiTracer):
         """Time a block of code (``with``) or every call of a function (``@``).
 
         An exception that leaves the block sets the status ERROR and is recorded as
-        text; it passes unchanged. Cancellation is no error.
+        text; it passes unchanged. Cancellation is no error. A head sampler is asked
+        when the block begins, and at each call.
 
         Args:
             name: of low cardinality: what happens, not to whom.
@@ -96,7 +95,7 @@ class Tracer(ApiTracer):
             kind: which side of a call this is.
             links: other spans that this one refers to.
             parent: a span, a ``SpanContext`` or a ``Context``; by default the span
-                that is current when ``span`` is called.
+                that is current when ``span`` is called, or the decorated function.
 
         Raises:
             TypeError: the name is a function, decorated without naming the span.
@@ -105,27 +104,17 @@ class Tracer(ApiTracer):
             refuse_function(name)
         return CurrentSpan().prepare(self, name, attributes, kind, links, parent)
 
-    def origin(
-        self, above: Any, name: str, attributes: Mapping[str, Any] | None
-    ) -> Identity:
+    def origin(self, above: Any) -> Identity:
         """What a new span gets from the span above it, or as the root of a trace."""
-        if isinstance(above, LiveSpan):
+        if isinstance(above, LiveSpan) and above.identity is not NOBODY:
             return above.identity
         context = above.get_span_context() if isinstance(above, ApiSpan) else None
         if context is None or not context.is_valid:
-            return self._root(name, attributes)
+            return self.identifiers.trace_id(), b"", FRESH_TRACE, ""
         trace_id, span_id, flags, state = identity_of(context)
         if "ot=" in state:
             state = consistent_trace_state(state, trace_id, bool(flags & SAMPLED))
         return trace_id, span_id, flags, state
-
-    def _root(self, name: str, attributes: Mapping[str, Any] | None) -> Identity:
-        trace_id = self.identifiers.trace_id()
-        if self.head is None:
-            return trace_id, b"", FRESH_TRACE, ""
-        if self.head.keeps(trace_id, name, attributes):
-            return trace_id, b"", FRESH_TRACE, self.head.trace_state
-        return trace_id, b"", FRESH_TRACE & ~SAMPLED, ""
 
     def span_type(self, kind: type[LiveSpan]) -> type[Any]:
         """The class that this tracer's decorated functions make in the place of one."""
