@@ -7,7 +7,7 @@ import pytest
 from opentelemetry import trace
 
 from sluiceway.events import StatusCode
-from sluiceway.instrument import Telemetry
+from sluiceway.instrument import SpanLimits, Telemetry
 from sluiceway.samplers.probability import ProbabilitySampler
 from sluiceway.testing import ManualClock
 
@@ -279,3 +279,34 @@ def test_a_given_parent_and_links_hold_for_every_call(telemetry, tracer):
     for span in finished(telemetry):
         assert span.parent_span_id == root.identity[1]
         assert [one.span_id for one in span.links] == [root.identity[1]]
+
+
+def test_each_call_has_the_attributes_of_the_decoration(telemetry, tracer):
+    attributes = {"a": 1}
+    span = tracer.span("s", attributes=attributes)
+    function = span(lambda: None)
+    attributes["a"] = 2
+    span.set_attribute("b", 3)
+    function()
+    with span:
+        pass
+    function()
+    found = [span.attributes for span in finished(telemetry)]
+    assert found == [{"a": 1}, {"a": 1, "b": 3}, {"a": 1}]
+
+
+def test_a_span_that_has_ended_still_decorates(telemetry, tracer):
+    span = tracer.span("s", attributes={"a": 1})
+    with span:
+        pass
+    assert span(lambda: 5)() == 5
+    assert [span.name for span in finished(telemetry)] == ["s", "s"]
+
+
+def test_the_attributes_that_a_decoration_drops_are_counted_for_each_call():
+    telemetry = Telemetry("shop", limits=SpanLimits(attributes=1))
+    decorate = telemetry.tracer("t").span("s", attributes={"a": 1, "b": 2, "c": 3})
+    function = decorate(lambda: None)
+    function()
+    function()
+    assert [span.dropped_attributes_count for span in finished(telemetry)] == [2, 2]

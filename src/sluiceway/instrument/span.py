@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from .tracer import Tracer
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-LiveSpanType = TypeVar("LiveSpanType", bound="LiveSpan")
 
 INTERNAL = SpanKind.INTERNAL
 INTERNAL_NUMBER = int(INTERNAL)
@@ -364,20 +363,11 @@ class CurrentSpan(LiveSpan):
 
     def __call__(self, function: Function) -> Function:
         """Decorate ``function``: each call gets a span of its own, made like this."""
-        from .traced import traced  # noqa: PLC0415 - only decorators need it
+        from .pattern import Pattern  # noqa: PLC0415 - only decorators need them
+        from .traced import traced  # noqa: PLC0415
 
-        wrapped: Function = traced(function, self.another)
+        wrapped: Function = traced(function, Pattern(self).another)
         return wrapped
-
-    def another(self, kind: type[LiveSpanType]) -> LiveSpanType:
-        """A new span of the class ``kind``, made with the same arguments."""
-        make: type[LiveSpanType] = self._tracer.span_type(kind)
-        span = make().prepare(
-            self._tracer, self._name, self._attributes, self._kind, *self._given
-        )
-        if self.on_error is not LiveSpan.on_error:
-            span.on_error = self.on_error
-        return span
 
 
 class OpenSpan(CurrentSpan):
