@@ -3,9 +3,11 @@
 Both sides hand their spans on: ours to a pipeline with a sink that discards them, the
 SDK's to its batch processor with an exporter that discards them. "waited" is what the
 application waits for, "CPU, flushed" all that the process spends until the last span
-has been discarded. Rounds are interleaved, so that a busy machine slows both; the
-ratios of the medians are what counts. The target of `tracer.span` is 1/8, of the API's
-spelling 1/6. Run it with `python -m benchmarks.span_cost [rounds]`.
+has been discarded. "Sampled" are both sides with a sampler for the roots of traces that
+keeps them all, so that either has the same to do. Rounds are interleaved, so that a
+busy machine slows both; the ratios of the medians are what counts. The target of
+`tracer.span` is 1/8, of the API's spelling 1/6. Run it with
+`python -m benchmarks.span_cost [rounds]`.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import asyncio
 import statistics
 import sys
 import time
+from contextlib import AsyncExitStack
 
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import (
@@ -21,15 +24,19 @@ from opentelemetry.sdk.trace.export import (
     SpanExporter,
     SpanExportResult,
 )
+from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 
 from benchmarks.report import Figure, cost
 from sluiceway import Pipeline, sink
 from sluiceway.instrument import Telemetry
+from sluiceway.samplers import ProbabilitySampler
 
 SPANS = 2000
 ROUNDS = 15
 SDK = "SDK start_as_current_span"
-AIMS = {"sluiceway span": 8, "sluiceway start_as_current_span": 6}
+SPAN, API = "sluiceway span", "sluiceway start_as_current_span"
+AIMS = {SPAN: 8, API: 6}
+SAMPLED = ", sampled"
 
 
 class Discard(SpanExporter):
@@ -37,9 +44,11 @@ class Discard(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-@sink
-def discard(spans):
+def throw_away(spans):
     pass
+
+
+discard = sink(throw_away)
 
 
 def make_spans(span):
@@ -52,23 +61,21 @@ def make_spans(span):
 
 
 async def measure(rounds):
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(Discard(), max_queue_size=SPANS * 2))
-    telemetry = Telemetry("bench")
-    mine, theirs = telemetry.tracer("bench"), provider.get_tracer("bench")
-    async with Pipeline(telemetry.spans >> discard) as pipeline:
-
-        async def flush_theirs():
-            provider.force_flush()
-
-        contestants = {
-            SDK: (theirs.start_as_current_span, flush_theirs),
-            "sluiceway span": (mine.span, pipeline.flush),
-            "sluiceway start_as_current_span": (
-                mine.start_as_current_span,
-                pipeline.flush,
-            ),
-        }
+    """Per contestant what was waited for and what was used in each round."""
+    sides = {
+        "": (Telemetry("bench"), sdk_provider(None)),
+        SAMPLED: (
+            Telemetry("bench", sampler=ProbabilitySampler(1.0)),
+            sdk_provider(ParentBasedTraceIdRatio(1.0)),
+        ),
+    }
+    contestants, pipelines = {}, []
+    async with AsyncExitStack() as running:
+        for which, (telemetry, provider) in sides.items():
+            pipeline = Pipeline(telemetry.spans >> sink(throw_away))
+            pipelines.append(await running.enter_async_context(pipeline))
+            running.callback(provider.shutdown)
+            contestants |= contestants_of(which, provider, telemetry, pipeline)
         figures = {name: ([], []) for name in contestants}
         for _ in range(rounds):
             for name, (span, flush) in contestants.items():
@@ -77,11 +84,31 @@ async def measure(rounds):
                 waited.append(make_spans(span))
                 await flush()
                 used.append((time.process_time() - begin) / SPANS * 1e9)
-    provider.shutdown()
-    ledger = pipeline.ledger()
-    assert ledger.balanced, ledger
-    assert ledger.lost == 0, ledger
+    for pipeline in pipelines:
+        ledger = pipeline.ledger()
+        assert ledger.balanced, ledger
+        assert ledger.lost == 0, ledger
     return figures
+
+
+def sdk_provider(sampler):
+    provider = TracerProvider(sampler, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(Discard(), max_queue_size=SPANS * 2))
+    return provider
+
+
+def contestants_of(which, provider, telemetry, pipeline):
+    """What makes a span, and what waits until all are discarded."""
+    mine, theirs = telemetry.tracer("bench"), provider.get_tracer("bench")
+
+    async def flush_theirs():
+        provider.force_flush()
+
+    return {
+        SDK + which: (theirs.start_as_current_span, flush_theirs),
+        SPAN + which: (mine.span, pipeline.flush),
+        API + which: (mine.start_as_current_span, pipeline.flush),
+    }
 
 
 def medians_of(rounds):
@@ -92,23 +119,23 @@ def medians_of(rounds):
 
 def figures(*, short: bool = False) -> list[Figure]:
     medians = medians_of(7 if short else ROUNDS)
-    waited, used = medians[SDK]
     found = []
-    for name, aim in AIMS.items():
-        ours = medians[name]
-        found.append(cost(f"{name}, waited", ours[0], waited, unit="ns", times=aim))
-        found.append(cost(f"{name}, CPU, flushed", ours[1], used, unit="ns CPU"))
+    for which in ("", SAMPLED):
+        waited, used = medians[SDK + which]
+        for name, aim in AIMS.items():
+            who, ours = name + which, medians[name + which]
+            found.append(cost(f"{who}, waited", ours[0], waited, unit="ns", times=aim))
+            found.append(cost(f"{who}, CPU, flushed", ours[1], used, unit="ns CPU"))
     return found
 
 
 def main():
     medians = medians_of(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)
-    reference = medians[SDK]
-    print(f"{'ns per span':34}{'waited':>8}{'':8}{'CPU, flushed':>14}")
-    for name, both in medians.items():
-        waited, used = both
+    print(f"{'ns per span':40}{'waited':>8}{'':8}{'CPU, flushed':>14}")
+    for name, (waited, used) in medians.items():
+        reference = medians[SDK + SAMPLED if name.endswith(SAMPLED) else SDK]
         print(
-            f"{name:34}{waited:8.0f}{ratio(reference[0], waited):>8}"
+            f"{name:40}{waited:8.0f}{ratio(reference[0], waited):>8}"
             f"{used:14.0f}{ratio(reference[1], used):>8}"
         )
 
