@@ -1,0 +1,1 @@
+"""The FLEXT observability foundation, on top of sluiceway's public names."""
