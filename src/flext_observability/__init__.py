@@ -1,1 +1,44 @@
-"""The FLEXT observability foundation, on top of sluiceway's public names."""
+"""The FLEXT observability foundation: metrics, tracing, alerts and health.
+
+Every operation returns a ``FlextResult``. All of a process goes into one pipeline of
+sluiceway's, on a thread of its own. Import names from here only.
+"""
+
+from __future__ import annotations
+
+from .api import (
+    flext_create_alert,
+    flext_create_health_check,
+    flext_create_metric,
+)
+from .backend import FlextBackend
+from .config import FlextObservabilityConfig
+from .exceptions import (
+    FlextConfigurationError,
+    FlextObservabilityError,
+    FlextUnwrapError,
+    FlextValidationError,
+)
+from .metrics import FlextMetricsService
+from .models import FlextAlert, FlextHealthCheck, FlextMetric, FlextTrace
+from .result import FlextFailure, FlextResult, FlextSuccess
+
+__all__ = [
+    "FlextAlert",
+    "FlextBackend",
+    "FlextConfigurationError",
+    "FlextFailure",
+    "FlextHealthCheck",
+    "FlextMetric",
+    "FlextMetricsService",
+    "FlextObservabilityConfig",
+    "FlextObservabilityError",
+    "FlextResult",
+    "FlextSuccess",
+    "FlextTrace",
+    "FlextUnwrapError",
+    "FlextValidationError",
+    "flext_create_alert",
+    "flext_create_health_check",
+    "flext_create_metric",
+]

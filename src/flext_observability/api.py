@@ -1,0 +1,106 @@
+"""The entities as plain calls, for those who want a result and no exception.
+
+Law: none of these raises, whatever it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypedDict, Unpack
+
+from .creating import made
+from .models import FlextAlert, FlextHealthCheck, FlextMetric, FlextTrace
+from .result import FlextResult
+
+
+class MetricOptions(TypedDict, total=False):
+    """What a metric may be told besides."""
+
+    metric_type: str
+
+
+class TraceOptions(TypedDict, total=False):
+    """What a trace may be told besides.
+
+    ``parent`` is the operation that it is a part of: a ``FlextTrace``, or the text of a
+    W3C ``traceparent`` header.
+    """
+
+    parent: FlextTrace | str
+    trace_id: str
+
+
+class AlertOptions(TypedDict, total=False):
+    """What an alert may be told besides."""
+
+    tags: Mapping[str, str]
+    alert_id: str
+
+
+class HealthCheckOptions(TypedDict, total=False):
+    """What a health check may be told besides."""
+
+    message: str
+    duration: float
+
+
+def flext_create_metric(
+    name: str,
+    value: float | Decimal,
+    unit: str = "count",
+    tags: Mapping[str, str] | None = None,
+    timestamp: datetime | None = None,
+    **options: Unpack[MetricOptions],
+) -> FlextResult[FlextMetric]:
+    """A measurement, not yet recorded.
+
+    Args:
+        name: OpenTelemetry's rule: a letter, then letters, digits and ``_.-/``.
+        value: a finite number; of a counter, what it grows by, from 0.
+        unit: ``"count"`` (default) makes a counter, any other a gauge.
+        tags: what tells its series from others of the name.
+        timestamp: when it was measured; now by default.
+        **options: ``metric_type``: counter, gauge or histogram.
+    """
+    given: dict[str, Any] = {**options}
+    if timestamp is not None:
+        given["timestamp"] = timestamp
+    return made(FlextMetric, name, value, unit, tags, options=given)
+
+
+def flext_create_alert(
+    name: str,
+    severity: str = "warning",
+    message: str = "",
+    source: str = "system",
+    **options: Unpack[AlertOptions],
+) -> FlextResult[FlextAlert]:
+    """An alert, not yet processed.
+
+    Args:
+        name: what is wrong, the same each time that it is.
+        severity: info, warning (default), error or critical.
+        message: one line for a person; not empty.
+        source: where it was seen.
+        **options: ``tags``, ``alert_id``.
+    """
+    return made(FlextAlert, name, severity, message, source, options=options)
+
+
+def flext_create_health_check(
+    name: str,
+    status: str = "healthy",
+    details: Mapping[str, object] | None = None,
+    **options: Unpack[HealthCheckOptions],
+) -> FlextResult[FlextHealthCheck]:
+    """What is known of a component's health, not yet told.
+
+    Args:
+        name: the component.
+        status: healthy (default), degraded, unhealthy or unknown.
+        details: whatever tells more.
+        **options: ``message``, ``duration`` in seconds.
+    """
+    return made(FlextHealthCheck, name, status, details, options=options)

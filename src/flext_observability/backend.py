@@ -1,0 +1,237 @@
+"""FlextBackend: the one pipeline that everything which is recorded goes into.
+
+Law: it lives on a thread of its own, begins with the first thing recorded, and outlives
+every event loop. A dead endpoint slows nobody who records, and an end of the program by
+``drain_timeout`` at most.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sluiceway import (
+    Alert,
+    HealthCheck,
+    Inlet,
+    Ledger,
+    Pipeline,
+    Sink,
+    SluicewayError,
+    Span,
+    StopReport,
+    merge,
+    sink,
+)
+from sluiceway.background import Background
+from sluiceway.fork import follow_forks
+from sluiceway.health import HealthAlerts, HealthMetrics
+from sluiceway.instrument import Telemetry
+from sluiceway.sinks import PrometheusSink
+
+from .config import FlextObservabilityConfig
+from .endpoints import sinks_of
+from .exceptions import FlextConfigurationError, FlextObservabilityError
+from .instruments import Instruments
+from .result import FlextResult
+
+SIGNALS: Final = ("traces", "metrics", "alerts", "health")
+NAME: Final = "flext_observability"
+NOT_RUNNING: Final = "not_running"
+LATE: Final = "timeout"
+DONE: Final[FlextResult[None]] = FlextResult.ok(None)
+
+
+class FlextBackend:
+    """What the services record into; all of a process share one, unless told otherwise.
+
+    Args:
+        config: where telemetry goes; by default as the environment says.
+        sinks: further sinks by signal: ``"traces"`` (``Span``), ``"metrics"``
+            (``MetricPoint``), ``"alerts"`` (``Alert``) and ``"health"``
+            (``HealthCheck``).
+
+    Attributes:
+        telemetry: the instruments: its tracer and meter are for the ``FlextMonitor``.
+        traces: takes ended operations.
+        alerts: takes alerts whenever their status changes.
+        health: takes results of health checks.
+        instruments: takes measurements.
+    """
+
+    def __init__(
+        self,
+        config: FlextObservabilityConfig | None = None,
+        *,
+        sinks: Mapping[str, Sequence[Sink[Any]]] | None = None,
+    ) -> None:
+        self.config = config or FlextObservabilityConfig()
+        self._sinks: dict[str, list[Sink[Any]]] = {name: [] for name in SIGNALS}
+        for signal, added in (sinks or {}).items():
+            for each in added:
+                self.add_sink(signal, each)
+        self.telemetry = telemetry_of(self.config)
+        self.traces: Inlet[Span] = Inlet("traces")
+        self.alerts: Inlet[Alert] = Inlet("alerts")
+        self.health: Inlet[HealthCheck] = Inlet("health")
+        self.instruments = Instruments(
+            self.telemetry.meter(NAME), self.config.series_limit
+        )
+        self._lock = threading.RLock()
+        self._background: Background | None = None
+        self._stopped = ""  # why it takes nothing
+        self.is_running = False
+        follow_forks(self)
+
+    def add_sink(self, signal: str, stage: Sink[Any]) -> None:
+        """Send a signal to a further sink, from the next start on.
+
+        Raises:
+            FlextConfigurationError: there is no such signal, or it is no sink.
+        """
+        if signal not in self._sinks:
+            expected = f"one of {', '.join(SIGNALS)}"
+            raise FlextConfigurationError("signal", signal, expected, SIGNALS)
+        if not isinstance(stage, Sink):
+            expected = "a Sink, such as sluiceway.sinks.ConsoleSink()"
+            raise FlextConfigurationError("sink", stage, expected)
+        self._sinks[signal].append(stage)
+
+    # Running.
+
+    def start(self) -> FlextResult[None]:
+        """Run, if it does not yet; what is recorded before waits."""
+        with self._lock:
+            if self.is_running:
+                return DONE
+            self._stopped = ""
+            try:
+                self._background = self._background or self._pipeline().background()
+                self._background.start()
+            except (SluicewayError, FlextObservabilityError, OSError) as error:
+                self._stopped = f"the backend could not start: {error}"
+                return self.refusal()
+            self.is_running = True
+            return DONE
+
+    def ready(self) -> bool:
+        """Whether it takes what is recorded; the first question starts it."""
+        if self.is_running:
+            return True
+        return not self._stopped and self.start().is_success
+
+    def refusal(self) -> FlextResult[Any]:
+        """Why it takes nothing."""
+        return FlextResult.fail(self._stopped, NOT_RUNNING)
+
+    def flush(self, timeout: float | None = None) -> FlextResult[None]:
+        """Wait until all that was recorded before has been answered for.
+
+        Args:
+            timeout: seconds; the configuration's ``drain_timeout`` by default.
+        """
+        background = self._background
+        if not self.is_running or background is None:
+            return FlextResult.fail("the backend does not run", NOT_RUNNING)
+        seconds = self.config.drain_timeout if timeout is None else timeout
+        try:
+            in_time = background.flush(seconds)
+        except SluicewayError as error:
+            return FlextResult.fail(str(error), NOT_RUNNING)
+        if in_time:
+            return DONE
+        return FlextResult.fail(f"not all was answered for within {seconds:g} s", LATE)
+
+    def stop(self, timeout: float | None = None) -> FlextResult[StopReport]:
+        """Send what there is and end; ``start`` runs it again.
+
+        Args:
+            timeout: seconds; the configuration's ``drain_timeout`` by default.
+        """
+        with self._lock:
+            self.is_running = False
+            self._stopped = "the backend is stopped; start() runs it again"
+            if self._background is None:
+                return FlextResult.ok(StopReport(drained=True))
+            return FlextResult.ok(self._background.stop(timeout))
+
+    def ledger(self) -> Ledger | None:
+        """Where every event went; None before the first start."""
+        return self._background.pipeline.ledger() if self._background else None
+
+    def after_fork(self) -> None:
+        """In a forked child: nothing of the parent's runs here."""
+        self._lock = threading.RLock()
+        self.is_running = False
+
+    def _pipeline(self) -> Pipeline:
+        """All chains; a signal that nobody wants ends in a sink that says so."""
+        given = sinks_of(self.config)
+        to = {name: [*given[name], *self._sinks[name]] for name in SIGNALS}
+        to["metrics"].append(PrometheusSink(port=None, name="page"))
+        alerts = to["alerts"] or [sink(name="no_channel")(nothing)]
+        health = [HealthMetrics() >> to["metrics"], *to["health"]]
+        if to["alerts"]:
+            health.append(HealthAlerts() >> alerts)
+        return Pipeline(
+            merge(self.telemetry.spans, self.traces)
+            >> (to["traces"] or [sink(name="no_endpoint")(nothing)]),
+            self.telemetry.metrics >> to["metrics"],
+            self.alerts >> alerts,
+            self.health >> health,
+            name=NAME,
+            drain_timeout=self.config.drain_timeout,
+        )
+
+    def __repr__(self) -> str:
+        state = "running" if self.is_running else "not running"
+        return f"<FlextBackend {state}>"
+
+
+def nothing(events: list[Any]) -> None:
+    """Where a signal ends for which no endpoint is configured."""
+
+
+def telemetry_of(config: FlextObservabilityConfig) -> Telemetry:
+    """The instruments; sums are cumulative, as Prometheus wants them."""
+    about = {"deployment.environment.name": config.environment}
+    return Telemetry(
+        config.service_name or None,
+        resource=about if config.environment else None,
+        export_interval=config.export_interval,
+        temporality="cumulative",
+        series_limit=config.series_limit,
+    )
+
+
+class ProcessWide:
+    """The backend of those who bring none of their own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._backend: FlextBackend | None = None
+        follow_forks(self)
+
+    def get(self) -> FlextBackend:
+        """The backend; made for who asks first."""
+        backend = self._backend
+        if backend is not None:
+            return backend
+        with self._lock:
+            if self._backend is None:
+                self._backend = FlextBackend()
+            return self._backend
+
+    def use(self, backend: FlextBackend | None) -> FlextBackend | None:
+        """Put another in its place; the one before."""
+        with self._lock:
+            before, self._backend = self._backend, backend
+            return before
+
+    def after_fork(self) -> None:
+        """A thread that the child does not have may have held the lock."""
+        self._lock = threading.RLock()
+
+
+PROCESS: Final = ProcessWide()

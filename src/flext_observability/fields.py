@@ -1,0 +1,33 @@
+"""Fields that check what they are given: the entities' and the configuration's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from attrs import Attribute, Converter
+
+Check = Callable[..., Any]
+CHECK: Final = "check"
+
+
+def by(check: Check, *rest: Any) -> Mapping[str, Any]:
+    """Metadata of a field: ``check(name, value, *rest)`` makes of it what is kept."""
+    return {CHECK: lambda value, attribute: check(attribute.name, value, *rest)}
+
+
+def unless_empty(check: Check) -> Mapping[str, Any]:
+    """The same, which lets ``""`` and None pass."""
+    return {
+        CHECK: lambda value, attribute: check(attribute.name, value) if value else value
+    }
+
+
+def with_checks(_: type, fields: list[Attribute[Any]]) -> list[Attribute[Any]]:
+    """The ``field_transformer`` of classes whose fields say what checks them."""
+    return [
+        each.evolve(converter=Converter(each.metadata[CHECK], takes_field=True))
+        if CHECK in each.metadata
+        else each
+        for each in fields
+    ]

@@ -1,0 +1,143 @@
+"""Instruments: where measurements are added up, for the exporters and for questions.
+
+Law: all or nothing: several measurements are checked together before the first one is
+taken. A name means one metric, with one kind and unit, and no two names become one
+where they are exported.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from attrs import frozen
+
+from sluiceway.fork import follow_forks
+from sluiceway.instrument import Meter
+
+from .aggregates import Aggregate, Aggregates
+from .exceptions import suggestion
+from .models import COUNT, FlextMetric
+from .result import FlextResult
+
+CONFLICT: Final = "conflict"
+UNKNOWN: Final = "unknown_metric"
+NOT_IN_A_NAME: Final = re.compile("[^a-z0-9]+")
+
+
+@frozen
+class Instrument:
+    """A metric that has been measured.
+
+    Attributes:
+        first: the measurement that brought it in.
+        take: what takes a measurement for the exporters.
+        aggregates: what is kept for questions.
+    """
+
+    first: FlextMetric
+    take: Callable[[float, dict[str, str]], object]
+    aggregates: Aggregates
+
+    def record(self, metric: FlextMetric) -> None:
+        """Take a measurement."""
+        value = float(metric.value)
+        self.take(value, metric.tags)
+        self.aggregates.add(metric.tags, value)
+
+
+class Instruments:
+    """All metrics of one backend.
+
+    Args:
+        meter: makes the instruments.
+        series_limit: of each metric.
+    """
+
+    def __init__(self, meter: Meter, series_limit: int) -> None:
+        self._meter = meter
+        self._limit = series_limit
+        self._known: dict[str, Instrument] = {}  # by name
+        self._exported: dict[str, FlextMetric] = {}  # the first one of each
+        self.after_fork()
+        follow_forks(self)
+
+    def after_fork(self) -> None:
+        """A thread that the child does not have may have held the lock."""
+        self._lock = threading.RLock()
+
+    def record(self, metrics: Sequence[FlextMetric]) -> FlextResult[None]:
+        """Take measurements: all of them, or none and a failure that tells why."""
+        with self._lock:
+            fresh: dict[str, FlextMetric] = {}
+            for metric in metrics:
+                refusal = self._refusal(metric, fresh)
+                if refusal:
+                    return FlextResult.fail(refusal, CONFLICT)
+            self._exported |= fresh
+            for metric in metrics:
+                self._instrument(metric).record(metric)
+        return FlextResult.ok(None)
+
+    def _refusal(self, metric: FlextMetric, fresh: dict[str, FlextMetric]) -> str:
+        known = self._known.get(metric.name)
+        if known is not None:
+            return difference(known.first, metric)
+        exported = exported_name(metric.name)
+        first = self._exported.get(exported) or fresh.setdefault(exported, metric)
+        return difference(first, metric)
+
+    def _instrument(self, metric: FlextMetric) -> Instrument:
+        known = self._known.get(metric.name)
+        if known is None:
+            known = Instrument(metric, self._taker(metric), Aggregates(self._limit))
+            self._known[metric.name] = known
+        return known
+
+    def _taker(self, metric: FlextMetric) -> Callable[[float, dict[str, str]], object]:
+        """What takes its measurements for the exporters."""
+        name, meter = metric.name, self._meter
+        unit = "{count}" if metric.unit == COUNT else metric.unit  # UCUM's annotation
+        if metric.metric_type == "counter":
+            return meter.counter(name, unit).add
+        if metric.metric_type == "gauge":
+            return meter.gauge(name, unit).set
+        return meter.histogram(name, unit).record
+
+    def names(self) -> list[str]:
+        """The metrics that there are, in the order in which they came."""
+        return [*self._known]
+
+    def grouped(
+        self, name: str, tags: Mapping[str, str], group_by: Sequence[str]
+    ) -> FlextResult[dict[tuple[str, ...], Aggregate]]:
+        """What the series of a metric that have these tags measured, by other tags."""
+        with self._lock:
+            known = self._known.get(name)
+            if known is None:
+                hint = suggestion(name, self._known)
+                return FlextResult.fail(
+                    f"no metric {name!r} was recorded{hint}", UNKNOWN
+                )
+            return FlextResult.ok(known.aggregates.grouped(tags, group_by))
+
+
+def exported_name(name: str) -> str:
+    """What two names must not have in common: how Prometheus would know them."""
+    return NOT_IN_A_NAME.sub("_", name.lower())
+
+
+def difference(first: FlextMetric, metric: FlextMetric) -> str:
+    """Why it is no measurement of the first one's metric; ``""`` if it is."""
+    if metric.name != first.name:
+        return (
+            f"the metric {metric.name!r} would be exported under the name of "
+            f"{first.name!r}, which is there already"
+        )
+    for field in ("metric_type", "unit"):
+        known, told = getattr(first, field), getattr(metric, field)
+        if known != told:
+            return f"the metric {metric.name!r} has the {field} {known!r}; got {told!r}"
+    return ""

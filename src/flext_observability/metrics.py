@@ -1,0 +1,240 @@
+"""FlextMetricsService: measurements, questions about them, and their export.
+
+Law: an operation returns a ``FlextResult`` and raises nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any, Final, Unpack, cast, overload
+
+from attrs import evolve
+
+from sluiceway.sinks import PrometheusSink
+
+from . import validation
+from .aggregates import AGGREGATIONS
+from .api import MetricOptions, flext_create_metric
+from .backend import PROCESS, FlextBackend
+from .creating import attempted, refused
+from .exceptions import FlextValidationError
+from .models import COUNT, FlextMetric
+from .result import FlextFailure, FlextResult
+
+NO_SERIES: Final = "no_series"
+CONFIGURED: Final = {"value": 0.0, "unit": COUNT, "tags": None, "metric_type": None}
+
+
+class RecordOptions(MetricOptions, total=False):
+    """What a measurement may be told besides."""
+
+    tags: Mapping[str, str]
+
+
+class FlextMetricsService:
+    """Records metrics and answers questions about them.
+
+    Services are cheap: all that are made without a backend share that of the process.
+
+    Args:
+        backend: what to record into; by default the one of the process.
+    """
+
+    def __init__(self, backend: FlextBackend | None = None) -> None:
+        self._given = backend
+
+    @property
+    def backend(self) -> FlextBackend:
+        """What it records into."""
+        return self._given or PROCESS.get()
+
+    @overload
+    async def record_metric(self, metric: FlextMetric) -> FlextResult[FlextMetric]: ...
+
+    @overload
+    async def record_metric(
+        self,
+        metric: str,
+        value: float | Decimal,
+        unit: str = "count",
+        **options: Unpack[RecordOptions],
+    ) -> FlextResult[FlextMetric]: ...
+
+    async def record_metric(
+        self,
+        metric: FlextMetric | str,
+        value: float | Decimal | None = None,
+        unit: str = "count",
+        **options: Unpack[RecordOptions],
+    ) -> FlextResult[FlextMetric]:
+        """Record a measurement: a ``FlextMetric``, or its name, value and unit.
+
+        Args:
+            metric: the measurement, or the name of the metric.
+            value: with a name: a finite number; of a counter, from 0.
+            unit: ``"count"`` (default) makes a counter, any other a gauge.
+            **options: ``tags``, ``metric_type``.
+
+        Returns:
+            What was recorded; a failure if it cannot be meant, contradicts what the
+            metric was before, or nothing can be recorded now.
+        """
+        return self.record(metric, value, unit, **options)
+
+    def record(
+        self,
+        metric: FlextMetric | str,
+        value: Any = None,
+        unit: str = "count",
+        **options: Unpack[RecordOptions],
+    ) -> FlextResult[FlextMetric]:
+        """As ``record_metric``, for programs without an event loop."""
+        if isinstance(metric, FlextMetric):
+            return self._recorded([metric]).map(lambda _: metric)
+        tags = options.pop("tags", None)
+        rest = cast("MetricOptions", options)
+        return flext_create_metric(metric, value, unit, tags, **rest).flat_map(
+            self.record
+        )
+
+    def _recorded(self, metrics: Sequence[FlextMetric]) -> FlextResult[None]:
+        backend = self.backend
+        if not backend.ready():
+            return backend.refusal()
+        return backend.instruments.record(metrics)
+
+    async def collect_metrics(
+        self, service_name: str, metrics_config: Mapping[str, Mapping[str, Any]]
+    ) -> FlextResult[list[FlextMetric]]:
+        """Record several measurements of a service: all of them, or none.
+
+        Args:
+            service_name: becomes the tag ``service`` of each.
+            metrics_config: by name: ``value`` (default 0.0), ``unit`` (``"count"``),
+                ``tags`` and ``metric_type``.
+        """
+        named = attempted(lambda: validation.text("service_name", service_name))
+        found = named.flat_map(lambda name: measurements(name, metrics_config))
+        return found.flat_map(lambda all_: self._recorded(all_).map(lambda _: all_))
+
+    async def aggregate(
+        self,
+        name: str,
+        aggregation: str = "sum",
+        tags: Mapping[str, str] | None = None,
+    ) -> FlextResult[float]:
+        """What a metric measured since the beginning, over all of its series.
+
+        Args:
+            name: of the metric.
+            aggregation: sum (default), count, avg, min, max or last.
+            tags: only series that have these.
+        """
+        found = await self.aggregate_by(name, (), aggregation, tags)
+        return found.flat_map(lambda groups: only(groups, name, tags))
+
+    async def aggregate_by(
+        self,
+        name: str,
+        group_by: Sequence[str],
+        aggregation: str = "sum",
+        tags: Mapping[str, str] | None = None,
+    ) -> FlextResult[dict[tuple[str, ...], float]]:
+        """The same by tags: for each combination of their values that there is.
+
+        Args:
+            name: of the metric.
+            group_by: names of tags; one that a series does not have has the value "".
+            aggregation: sum (default), count, avg, min, max or last.
+            tags: only series that have these.
+        """
+        names = [group_by] if isinstance(group_by, str) else [*group_by]
+        asked = attempted(
+            lambda: (
+                AGGREGATIONS[
+                    validation.one_of("aggregation", aggregation, AGGREGATIONS)
+                ],
+                validation.tags("tags", tags),
+            )
+        )
+        instruments = self.backend.instruments
+        return asked.flat_map(
+            lambda both: instruments.grouped(name, both[1], names).map(
+                lambda groups: {group: both[0](groups[group]) for group in groups}
+            )
+        )
+
+    async def exposition(self) -> FlextResult[str]:
+        """All metrics as of now, in Prometheus's text format 0.0.4."""
+        page = PrometheusSink(port=None)
+        await page.write(self.backend.telemetry.collect())
+        scrape = await page.scrape(None, None)
+        return FlextResult.ok(scrape.body.decode())
+
+    async def push(self, timeout: float | None = None) -> FlextResult[None]:
+        """Send all metrics to the endpoints now, and wait until they have them.
+
+        Args:
+            timeout: seconds; the configuration's ``drain_timeout`` by default.
+        """
+        backend = self.backend
+        if not backend.ready():
+            return backend.refusal()
+        return await asyncio.to_thread(backend.flush, timeout)
+
+
+def measurements(
+    service: str, configured: Mapping[str, Mapping[str, Any]]
+) -> FlextResult[list[FlextMetric]]:
+    """The measurements that a configuration tells, or the first failure among them."""
+    if not isinstance(configured, Mapping) or not configured:
+        error = FlextValidationError(
+            "metrics_config", configured, "a mapping of names to values, not empty"
+        )
+        return refused(error)
+    found: list[FlextMetric] = []
+    for name, told in configured.items():
+        created = attempted(partial(settings_of, name, told)).flat_map(
+            lambda settings: measurement(service, settings)
+        )
+        if isinstance(created, FlextFailure):
+            return created
+        found.append(created.value)
+    return FlextResult.ok(found)
+
+
+def settings_of(name: object, told: object) -> dict[str, Any]:
+    """What a configuration tells of one metric."""
+    field = f"metrics_config[{name!r}]"
+    if not isinstance(told, Mapping):
+        raise FlextValidationError(field, told, "a mapping with a value")
+    for key in told:
+        if key not in CONFIGURED:
+            expected = f"one of {', '.join(CONFIGURED)}"
+            raise FlextValidationError(
+                f"a setting of {field}", key, expected, CONFIGURED
+            )
+    return {"name": name, **CONFIGURED, **told}
+
+
+def measurement(service: str, settings: dict[str, Any]) -> FlextResult[FlextMetric]:
+    """A measurement with the tag of its service."""
+    kind = settings.pop("metric_type")
+    options = {"metric_type": kind} if kind else {}
+    return flext_create_metric(**settings, **options).flat_map(
+        lambda metric: attempted(
+            lambda: evolve(metric, tags={**metric.tags, "service": service})
+        )
+    )
+
+
+def only(
+    groups: Mapping[tuple[str, ...], float], name: str, tags: object
+) -> FlextResult[float]:
+    """The one group that there is, if there is any."""
+    if groups:
+        return FlextResult.ok(groups[()])
+    return FlextResult.fail(f"no series of {name!r} has the tags {tags!r}", NO_SERIES)

@@ -1,0 +1,214 @@
+"""What values the entities take, and how they are told what is wrong with one.
+
+Law: a check returns the value as it is kept, or raises a ``FlextValidationError`` that
+names the field, the value and what was expected.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from numbers import Real
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from .exceptions import FlextValidationError
+
+METRIC_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.\-/]{0,254}")
+HEX: Final = frozenset("0123456789abcdef")
+LONGEST: Final = 4096  # characters of a text that is no message
+DEEPEST: Final = 16  # lists and mappings within one another
+
+
+def text(field: str, value: object) -> str:
+    """A text that says something."""
+    told = any_text(field, value)
+    if not told.strip():
+        raise FlextValidationError(field, value, "text that is not empty")
+    return told
+
+
+def any_text(field: str, value: object) -> str:
+    """A text, which may be empty."""
+    if not isinstance(value, str):
+        raise FlextValidationError(field, value, "text")
+    if len(value) > LONGEST:
+        raise FlextValidationError(field, value, f"at most {LONGEST} characters")
+    return value
+
+
+def identifier(field: str, value: object, digits: int) -> str:
+    """An id as W3C Trace Context writes it: lower-case hexadecimal, not all zero."""
+    told = value.lower() if isinstance(value, str) else ""
+    if len(told) != digits or not set(told) <= HEX or not told.strip("0"):
+        expected = f"{digits} hexadecimal digits that are not all zero"
+        raise FlextValidationError(field, value, expected)
+    return told
+
+
+def identifier_or_none(field: str, value: object, digits: int) -> str:
+    """The same, or ``""`` for none."""
+    return identifier(field, value, digits) if value else ""
+
+
+def metric_name(field: str, value: object) -> str:
+    """The name of a metric, by OpenTelemetry's rule (``metrics/api.md``)."""
+    if not isinstance(value, str) or METRIC_NAME.fullmatch(value) is None:
+        expected = (
+            "a letter and then letters, digits, '_', '.', '-' or '/', 255 at most"
+        )
+        raise FlextValidationError(field, value, expected)
+    return value
+
+
+def unit(field: str, value: object) -> str:
+    """What is measured: UCUM, or a word (``metrics/api.md``: ASCII, 63 at most)."""
+    told = text(field, value)
+    if not told.isascii() or len(told) > 63:
+        raise FlextValidationError(field, value, "at most 63 characters of ASCII")
+    return told
+
+
+def one_of(field: str, value: object, words: Iterable[str]) -> str:
+    """One of some words, in whatever case."""
+    known = tuple(words)
+    asked = value.lower() if isinstance(value, str) else ""
+    if asked not in known:
+        raise FlextValidationError(field, value, f"one of {', '.join(known)}", known)
+    return asked
+
+
+def number(field: str, value: object) -> float | int | Decimal:
+    """A finite number; a bool is none."""
+    if type(value) is float:
+        good = math.isfinite(value)
+    else:
+        real = isinstance(value, Real | Decimal) and not isinstance(value, bool)
+        good = real and is_finite(value)
+    if not good:
+        raise FlextValidationError(field, value, "a finite number")
+    return value  # type: ignore[return-value]
+
+
+def at_least_zero(field: str, value: object) -> float | int | Decimal:
+    """A finite number from 0."""
+    told = number(field, value)
+    if told < 0:
+        raise FlextValidationError(field, value, "a number from 0")
+    return told
+
+
+def whole(field: str, value: object) -> int:
+    """A whole number from 0."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise FlextValidationError(field, value, "a whole number from 0")
+    return value
+
+
+def some(field: str, value: object) -> int:
+    """A whole number above 0."""
+    if not whole(field, value):
+        raise FlextValidationError(field, value, "a whole number above 0")
+    return value  # type: ignore[return-value]
+
+
+def above_zero(field: str, value: object) -> float:
+    """A finite number above 0."""
+    if not at_least_zero(field, value):
+        raise FlextValidationError(field, value, "a number above 0")
+    return value  # type: ignore[return-value]
+
+
+def url(field: str, value: object) -> str:
+    """An address of HTTP; what it holds of user and password is told to nobody."""
+    parts = urlsplit(value) if isinstance(value, str) else None
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        expected = "an address such as http://localhost:9091"
+        raise FlextValidationError(field, value, expected)
+    return parts.geturl()
+
+
+def is_finite(value: Any) -> bool:
+    """Whether it is a number that a float can hold."""
+    try:
+        return math.isfinite(float(value))
+    except (OverflowError, ValueError, TypeError):
+        return False
+
+
+def tags(field: str, value: object) -> dict[str, str]:
+    """Tags: texts, and what is told as text: numbers and bools."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise FlextValidationError(field, value, "a mapping of names to texts")
+    return {tag_name(field, key): tag(field, key, value[key]) for key in value}
+
+
+def tag_name(field: str, value: object) -> str:
+    """The name of a tag."""
+    if not isinstance(value, str) or not value.strip():
+        raise FlextValidationError(field, value, "names of tags that are texts")
+    return value
+
+
+def tag(field: str, name: str, value: object) -> str:
+    """The value of a tag."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    raise FlextValidationError(f"{field}[{name!r}]", value, "a text or a number")
+
+
+def moment(field: str, value: object) -> datetime:
+    """A time; one without a zone is taken for local time, as Python takes it."""
+    if not isinstance(value, datetime):
+        raise FlextValidationError(field, value, "a datetime")
+    return value.astimezone() if value.tzinfo is None else value
+
+
+def details(field: str, value: object) -> dict[str, Any]:
+    """What JSON can hold, as a copy; other objects are told as text."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise FlextValidationError(field, value, "a mapping of names to values")
+    own: dict[str, Any] = copied(field, value, DEEPEST)
+    return own
+
+
+def copied(field: str, value: object, depth: int) -> Any:
+    """A copy that nobody else changes."""
+    if depth == 0:
+        raise FlextValidationError(field, value, f"at most {DEEPEST} levels")
+    if isinstance(value, Mapping):
+        inner = [(key_of(field, key), value[key]) for key in value]
+        return {key: copied(f"{field}.{key}", item, depth - 1) for key, item in inner}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [copied(field, item, depth - 1) for item in value]
+    return plain(value)
+
+
+def key_of(field: str, key: object) -> str:
+    """The key of a mapping that JSON can hold."""
+    if not isinstance(key, str):
+        raise FlextValidationError(field, key, "keys that are texts")
+    return key
+
+
+def plain(value: object) -> Any:
+    """A value as JSON knows it, or its text."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    try:
+        return str(value)[:LONGEST]
+    except Exception:  # noqa: BLE001 - a user's object may do anything
+        return f"<{type(value).__name__}>"

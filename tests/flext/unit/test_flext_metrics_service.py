@@ -1,0 +1,236 @@
+"""FlextMetricsService: what is recorded can be asked for, and is exported once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flext_observability import (
+    FlextBackend,
+    FlextMetricsService,
+    FlextObservabilityConfig,
+    flext_create_metric,
+)
+
+
+@pytest.fixture
+def backend():
+    backend = FlextBackend(FlextObservabilityConfig(service_name="shop"))
+    yield backend
+    backend.stop()
+
+
+@pytest.fixture
+def service(backend):
+    return FlextMetricsService(backend)
+
+
+def run(coroutine):
+    return asyncio.run(coroutine)
+
+
+def total(service, name, **more):
+    return run(service.aggregate(name, **more)).unwrap()
+
+
+def test_a_metric_and_its_parts_are_recorded_alike(service):
+    metric = flext_create_metric("shop.orders", 2.0).unwrap()
+    assert run(service.record_metric(metric)).unwrap() is metric
+    recorded = run(service.record_metric("shop.orders", 3.0, "count")).unwrap()
+    assert (recorded.name, recorded.value, recorded.unit) == (
+        "shop.orders",
+        3.0,
+        "count",
+    )
+    assert total(service, "shop.orders") == 5.0
+
+
+def test_a_service_that_is_made_for_one_call_loses_nothing(backend):
+    for _ in range(3):
+        assert FlextMetricsService(backend).record("orders", 1).is_success
+    assert total(FlextMetricsService(backend), "orders") == 3
+
+
+def test_tags_tell_series_apart_and_questions_can_group_by_them(service):
+    for region, pay, value in [("eu", "card", 1), ("eu", "cash", 2), ("us", "card", 4)]:
+        tags = {"region": region, "pay": pay}
+        assert run(service.record_metric("orders", value, tags=tags)).is_success
+    assert total(service, "orders", tags={"region": "eu"}) == 3
+    by_region = run(service.aggregate_by("orders", ["region"])).unwrap()
+    assert by_region == {("eu",): 3.0, ("us",): 4.0}
+    both = run(service.aggregate_by("orders", ["pay", "no"], "max")).unwrap()
+    assert both == {("card", ""): 4.0, ("cash", ""): 2.0}
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "found"),
+    [("sum", 4), ("count", 3), ("avg", 4 / 3), ("min", -2), ("max", 5), ("last", 1)],
+)
+def test_a_question_has_six_forms(service, aggregation, found):
+    for value in (5, -2, 1):
+        service.record("level", value, "m")
+    assert run(service.aggregate("level", aggregation)).unwrap() == found
+
+
+def test_a_question_that_has_no_answer_says_why(service):
+    service.record("orders", 1, tags={"region": "eu"})
+    assert "did you mean 'orders'?" in run(service.aggregate("order")).error
+    assert "expected one of sum" in run(service.aggregate("orders", "mean")).error
+    nowhere = run(service.aggregate("orders", tags={"region": "moon"}))
+    assert nowhere.error_code == "no_series"
+
+
+@pytest.mark.parametrize("value", [-1, True, float("nan"), "1", None])
+def test_what_is_refused_changes_nothing(service, value):
+    service.record("orders", 1)
+    assert run(service.record_metric("orders", value)).is_failure
+    assert total(service, "orders") == 1
+
+
+def test_a_decimal_is_recorded_as_the_number_that_it_is(service):
+    assert service.record("price", Decimal("0.25"), "EUR").unwrap().value == Decimal(
+        "0.25"
+    )
+    assert total(service, "price") == 0.25
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"unit": "ms"}, "has the metric_type 'counter'; got 'gauge'"),
+        ({"unit": "ms", "metric_type": "counter"}, "has the unit 'count'; got 'ms'"),
+        ({"metric_type": "histogram"}, "has the metric_type 'counter'"),
+    ],
+)
+def test_a_name_means_one_metric_with_one_kind_and_unit(service, other, told):
+    service.record("orders", 1)
+    result = run(service.record_metric("orders", 1, **other))
+    assert told in result.error
+    assert result.error_code == "conflict"
+
+
+@pytest.mark.parametrize("other", ["a_b", "a-b", "A.b", "a/b", "a..b"])
+def test_two_names_that_would_be_exported_as_one_never_merge(service, other):
+    assert service.record("a.b", 1).is_success
+    result = service.record(other, 1)
+    assert "under the name of 'a.b'" in result.error
+    assert total(service, "a.b") == 1
+
+
+def test_a_collection_is_recorded_with_its_service_for_a_tag(service):
+    config = {"orders": {"value": 2}, "load": {"value": 0.5, "unit": "1"}, "seen": {}}
+    metrics = run(service.collect_metrics("shop", config)).unwrap()
+    assert [(m.name, m.value, m.unit) for m in metrics] == [
+        ("orders", 2, "count"),
+        ("load", 0.5, "1"),
+        ("seen", 0.0, "count"),
+    ]
+    assert {m.tags["service"] for m in metrics} == {"shop"}
+    assert total(service, "orders", tags={"service": "shop"}) == 2
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"new": {"value": 1}, "bad": {"value": -1}}, "value is -1"),
+        ({"new": {"value": 1}, "old": {"value": 1, "unit": "s"}}, "'old' has the"),
+        ({"new": {"value": 1}, "n.ew": {}, "n_ew": {}}, "under the name of 'n.ew'"),
+        ({"new": {"vale": 1}}, "did you mean 'value'?"),
+        ({"new": 5}, "metrics_config['new'] is 5; expected a mapping"),
+        ({3: {}}, "name is 3"),
+        ({}, "metrics_config is {}"),
+        (None, "metrics_config is None"),
+    ],
+)
+def test_a_collection_is_recorded_whole_or_not_at_all(service, config, told):
+    service.record("old", 1)
+    assert told in run(service.collect_metrics("shop", config)).error
+    assert run(service.aggregate("new")).error_code == "unknown_metric"
+    assert total(service, "old") == 1
+    assert run(service.record_metric("n_ew", 1)).is_success
+
+
+@pytest.mark.parametrize("name", ["", "  ", None, 3])
+def test_a_collection_of_nobody_is_refused(service, name):
+    assert "service_name is" in run(service.collect_metrics(name, {"a": {}})).error
+
+
+def test_the_exposition_tells_all_series_as_prometheus_reads_them(service):
+    service.record("shop.orders", 2, tags={"region": "eu"})
+    service.record("load", 0.5, "1")
+    service.record("took", 3, "s", metric_type="histogram")
+    page = run(service.exposition()).unwrap()
+    assert 'shop_orders_total{region="eu"} 2.0\n' in page
+    assert "load 0.5\n" in page
+    assert 'took_seconds_bucket{le="5.0"} 1.0\n' in page
+    assert 'service_name="shop"' in page
+
+
+def test_a_stopped_backend_says_so_and_runs_again_when_started(backend, service):
+    assert service.record("orders", 1).is_success
+    assert backend.stop().unwrap().drained
+    assert backend.stop().is_success
+    result = service.record("orders", 1)
+    assert result.error_code == "not_running"
+    assert "start() runs it again" in result.error
+    assert backend.flush().is_failure
+    assert backend.start().is_success
+    assert service.record("orders", 1).is_success
+    assert total(service, "orders") == 2
+
+
+def test_eight_threads_of_eight_tasks_end_at_the_exact_sum(backend):
+    async def task():
+        for _ in range(100):
+            await FlextMetricsService(backend).record_metric("hits", 1.0, "count")
+
+    async def tasks():
+        await asyncio.gather(*(task() for _ in range(8)))
+
+    threads = [threading.Thread(target=asyncio.run, args=(tasks(),)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert total(FlextMetricsService(backend), "hits") == 8 * 8 * 100
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 9)), min_size=1))
+def test_sums_stay_right_beyond_the_limit_of_series(measured):
+    backend = FlextBackend(FlextObservabilityConfig(series_limit=2))
+    for tag, value in measured:
+        backend.instruments.record(
+            [flext_create_metric("m", value, tags={"t": tag}).unwrap()]
+        )
+    groups = backend.instruments.grouped("m", {}, ["t"]).unwrap()
+    assert sum(found.total for found in groups.values()) == sum(v for _, v in measured)
+    assert len(groups) <= 3
+
+
+def test_the_same_sums_arrive_where_a_further_sink_was_asked_for():
+    from sluiceway.testing import CollectingSink
+
+    sink = CollectingSink()
+    backend = FlextBackend(FlextObservabilityConfig(), sinks={"metrics": [sink]})
+    service = FlextMetricsService(backend)
+    service.record("orders", 2)
+    service.record("orders", 3)
+    assert run(service.push()).is_success
+    backend.stop()
+    values = [point.value for point in sink.events if point.name == "orders"]
+    assert values[-1] == 5
+
+
+def test_a_sink_for_no_signal_is_refused():
+    from flext_observability import FlextConfigurationError
+    from sluiceway.testing import CollectingSink
+
+    with pytest.raises(FlextConfigurationError, match="did you mean 'metrics'"):
+        FlextBackend(sinks={"metric": [CollectingSink()]})
+    with pytest.raises(FlextConfigurationError, match="expected a Sink"):
+        FlextBackend(sinks={"metrics": ["x"]})
