@@ -290,7 +290,7 @@ def raised(error: Exception) -> FlextFailure:
     return FlextFailure(described(error), RAISED, {"exception": type(error).__name__})
 
 
-def described(error: Exception) -> str:
+def described(error: BaseException) -> str:
     """The exception's class and message, whatever its own ``str`` does."""
     try:
         text = str(error)

@@ -1,0 +1,141 @@
+"""Extensions: what other distributions add by an entry point.
+
+Law: a broken plugin breaks no other one and nothing else; it becomes a failure that
+names it.
+
+A distribution offers a plugin in its ``pyproject.toml``::
+
+    [project.entry-points."flext_observability.plugins"]
+    tickets = "our_tickets:setup"
+
+and ``setup`` takes a registry. A class or an object with such a method will do, too.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from importlib.metadata import Distribution, EntryPoint, entry_points
+from typing import Any, Final, Protocol, cast
+
+from sluiceway import Sink
+
+from .result import FlextFailure, FlextResult, described
+
+GROUP: Final = "flext_observability.plugins"
+BROKEN: Final = "plugin"  # the error_code of each failure
+UNKNOWN: Final = "an unknown distribution"
+
+
+class FlextPluginRegistry(Protocol):
+    """What a plugin may add to. Whatever it refuses, it refuses by raising.
+
+    A plugin is set up before the backend starts.
+    """
+
+    def add_sink(self, signal: str, stage: Sink[Any]) -> None:
+        """Send a signal to a further sink: traces, metrics, alerts or health."""
+        ...
+
+    def add_alert_channel(self, name: str, sink: Sink[Any]) -> None:
+        """Make a channel that escalation policies can name."""
+        ...
+
+    def add_health_check(self, name: str, check: Callable[[], Any]) -> None:
+        """Run a further check of the process's health."""
+        ...
+
+
+class FlextObservabilityPlugin(Protocol):
+    """A plugin in its long form; a plain function of a registry is one, too."""
+
+    def setup(self, registry: FlextPluginRegistry) -> FlextResult[Any] | None:
+        """Add to the registry; a failure that is returned is the plugin's."""
+        ...
+
+
+def load_plugins(
+    registry: FlextPluginRegistry, found: Iterable[EntryPoint] | None = None
+) -> list[FlextResult[str]]:
+    """Set up every plugin there is, in the order of their names.
+
+    Args:
+        registry: what they may add to. What a plugin has added before it failed stays.
+        found: their entry points; by default those that are installed.
+
+    Returns:
+        A result for each plugin: its name, or a failure that names it and the
+        distribution it came from.
+    """
+    if found is None:
+        listed = installed()
+        if isinstance(listed, FlextFailure):
+            return [listed]
+        found = listed.unwrap()
+    results: list[FlextResult[str]] = []
+    names: dict[str, EntryPoint] = {}
+    for each in sorted(found, key=lambda entry: (entry.name, origin(entry))):
+        first = names.setdefault(each.name, each)
+        if first is each:
+            results.append(set_up(each, registry))
+        else:
+            results.append(broken(each, f"{origin(first)} has one of that name"))
+    return results
+
+
+def installed() -> FlextResult[list[EntryPoint]]:
+    """The entry points of all plugins that are installed."""
+
+    def listed(group: str) -> list[EntryPoint]:
+        return list(entry_points(group=group))
+
+    return (
+        FlextResult[str]
+        .ok(GROUP)
+        .map(listed)
+        .map_error(lambda error: f"the plugins cannot be listed: {error}")
+    )
+
+
+def set_up(entry: EntryPoint, registry: FlextPluginRegistry) -> FlextResult[str]:
+    """Load one plugin and let it add what it adds."""
+    try:
+        answer: Any = hook_of(entry.load())(registry)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is anybody's code
+        return broken(entry, described(error))
+    if getattr(answer, "is_failure", False):  # a result of flext_core's will do
+        return broken(entry, str(answer.error))
+    if inspect.iscoroutine(answer):
+        answer.close()
+        return broken(entry, "setup is a coroutine; expected a plain function")
+    return FlextResult[str].ok(entry.name)
+
+
+def hook_of(plugin: Any) -> Callable[[FlextPluginRegistry], object]:
+    """What is called with the registry.
+
+    Raises:
+        TypeError: it is no plugin, or a class that cannot be made without arguments.
+    """
+    made: Any = plugin() if inspect.isclass(plugin) else plugin
+    hook: Any = getattr(made, "setup", made)
+    if callable(hook):
+        return cast("Callable[[FlextPluginRegistry], object]", hook)
+    raise TypeError(f"{type(made).__name__} is not callable and has no method setup")
+
+
+def broken(entry: EntryPoint, why: str) -> FlextResult[str]:
+    """The failure of a plugin."""
+    text = f"plugin {entry.name!r} ({entry.value}, from {origin(entry)}): {why}"
+    return FlextResult[str].fail(text, BROKEN, {"plugin": entry.name})
+
+
+def origin(entry: EntryPoint) -> str:
+    """The name of the distribution that a plugin came from, as far as it has one."""
+
+    def name(dist: Distribution) -> str:
+        return str((dist.metadata.get_all("Name") or [UNKNOWN])[0])
+
+    if entry.dist is None:
+        return UNKNOWN
+    return FlextResult.ok(entry.dist).map(name).unwrap_or(UNKNOWN)
