@@ -2,23 +2,17 @@
 
 import copy
 import pickle
-import re
-import subprocess
-import sys
 import typing
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mypy_runs import found_and_marked
 
 from flext_observability.exceptions import FlextObservabilityError, FlextUnwrapError
 from flext_observability.result import FlextFailure, FlextResult, FlextSuccess
-
-HERE = Path(__file__).parent
-SOURCE = HERE.parents[2] / "src"
 
 KINDS = [int, typing.Dict[str, Any], list[FlextResult], int | None]  # noqa: UP006
 FALSY = [0, 0.0, "", None, False, [], {}, ()]
@@ -322,17 +316,5 @@ def test_a_result_can_be_matched():
 
 def test_mypy_narrows_a_result(tmp_path):
     """Each line that mypy complains of is marked with the code, and no other is."""
-    snippets = HERE / "typed_results.py"
-    command = [sys.executable, "-m", "mypy", "--strict", f"--cache-dir={tmp_path}"]
-    done = subprocess.run(
-        [*command, "--no-error-summary", "--config-file=", str(snippets)],
-        capture_output=True,
-        text=True,
-        cwd=SOURCE,
-        check=False,
-    )
-    found = re.findall(r"typed_results\.py:(\d+): error: .*\[(.+)\]", done.stdout)
-    lines = enumerate(snippets.read_text().splitlines(), 1)
-    marked = [(str(n), text.split("# E: ")[1]) for n, text in lines if "# E: " in text]
-    assert found == marked, done.stdout + done.stderr
-    assert len(marked) > 5
+    found, marked = found_and_marked("typed_results.py", tmp_path)
+    assert found == marked
