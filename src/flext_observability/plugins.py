@@ -103,12 +103,18 @@ def set_up(entry: EntryPoint, registry: FlextPluginRegistry) -> FlextResult[str]
         answer: Any = hook_of(entry.load())(registry)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is anybody's code
         return broken(entry, described(error))
+    fault = fault_in(answer)
+    return broken(entry, fault) if fault else FlextResult[str].ok(entry.name)
+
+
+def fault_in(answer: Any) -> str:
+    """What is wrong with what a set-up returned; empty if nothing."""
     if getattr(answer, "is_failure", False):  # a result of flext_core's will do
-        return broken(entry, str(answer.error))
+        return str(answer.error)
     if inspect.iscoroutine(answer):
         answer.close()
-        return broken(entry, "setup is a coroutine; expected a plain function")
-    return FlextResult[str].ok(entry.name)
+        return "setup is a coroutine; expected a plain function"
+    return ""
 
 
 def hook_of(plugin: Any) -> Callable[[FlextPluginRegistry], object]:
