@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date, time, timedelta
+from decimal import Decimal
+from types import NoneType
 from typing import Any, ClassVar, Final
 
 SECRET: Final = re.compile(
     r"secret|passw|token|auth|header|credential|cookie|key", re.IGNORECASE
 )
 PASSWORD_IN_URL: Final = re.compile(r"(?<=//)[^/\s@]*@")
+NUMBERS = (int, float, complex, Decimal)
+MOMENTS = (date, time, timedelta)
+EMPTY = (dict, list, tuple, set, frozenset)  # shown as they are where they hold nothing
+PLAIN = (str, bytes, NoneType, *NUMBERS, *MOMENTS, *EMPTY)
 LONGEST = 80  # characters of a value that a message shows
 
 
@@ -107,21 +114,30 @@ class FlextNoValueError(FlextUnwrapError, AttributeError):
 def shown(field: str, value: object) -> str:
     """The value as a message may show it: bounded, and without what is secret.
 
-    It never raises, whatever the value's own ``repr`` does.
+    Of what may hold anything, the type and the length are shown. It never raises.
     """
-    if SECRET.search(field) and value not in ("", None):
+    is_told = value is not None and not (isinstance(value, str) and not value)
+    if is_told and SECRET.search(field):
         return "hidden, as it may be secret"
     try:
-        text = repr(value)
+        return described_value(value)
     except Exception:  # noqa: BLE001 - a message must come out, whatever is wrong
-        text = f"an unprintable {type(value).__name__}"
-    text = PASSWORD_IN_URL.sub("***@", text)
+        return f"an unprintable {type(value).__name__}"
+
+
+def described_value(value: object) -> str:
+    """Its repr if it is plain, its type otherwise; it raises what the value raises."""
+    if isinstance(value, Collection) and not isinstance(value, str | bytes) and value:
+        return f"a {type(value).__name__} of {len(value)}"
+    if not isinstance(value, PLAIN):
+        return f"a {type(value).__name__}"
+    text = PASSWORD_IN_URL.sub("***@", repr(value))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} long)"
 
 
 def suggestion(value: object, known: Iterable[str]) -> str:
     """A hint such as ``"; did you mean 'warning'?"``, or nothing if no word is near."""
-    word = value.lower() if isinstance(value, str) else ""
+    word = value[:LONGEST].lower() if isinstance(value, str) else ""
     near = {each.lower(): each for each in known}
     close = difflib.get_close_matches(word, near, n=1)
     return f"; did you mean {near[close[0]]!r}?" if close else ""

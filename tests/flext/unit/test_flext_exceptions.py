@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from decimal import Decimal
 
 import pytest
 
@@ -20,6 +21,12 @@ REFUSALS = [FlextValidationError, FlextConfigurationError]
 class Unshowable:
     def __repr__(self):
         raise RuntimeError
+
+    def __eq__(self, other):
+        raise RuntimeError
+
+    __hash__ = None
+    __len__ = __iter__ = __contains__ = __repr__
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
@@ -72,9 +79,30 @@ def test_a_password_is_not_shown_by_a_cut():
     assert "hunter" not in str(FlextConfigurationError("url", address, "an address"))
 
 
-def test_a_value_that_cannot_be_shown_is_named_by_its_type():
-    error = FlextValidationError("context", Unshowable(), "a mapping")
-    assert str(error) == "context is an unprintable Unshowable; expected a mapping"
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"password": "hunter2"}, "a dict of 1"),
+        (["hunter2", "x"], "a list of 2"),
+        ({}, "{}"),
+        ((), "()"),
+        (object(), "a object"),
+        (Unshowable, "a type"),
+        (Decimal("1.5"), "Decimal('1.5')"),
+        (True, "True"),
+        (b"x", "b'x'"),
+        (None, "None"),
+    ],
+    ids=repr,
+)
+def test_what_may_hold_a_secret_is_shown_by_its_type(value, text):
+    error = FlextValidationError("context", value, "something else")
+    assert str(error) == f"context is {text}; expected something else"
+
+
+@pytest.mark.parametrize("field", ["context", "token"])
+def test_a_value_that_refuses_every_question_is_named(field):
+    assert str(FlextValidationError(field, Unshowable(), "a mapping"))
 
 
 @pytest.mark.parametrize(
