@@ -6,6 +6,7 @@ sluiceway's, on a thread of its own. Import names from here only.
 
 from __future__ import annotations
 
+from . import compat
 from .api import (
     flext_create_alert,
     flext_create_health_check,
@@ -13,12 +14,14 @@ from .api import (
 )
 from .backend import FlextBackend
 from .config import FlextObservabilityConfig
+from .domain import FlextDomainService
 from .exceptions import (
     FlextConfigurationError,
     FlextObservabilityError,
     FlextUnwrapError,
     FlextValidationError,
 )
+from .loggers import FlextLogger, get_logger
 from .metrics import FlextMetricsService
 from .models import FlextAlert, FlextHealthCheck, FlextMetric, FlextTrace
 from .result import FlextFailure, FlextResult, FlextSuccess
@@ -27,8 +30,10 @@ __all__ = [
     "FlextAlert",
     "FlextBackend",
     "FlextConfigurationError",
+    "FlextDomainService",
     "FlextFailure",
     "FlextHealthCheck",
+    "FlextLogger",
     "FlextMetric",
     "FlextMetricsService",
     "FlextObservabilityConfig",
@@ -38,7 +43,9 @@ __all__ = [
     "FlextTrace",
     "FlextUnwrapError",
     "FlextValidationError",
+    "compat",
     "flext_create_alert",
     "flext_create_health_check",
     "flext_create_metric",
+    "get_logger",
 ]
