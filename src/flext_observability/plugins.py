@@ -14,17 +14,19 @@ and ``setup`` takes a registry. A class or an object with such a method will do,
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable
-from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any, Final, Protocol, cast
 
 from sluiceway import Sink
 
-from .result import FlextFailure, FlextResult, described
+from .result import FlextResult, described
 
 GROUP: Final = "flext_observability.plugins"
 BROKEN: Final = "plugin"  # the error_code of each failure
 UNKNOWN: Final = "an unknown distribution"
+SEPARATORS: Final = re.compile("[-_.]+")  # names that differ in these are the same
 
 
 class FlextPluginRegistry(Protocol):
@@ -67,14 +69,9 @@ def load_plugins(
         A result for each plugin: its name, or a failure that names it and the
         distribution it came from.
     """
-    if found is None:
-        listed = installed()
-        if isinstance(listed, FlextFailure):
-            return [listed]
-        found = listed.unwrap()
-    results: list[FlextResult[str]] = []
+    entries, results = installed() if found is None else ([*found], [])
     names: dict[str, EntryPoint] = {}
-    for each in sorted(found, key=lambda entry: (entry.name, origin(entry))):
+    for each in sorted(entries, key=lambda entry: (entry.name, origin(entry))):
         first = names.setdefault(each.name, each)
         if first is each:
             results.append(set_up(each, registry))
@@ -83,24 +80,37 @@ def load_plugins(
     return results
 
 
-def installed() -> FlextResult[list[EntryPoint]]:
-    """The entry points of all plugins that are installed."""
+def installed() -> tuple[list[EntryPoint], list[FlextResult[str]]]:
+    """The entry points of all plugins, and a failure for each unreadable list of them.
 
-    def listed(group: str) -> list[EntryPoint]:
-        return list(entry_points(group=group))
+    Of a distribution that is there twice, the one that Python would import counts.
+    """
+    entries: list[EntryPoint] = []
+    failures: list[FlextResult[str]] = []
+    seen: set[str] = set()
+    for dist in distributions():
+        name = name_of(dist)
+        key = SEPARATORS.sub("-", name).lower()
+        if key in seen:
+            continue
+        seen |= {key} - {UNKNOWN}
+        listed = FlextResult.ok(dist).map(plugins_of)
+        entries += listed.unwrap_or([])
+        if listed.is_failure:
+            text = f"the plugins of {name} cannot be listed: {listed.error}"
+            failures.append(FlextResult[str].fail(text, BROKEN))
+    return entries, failures
 
-    return (
-        FlextResult[str]
-        .ok(GROUP)
-        .map(listed)
-        .map_error(lambda error: f"the plugins cannot be listed: {error}")
-    )
+
+def plugins_of(dist: Distribution) -> list[EntryPoint]:
+    """The entry points of a distribution; it raises where its list is malformed."""
+    return list(dist.entry_points.select(group=GROUP))
 
 
 def set_up(entry: EntryPoint, registry: FlextPluginRegistry) -> FlextResult[str]:
     """Load one plugin and let it add what it adds."""
     try:
-        answer: Any = hook_of(entry.load())(registry)
+        answer: Any = hook_of(loaded(entry))(registry)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is anybody's code
         return broken(entry, described(error))
     fault = fault_in(answer)
@@ -115,6 +125,17 @@ def fault_in(answer: Any) -> str:
         answer.close()
         return "setup is a coroutine; expected a plain function"
     return ""
+
+
+def loaded(entry: EntryPoint) -> object:
+    """What an entry point names.
+
+    Raises:
+        ValueError: it names nothing. Whatever importing it raises passes.
+    """
+    if not entry.pattern.match(entry.value):
+        raise ValueError("expected the form module:name")
+    return entry.load()
 
 
 def hook_of(plugin: Any) -> Callable[[FlextPluginRegistry], object]:
@@ -138,10 +159,13 @@ def broken(entry: EntryPoint, why: str) -> FlextResult[str]:
 
 def origin(entry: EntryPoint) -> str:
     """The name of the distribution that a plugin came from, as far as it has one."""
+    return UNKNOWN if entry.dist is None else name_of(entry.dist)
 
-    def name(dist: Distribution) -> str:
+
+def name_of(dist: Distribution) -> str:
+    """The name of a distribution, whatever became of its metadata."""
+
+    def told(dist: Distribution) -> str:
         return str((dist.metadata.get_all("Name") or [UNKNOWN])[0])
 
-    if entry.dist is None:
-        return UNKNOWN
-    return FlextResult.ok(entry.dist).map(name).unwrap_or(UNKNOWN)
+    return FlextResult.ok(dist).map(told).unwrap_or(UNKNOWN)

@@ -1,6 +1,7 @@
 """Plugins are found by their entry points, and a broken one breaks no other."""
 
 import importlib
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -154,14 +155,53 @@ def test_an_entry_point_of_no_distribution_can_be_given(registry):
     assert "from an unknown distribution" in result.error
 
 
+@pytest.mark.parametrize("metadata", ["Metadata-Version: 2.1\n", "", None])
 def test_the_plugins_of_a_distribution_without_a_name_are_set_up(
-    registry, install, tmp_path
+    registry, install, tmp_path, metadata
 ):
     install("our-tickets", SETS_UP.format("queue"), tickets="setup")
-    metadata = tmp_path / "our_tickets-1.0.dist-info" / "METADATA"
-    metadata.write_text("Metadata-Version: 2.1\n")
+    file = tmp_path / "our_tickets-1.0.dist-info" / "METADATA"
+    file.unlink()
+    if metadata is not None:
+        file.write_text(metadata)
     (result,) = load_plugins(registry)
     assert result.is_success
+
+
+@pytest.mark.parametrize("text", [b"just text\n", b"\xff\xfe = 1\n"])
+def test_a_list_of_plugins_that_cannot_be_read_hides_no_other(
+    registry, install, tmp_path, text
+):
+    install("bad-plugin", "", bad="setup")
+    install("our-tickets", SETS_UP.format("queue"), tickets="setup")
+    points = tmp_path / "bad_plugin-1.0.dist-info" / "entry_points.txt"
+    points.write_bytes(f"[{GROUP}]\n".encode() + text)
+    failed, done = load_plugins(registry)
+    assert failed.error.startswith("the plugins of bad-plugin cannot be listed: ")
+    assert failed.error_code == "plugin"
+    assert done.value == "tickets"
+
+
+@pytest.mark.parametrize("value", ["", "b c d:e"])
+def test_an_entry_point_that_names_nothing_is_named(registry, install, tmp_path, value):
+    install("bad-plugin", "", bad="setup")
+    points = tmp_path / "bad_plugin-1.0.dist-info" / "entry_points.txt"
+    points.write_text(f"[{GROUP}]\nbad = {value}\n")
+    (result,) = load_plugins(registry)
+    assert result.error.startswith(f"plugin 'bad' ({value}, from bad-plugin): ")
+    assert result.error.endswith("expected the form module:name")
+
+
+def test_a_distribution_that_is_there_twice_is_set_up_once(
+    registry, install, tmp_path, monkeypatch
+):
+    install("our-tickets", SETS_UP.format("queue"), tickets="setup")
+    other = tmp_path / "other"
+    shutil.copytree(
+        tmp_path / "our_tickets-1.0.dist-info", other / "Our.Tickets-0.9.dist-info"
+    )
+    monkeypatch.syspath_prepend(other)
+    assert [result.value for result in load_plugins(registry)] == ["tickets"]
 
 
 def test_a_wheel_that_pip_has_installed_is_found(tmp_path):
