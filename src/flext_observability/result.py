@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from types import GenericAlias
 from typing import (
     TYPE_CHECKING,
+    Any,
     ClassVar,
     Generic,
     Literal,
@@ -157,7 +158,8 @@ class FlextResult(Generic[T_co]):
     def flat_map(self, function: Callable[[T_co], FlextResult[U]]) -> FlextResult[U]:
         """The result that ``function(value)`` returns; a failure stays itself.
 
-        A function that returns anything but a result makes a failure that says so.
+        A function that returns anything but a result makes a failure that says so; a
+        result of the real ``flext_core`` will do.
         """
         if isinstance(self, FlextFailure):
             return self
@@ -303,7 +305,20 @@ def checked(result: FlextResult[U]) -> FlextResult[U]:
     """The result itself, or a failure in the place of what is none."""
     if isinstance(result, FlextResult):
         return result
+    if hasattr(result, "is_failure") and hasattr(result, "unwrap"):
+        return adopted(result)
     kind = type(result).__name__
     return FlextFailure(
         f"the function returned {kind}; expected a FlextResult", NOT_A_RESULT
+    )
+
+
+def adopted(result: Any) -> FlextResult[Any]:
+    """A result of the real ``flext_core``, where that is installed, as one of ours."""
+    if not result.is_failure:
+        return FlextSuccess(result.unwrap())
+    return FlextResult[Any].fail(
+        result.error,
+        getattr(result, "error_code", None),
+        getattr(result, "error_data", None) or None,
     )

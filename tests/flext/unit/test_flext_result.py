@@ -126,6 +126,23 @@ def test_flat_map_says_so_when_the_function_returns_no_result():
     assert FlextResult.fail("no").or_else(len).error_code == "not_a_result"
 
 
+class OfFlextCore:
+    """The form of a result of the real ``flext_core``."""
+
+    def __init__(self, value=None, error=None):
+        self.is_failure = error is not None
+        self.error, self.error_code, self.error_data = error, "theirs", {}
+        self.unwrap = lambda: value
+
+
+def test_a_result_of_the_real_flext_core_goes_on_as_one_of_ours():
+    done = FlextResult.ok(3).flat_map(lambda n: OfFlextCore(value=n + 1))
+    assert done == FlextResult.ok(4)
+    failed = FlextResult.ok(3).flat_map(lambda _: OfFlextCore(error="no"))
+    assert failed == FlextResult.fail("no", "theirs")
+    assert failed.or_else(lambda _: OfFlextCore(value=0)).value == 0
+
+
 @pytest.mark.parametrize("step", ["map", "flat_map", "tap"])
 def test_a_function_that_raises_makes_a_failure_that_names_the_exception(step):
     result = getattr(FlextResult.ok("x"), step)(int)
