@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from logging import getLogger
 from typing import Any, Final
 
 from sluiceway import (
@@ -32,12 +33,14 @@ from sluiceway.sinks import PrometheusSink
 
 from .config import FlextObservabilityConfig
 from .endpoints import sinks_of
+from .environment import ENVIRONMENT
 from .exceptions import FlextConfigurationError, FlextObservabilityError
 from .instruments import Instruments
 from .result import FlextResult
 
 SIGNALS: Final = ("traces", "metrics", "alerts", "health")
 NAME: Final = "flext_observability"
+LOGGERS: Final = ("flext_observability", "sluiceway")
 NOT_RUNNING: Final = "not_running"
 LATE: Final = "timeout"
 DONE: Final[FlextResult[None]] = FlextResult.ok(None)
@@ -47,7 +50,8 @@ class FlextBackend:
     """What the services record into; all of a process share one, unless told otherwise.
 
     Args:
-        config: where telemetry goes; by default as the environment says.
+        config: where telemetry goes; by default as the environment says. If that is
+            wrong, nothing raises: every operation fails, and names the variables.
         sinks: further sinks by signal: ``"traces"`` (``Span``), ``"metrics"``
             (``MetricPoint``), ``"alerts"`` (``Alert``) and ``"health"``
             (``HealthCheck``).
@@ -66,7 +70,10 @@ class FlextBackend:
         *,
         sinks: Mapping[str, Sequence[Sink[Any]]] | None = None,
     ) -> None:
-        self.config = config or FlextObservabilityConfig()
+        loaded = configured(config)
+        self.config = loaded.unwrap_or(FlextObservabilityConfig())
+        self._misconfigured = loaded.error or ""
+        set_log_level(self.config.log_level)
         self._sinks: dict[str, list[Sink[Any]]] = {name: [] for name in SIGNALS}
         for signal, added in (sinks or {}).items():
             for each in added:
@@ -105,7 +112,9 @@ class FlextBackend:
         with self._lock:
             if self.is_running:
                 return DONE
-            self._stopped = ""
+            self._stopped = self._misconfigured
+            if self._stopped:
+                return self.refusal()
             try:
                 self._background = self._background or self._pipeline().background()
                 self._background.start()
@@ -193,12 +202,29 @@ def nothing(events: list[Any]) -> None:
     """Where a signal ends for which no endpoint is configured."""
 
 
+def configured(
+    config: FlextObservabilityConfig | None,
+) -> FlextResult[FlextObservabilityConfig]:
+    """The configuration that was given, or what the environment says."""
+    if config is None:
+        return FlextObservabilityConfig.from_environment()
+    return FlextResult.ok(config)
+
+
+def set_log_level(level: str) -> None:
+    """The level of what is logged here and below; ``""`` leaves it."""
+    for name in LOGGERS if level else ():
+        getLogger(name).setLevel(level)
+
+
 def telemetry_of(config: FlextObservabilityConfig) -> Telemetry:
     """The instruments; sums are cumulative, as Prometheus wants them."""
-    about = {"deployment.environment.name": config.environment}
+    about = dict(config.resource_attributes)
+    if config.environment:
+        about[ENVIRONMENT] = config.environment
     return Telemetry(
         config.service_name or None,
-        resource=about if config.environment else None,
+        resource=about,
         export_interval=config.export_interval,
         temporality="cumulative",
         series_limit=config.series_limit,

@@ -1,28 +1,63 @@
 """FlextObservabilityConfig: where telemetry goes, and how much is kept.
 
-Law: arguments win over the environment, and that over a file; what is wrong is refused
-and named, what cannot be followed is said, and nothing that is named is ignored.
+Law: arguments win over the environment, that over a file, and that over what is so by
+default. What is wrong is refused and named, also where something else wins over it;
+what cannot be followed is said, and nothing that is named is ignored.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from typing import Any
+
 from attrs import field, frozen
 
-from . import validation
+from . import addresses, validation
+from .environment import of_environment
 from .fields import by, unless_empty, with_checks
+from .result import FlextResult
+from .settings import combined, of_arguments
+from .toml_file import of_file
 
 
 @frozen(kw_only=True, field_transformer=with_checks)
 class FlextObservabilityConfig:
     """Where telemetry goes, and how much is kept.
 
+    What is named after each is the variable that says it, where there is one.
+
     Args:
-        service_name: of the resource; by default as OpenTelemetry's variables say.
-        environment: of the resource, ``deployment.environment.name``; ``""`` for none.
-        otlp_endpoint: where traces and metrics are sent by OTLP; ``""`` for nowhere.
-        pushgateway_url: where metrics are pushed; ``""`` for nowhere.
-        alertmanager_url: where alerts are sent; ``""`` for nowhere.
-        export_interval: seconds between two exports of metrics; default 15.
+        service_name: of the resource (``OTEL_SERVICE_NAME``).
+        environment: of the resource, ``deployment.environment.name``; ``""`` for none
+            (``FLEXT_ENVIRONMENT``).
+        resource_attributes: further ones (``OTEL_RESOURCE_ATTRIBUTES``).
+        disabled: sends no traces and no metrics; alerts and health do not change
+            (``OTEL_SDK_DISABLED``).
+        log_level: of what this library itself logs; ``""`` leaves it
+            (``FLEXT_LOG_LEVEL``).
+        otlp_endpoint: where traces and metrics are sent by OTLP; ``""`` for nowhere
+            (``OTEL_EXPORTER_OTLP_ENDPOINT``).
+        otlp_protocol: ``"grpc"``, ``"http/protobuf"`` or ``"http/json"``; by default
+            gRPC for a bare port 4317, else ``"http/protobuf"``
+            (``OTEL_EXPORTER_OTLP_PROTOCOL``).
+        otlp_headers: further headers of OTLP requests, kept secret
+            (``OTEL_EXPORTER_OTLP_HEADERS``).
+        otlp_traces: whether traces go to the OTLP endpoint (``OTEL_TRACES_EXPORTER``:
+            otlp or none).
+        otlp_metrics: whether metrics go there; Jaeger takes none
+            (``OTEL_METRICS_EXPORTER``: otlp or none).
+        jaeger_endpoint: where traces are sent besides, by OTLP, as an agent's own
+            protocol is gone (``JAEGER_AGENT_HOST`` and ``JAEGER_AGENT_PORT``:
+            port 4317 of that host).
+        pushgateway_url: where metrics are pushed; ``""`` for nowhere
+            (``PROMETHEUS_PUSH_GATEWAY``).
+        alertmanager_url: where alerts are sent; ``""`` for nowhere
+            (``ALERTMANAGER_URL``).
+        grafana_url: where people look; nothing is sent there, ``endpoints`` tells it
+            (``GRAFANA_URL``).
+        export_interval: seconds between two exports of metrics; default 15
+            (``OTEL_METRIC_EXPORT_INTERVAL``, milliseconds).
         drain_timeout: seconds that an end of the program waits for endpoints; default
             5.
         series_limit: series of one metric; what is beyond is added up in one; default
@@ -37,11 +72,93 @@ class FlextObservabilityConfig:
 
     service_name: str = field(default="", metadata=by(validation.any_text))
     environment: str = field(default="", metadata=by(validation.any_text))
-    otlp_endpoint: str = field(default="", metadata=unless_empty(validation.url))
-    pushgateway_url: str = field(default="", metadata=unless_empty(validation.url))
-    alertmanager_url: str = field(default="", metadata=unless_empty(validation.url))
+    resource_attributes: dict[str, str] = field(
+        factory=dict, metadata=by(validation.tags)
+    )
+    disabled: bool = field(default=False, metadata=by(addresses.flag))
+    log_level: str = field(default="", metadata=unless_empty(addresses.log_level))
+    otlp_endpoint: str = field(
+        default="", repr=addresses.public, metadata=unless_empty(validation.url)
+    )
+    otlp_protocol: str = field(
+        default="", metadata=unless_empty(addresses.otlp_protocol)
+    )
+    otlp_headers: dict[str, str] = field(
+        factory=dict, repr=False, metadata=by(addresses.headers)
+    )
+    otlp_traces: bool = field(default=True, metadata=by(addresses.flag))
+    otlp_metrics: bool = field(default=True, metadata=by(addresses.flag))
+    jaeger_endpoint: str = field(
+        default="", repr=addresses.public, metadata=unless_empty(validation.url)
+    )
+    pushgateway_url: str = field(
+        default="", repr=addresses.public, metadata=unless_empty(validation.url)
+    )
+    alertmanager_url: str = field(
+        default="", repr=addresses.public, metadata=unless_empty(validation.url)
+    )
+    grafana_url: str = field(
+        default="", repr=addresses.public, metadata=unless_empty(validation.url)
+    )
     export_interval: float = field(default=15.0, metadata=by(validation.above_zero))
     drain_timeout: float = field(default=5.0, metadata=by(validation.at_least_zero))
     series_limit: int = field(default=2000, metadata=by(validation.some))
     open_traces: int = field(default=10_000, metadata=by(validation.some))
     trace_timeout: float = field(default=3600.0, metadata=by(validation.above_zero))
+
+    @classmethod
+    def from_environment(
+        cls, environ: Mapping[str, str] | None = None
+    ) -> FlextResult[FlextObservabilityConfig]:
+        """What the variables say, over the defaults; all that are wrong are told.
+
+        An empty variable counts as unset.
+
+        Args:
+            environ: by default ``os.environ``.
+        """
+        return cls.load(environ=environ)
+
+    @classmethod
+    def from_toml(
+        cls, path: str | os.PathLike[str]
+    ) -> FlextResult[FlextObservabilityConfig]:
+        """What a file says, over the defaults; all that is wrong is told by its line.
+
+        Its keys are the arguments of this class.
+        """
+        return cls.load(path, {})
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        environ: Mapping[str, str] | None = None,
+        **arguments: Any,
+    ) -> FlextResult[FlextObservabilityConfig]:
+        """What everybody says together: arguments > environment > file > defaults.
+
+        Args:
+            path: a TOML file; none by default.
+            environ: by default ``os.environ``; ``{}`` leaves it out.
+            **arguments: of this class; None leaves one to the others.
+
+        Returns:
+            The configuration; or a failure that tells all that is wrong, a line for
+            each, with the name of the variable or the line of the file.
+        """
+        variables = os.environ if environ is None else environ
+        told = [of_file(cls, path)] if path is not None else []
+        told += [of_environment(variables), of_arguments(cls, arguments)]
+        return combined(cls, told)
+
+    def endpoints(self) -> dict[str, str]:
+        """Where others are, by their names; without users and passwords."""
+        named = {
+            "otlp": self.otlp_endpoint,
+            "jaeger": self.jaeger_endpoint,
+            "pushgateway": self.pushgateway_url,
+            "alertmanager": self.alertmanager_url,
+            "grafana": self.grafana_url,
+        }
+        return {name: addresses.without_user(url) for name, url in named.items() if url}

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, Final
 
 from sluiceway import Sink
 from sluiceway.sinks import AlertmanagerSink, OtlpSink, PushgatewaySink
 
+from .addresses import GRPC, protocol_of
 from .config import FlextObservabilityConfig
+from .exceptions import FlextConfigurationError
+
+NEEDS_GRPC: Final = (
+    "an address of OTLP over HTTP, such as http://localhost:4318, as grpcio is not "
+    "installed; for gRPC: pip install 'sluiceway[flext]'"
+)
 
 
 def sinks_of(config: FlextObservabilityConfig) -> dict[str, list[Sink[Any]]]:
@@ -15,6 +23,7 @@ def sinks_of(config: FlextObservabilityConfig) -> dict[str, list[Sink[Any]]]:
 
     Raises:
         ConfigurationError: a sink cannot be made so.
+        FlextConfigurationError: gRPC is asked for, and grpcio is missing.
     """
     found: dict[str, list[Sink[Any]]] = {
         "traces": [],
@@ -22,13 +31,46 @@ def sinks_of(config: FlextObservabilityConfig) -> dict[str, list[Sink[Any]]]:
         "alerts": [],
         "health": [],
     }
-    if config.otlp_endpoint:
-        otlp = OtlpSink(config.otlp_endpoint, name="otlp")
-        found["traces"].append(otlp)
-        found["metrics"].append(otlp)
-    if config.pushgateway_url:
+    if not config.disabled:
+        add_otlp(config, found)
+        add_jaeger(config, found)
+    if config.pushgateway_url and not config.disabled:
         found["metrics"].append(PushgatewaySink(config.pushgateway_url, name="push"))
     if config.alertmanager_url:
         alertmanager = AlertmanagerSink(config.alertmanager_url, name="alertmanager")
         found["alerts"].append(alertmanager)
     return found
+
+
+def add_otlp(
+    config: FlextObservabilityConfig, found: dict[str, list[Sink[Any]]]
+) -> None:
+    """The one sink of the signals that go to the OTLP endpoint."""
+    wanted = {"traces": config.otlp_traces, "metrics": config.otlp_metrics}
+    if config.otlp_endpoint and any(wanted.values()):
+        sink = otlp_sink("otlp", config.otlp_endpoint, config)
+        for signal in [signal for signal, is_wanted in wanted.items() if is_wanted]:
+            found[signal].append(sink)
+
+
+def add_jaeger(
+    config: FlextObservabilityConfig, found: dict[str, list[Sink[Any]]]
+) -> None:
+    """A sink of traces alone, unless they go to that address already."""
+    address = config.jaeger_endpoint.rstrip("/")
+    known = config.otlp_endpoint.rstrip("/") if config.otlp_traces else ""
+    if address and address != known:
+        bare = FlextObservabilityConfig()  # what is secret is for the OTLP endpoint
+        found["traces"].append(otlp_sink("jaeger", config.jaeger_endpoint, bare))
+
+
+def otlp_sink(name: str, url: str, config: FlextObservabilityConfig) -> OtlpSink:
+    """A sink by the protocol that is told, or that the address means.
+
+    Raises:
+        FlextConfigurationError: that is gRPC, and grpcio is missing.
+    """
+    protocol: Any = config.otlp_protocol or protocol_of(url)
+    if protocol == GRPC and find_spec("grpc") is None:
+        raise FlextConfigurationError(f"{name}_endpoint", url, NEEDS_GRPC)
+    return OtlpSink(url, protocol=protocol, headers=config.otlp_headers, name=name)

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final
 SECRET: Final = re.compile(
     r"secret|passw|token|auth|header|credential|cookie|key", re.IGNORECASE
 )
-PASSWORD_IN_URL: Final = re.compile(r"(?<=//)[^/\s@]*@")
+PASSWORD_IN_URL: Final = re.compile(r"(?<=//).*@")  # a password may hold a slash
 NUMBERS = (int, float, complex, Decimal)
 MOMENTS = (date, time, timedelta)
 EMPTY = (dict, list, tuple, set, frozenset)  # shown as they are where they hold nothing

@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from numbers import Real
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from .exceptions import FlextValidationError
 
@@ -110,25 +110,37 @@ def whole(field: str, value: object) -> int:
 
 def some(field: str, value: object) -> int:
     """A whole number above 0."""
-    if not whole(field, value):
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
         raise FlextValidationError(field, value, "a whole number above 0")
-    return value  # type: ignore[return-value]
+    return value
 
 
 def above_zero(field: str, value: object) -> float:
     """A finite number above 0."""
-    if not at_least_zero(field, value):
+    if number(field, value) <= 0:
         raise FlextValidationError(field, value, "a number above 0")
     return value  # type: ignore[return-value]
 
 
 def url(field: str, value: object) -> str:
     """An address of HTTP; what it holds of user and password is told to nobody."""
-    parts = urlsplit(value) if isinstance(value, str) else None
+    parts = parts_of(value)
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         expected = "an address such as http://localhost:9091"
         raise FlextValidationError(field, value, expected)
     return parts.geturl()
+
+
+def parts_of(value: object) -> SplitResult | None:
+    """The parts of an address whose port, if it has one, is a port; else None."""
+    if not isinstance(value, str) or not value.isprintable() or " " in value:
+        return None
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:  # brackets that are not closed, or no number
+        return None
+    return None if port == 0 else parts
 
 
 def is_finite(value: Any) -> bool:

@@ -27,6 +27,7 @@ __all__ = [
     "InvalidFileError",
     "LoadedFile",
     "Problem",
+    "find_lines",
     "load",
     "load_object",
     "read",

@@ -1,0 +1,86 @@
+"""What the configuration takes of addresses, headers and words about transport.
+
+Law: a check returns the value as it is kept, or raises a ``FlextValidationError``;
+what is secret is in no text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from logging import NOTSET, getLevelNamesMapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from . import validation
+from .exceptions import FlextValidationError
+
+GRPC: Final = "grpc"
+GRPC_PORT: Final = 4317
+PROTOCOLS: Final = (GRPC, "http/protobuf", "http/json")
+HEADER: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, token
+OF_THE_CLIENT: Final = frozenset(
+    ["connection", "content-encoding", "content-length", "content-type", "host"]
+)
+HOST: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.\-]{0,252})|[0-9A-Fa-f:.]{2,45}")
+
+
+def flag(field: str, value: object) -> bool:
+    """True or False, and nothing that is like them."""
+    if not isinstance(value, bool):
+        raise FlextValidationError(field, value, "true or false")
+    return value
+
+
+def log_level(field: str, value: object) -> str:
+    """The name of a level of the standard library, in whatever case."""
+    named = getLevelNamesMapping()
+    words = [word for word, level in named.items() if level > NOTSET]
+    return validation.one_of(field, value, [word.lower() for word in words]).upper()
+
+
+def otlp_protocol(field: str, value: object) -> str:
+    """One of OTLP's protocols."""
+    return validation.one_of(field, value, PROTOCOLS)
+
+
+def protocol_of(url: str) -> str:
+    """The protocol that an address means where nothing says it."""
+    parts = urlsplit(url)
+    bare = parts.port == GRPC_PORT and parts.path in {"", "/"}
+    return GRPC if bare else "http/protobuf"
+
+
+def headers(field: str, value: object) -> dict[str, str]:
+    """Headers of a request; no error tells their values."""
+    told = value if isinstance(value, Mapping) else None
+    if told is None or not all(is_header(name, told[name]) for name in told):
+        expected = "names of headers with a printable text each, such as key=value"
+        raise FlextValidationError(field, value, expected)
+    return dict(told)
+
+
+def is_header(name: object, value: object) -> bool:
+    """Whether HTTP carries it, and the client does not set it itself."""
+    if not isinstance(name, str) or not isinstance(value, str):
+        return False
+    sets = name.lower() in OF_THE_CLIENT
+    return not sets and bool(HEADER.fullmatch(name)) and value.isprintable()
+
+
+def host(field: str, value: str) -> str:
+    """A host as an address writes it."""
+    if HOST.fullmatch(value) is None:
+        raise FlextValidationError(field, value, "a host, such as localhost")
+    return f"[{value}]" if ":" in value else value
+
+
+def without_user(url: str) -> str:
+    """The address without user and password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def public(url: str) -> str:
+    """The address as a ``repr`` shows it."""
+    return repr(without_user(url) if url else url)
