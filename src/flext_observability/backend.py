@@ -110,19 +110,19 @@ class FlextBackend:
     def start(self) -> FlextResult[None]:
         """Run, if it does not yet; what is recorded before waits."""
         with self._lock:
-            if self.is_running:
-                return DONE
-            self._stopped = self._misconfigured
-            if self._stopped:
-                return self.refusal()
-            try:
-                self._background = self._background or self._pipeline().background()
-                self._background.start()
-            except (SluicewayError, FlextObservabilityError, OSError) as error:
-                self._stopped = f"the backend could not start: {error}"
-                return self.refusal()
-            self.is_running = True
-            return DONE
+            if not self.is_running:
+                self._stopped = self._misconfigured or self._begin()
+                self.is_running = not self._stopped
+            return self.refusal() if self._stopped else DONE
+
+    def _begin(self) -> str:
+        """Run the pipeline; why that cannot be, or ``""``."""
+        try:
+            self._background = self._background or self._pipeline().background()
+            self._background.start()
+        except (SluicewayError, FlextObservabilityError, OSError) as error:
+            return f"the backend could not start: {error}"
+        return ""
 
     def ready(self) -> bool:
         """Whether it takes what is recorded; the first question starts it."""
@@ -148,9 +148,8 @@ class FlextBackend:
             in_time = background.flush(seconds)
         except SluicewayError as error:
             return FlextResult.fail(str(error), NOT_RUNNING)
-        if in_time:
-            return DONE
-        return FlextResult.fail(f"not all was answered for within {seconds:g} s", LATE)
+        late = f"not all was answered for within {seconds:g} s"
+        return DONE if in_time else FlextResult.fail(late, LATE)
 
     def stop(self, timeout: float | None = None) -> FlextResult[StopReport]:
         """Send what there is and end; ``start`` runs it again.

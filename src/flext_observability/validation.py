@@ -216,10 +216,9 @@ def key_of(field: str, key: object) -> str:
 
 def plain(value: object) -> Any:
     """A value as JSON knows it, or its text."""
-    if value is None or isinstance(value, bool | int | str):
+    finite = isinstance(value, float) and math.isfinite(value)
+    if value is None or isinstance(value, bool | int | str) or finite:
         return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
     try:
         return str(value)[:LONGEST]
     except Exception:  # noqa: BLE001 - a user's object may do anything
