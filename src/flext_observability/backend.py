@@ -30,6 +30,7 @@ from sluiceway.fork import follow_forks
 from sluiceway.health import HealthAlerts, HealthMetrics
 from sluiceway.instrument import Telemetry
 from sluiceway.sinks import PrometheusSink
+from sluiceway.sources import PipelineMetricsSource
 
 from .config import FlextObservabilityConfig
 from .endpoints import sinks_of
@@ -179,10 +180,15 @@ class FlextBackend:
         to = {name: [*given[name], *self._sinks[name]] for name in SIGNALS}
         to["metrics"].append(PrometheusSink(port=None, name="page"))
         alerts = to["alerts"] or [sink(name="no_channel")(nothing)]
-        health = [HealthMetrics() >> to["metrics"], *to["health"]]
+        health = [
+            HealthMetrics(resource=self.telemetry.resource) >> to["metrics"],
+            *to["health"],
+        ]
         if to["alerts"]:
             health.append(HealthAlerts() >> alerts)
+        own = [self._own_metrics() >> to["metrics"]] if self.config.own_metrics else []
         return Pipeline(
+            *own,
             merge(self.telemetry.spans, self.traces)
             >> (to["traces"] or [sink(name="no_endpoint")(nothing)]),
             self.telemetry.metrics >> to["metrics"],
@@ -190,6 +196,14 @@ class FlextBackend:
             self.health >> health,
             name=NAME,
             drain_timeout=self.config.drain_timeout,
+        )
+
+    def _own_metrics(self) -> PipelineMetricsSource:
+        """What becomes of the events, told as metrics."""
+        return PipelineMetricsSource(
+            self.config.export_interval,
+            resource=self.telemetry.resource,
+            name="own_metrics",
         )
 
     def __repr__(self) -> str:

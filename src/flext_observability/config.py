@@ -58,6 +58,8 @@ class FlextObservabilityConfig:
             (``GRAFANA_URL``).
         export_interval: seconds between two exports of metrics; default 15
             (``OTEL_METRIC_EXPORT_INTERVAL``, milliseconds).
+        own_metrics: whether what becomes of the telemetry is told as metrics, too:
+            ``sluiceway.stage.lost`` and its like; default False.
         drain_timeout: seconds that an end of the program waits for endpoints; default
             5.
         series_limit: series of one metric; what is beyond is added up in one; default
@@ -101,6 +103,7 @@ class FlextObservabilityConfig:
         default="", repr=addresses.public, metadata=unless_empty(validation.url)
     )
     export_interval: float = field(default=15.0, metadata=by(validation.above_zero))
+    own_metrics: bool = field(default=False, metadata=by(addresses.flag))
     drain_timeout: float = field(default=5.0, metadata=by(validation.at_least_zero))
     series_limit: int = field(default=2000, metadata=by(validation.some))
     open_traces: int = field(default=10_000, metadata=by(validation.some))

@@ -21,6 +21,9 @@ from flext_observability import (
 )
 from flext_observability.endpoints import sinks_of
 from flext_observability.environment import KNOWN
+from sluiceway import HealthCheck
+from sluiceway.events import HealthStatus
+from sluiceway.testing import CollectingSink
 
 OF_THE_DOCUMENT = {
     "OTEL_SERVICE_NAME": "flext-observability",
@@ -498,3 +501,20 @@ print(asyncio.run(service.record_metric("orders", 1.0)).error)
 def test_services_of_a_badly_configured_process_fail_by_name_and_never_raise():
     error = program(BADLY_CONFIGURED, ALERTMANAGER_URL="nowhere")
     assert error.startswith("ALERTMANAGER_URL is 'nowhere'; expected an address")
+
+
+def test_what_becomes_of_the_telemetry_is_told_of_the_same_resource_if_asked():
+    kept = CollectingSink()
+    config = FlextObservabilityConfig(service_name="shop", own_metrics=True)
+    backend = FlextBackend(config, sinks={"metrics": [kept]})
+    try:
+        assert FlextMetricsService(backend).record("orders", 1).is_success
+        backend.health.emit_nowait(HealthCheck(name="db", status=HealthStatus.HEALTHY))
+        assert backend.flush().is_success
+    finally:
+        backend.stop()
+    names = {point.name for point in kept.events}
+    assert {"orders", "health.check.status", "sluiceway.stage.incoming"} <= names
+    assert {point.resource.attributes["service.name"] for point in kept.events} == {
+        "shop"
+    }
