@@ -3,8 +3,8 @@
 They go to OTEL_EXPORTER_OTLP_ENDPOINT, by default a collector on localhost:4318. The
 metrics can be scraped at /metrics too; /healthz and /readyz are for an orchestrator.
 
-Run it in examples/: uvicorn fastapi_app:app --workers 2, or
-gunicorn fastapi_app:app -w 2 -k uvicorn.workers.UvicornWorker --graceful-timeout 30
+Run it in examples/: uvicorn fastapi_app:app --workers 2, or with uvicorn-worker:
+gunicorn fastapi_app:app -w 2 -k uvicorn_worker.UvicornWorker --graceful-timeout 30
 Then: curl localhost:8000/hello/you
 """
 

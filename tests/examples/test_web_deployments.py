@@ -27,7 +27,7 @@ GUNICORN = (
     *("gunicorn", "-b", "127.0.0.1:{port}", "-w", str(WORKERS)),
     *("--graceful-timeout", str(GRACE)),
 )
-FASTAPI = (*GUNICORN, "-k", "uvicorn.workers.UvicornWorker", "fastapi_app:app")
+FASTAPI = (*GUNICORN, "-k", "uvicorn_worker.UvicornWorker", "fastapi_app:app")
 OWN_WORKER = (*GUNICORN, "-k", "asgi", "fastapi_app:app")
 AIOHTTP = (*GUNICORN, "-k", "aiohttp.GunicornWebWorker", "aiohttp_app:app")
 DEPLOYMENTS = {

@@ -39,7 +39,7 @@ UVICORN = ("uvicorn", "shop:app", "--port", "{port}")
 GUNICORN = ("gunicorn", "shop:app", "-b", "127.0.0.1:{port}", "-k")
 SERVERS = {
     "uvicorn": (ASGI, UVICORN),
-    "gunicorn fastapi": (ASGI, (*GUNICORN, "uvicorn.workers.UvicornWorker")),
+    "gunicorn fastapi": (ASGI, (*GUNICORN, "uvicorn_worker.UvicornWorker")),
     "gunicorn aiohttp": (AIOHTTP, (*GUNICORN, "aiohttp.GunicornWebWorker")),
 }
 
