@@ -233,9 +233,22 @@ def test_a_measurement_is_in_the_bucket_that_its_upper_bound_closes(bounds, meas
     assert point.kind is MetricKind.HISTOGRAM
     assert point.value.bucket_counts == wanted
     assert point.value.count == len(measured)
-    assert point.value.sum == pytest.approx(math.fsum(measured))
+    if min(measured) >= 0:
+        assert point.value.sum == pytest.approx(math.fsum(measured))
     assert (point.value.min, point.value.max) == (min(measured), max(measured))
     assert point.value.explicit_bounds == bounds
+
+
+def test_a_histogram_of_negative_measurements_has_no_sum_that_could_fall(
+    telemetry, meter
+):
+    histogram = meter.histogram("drift", buckets=[0])
+    histogram.record(2)
+    assert telemetry.collect()[0].value.sum == 2
+    histogram.record(-1)
+    (point,) = telemetry.collect()
+    assert (point.value.count, point.value.sum) == (2, None)
+    assert (point.value.min, point.value.max) == (-1, 2)
 
 
 @pytest.mark.parametrize("wrong", [[2, 1], [1, 1], [1, math.inf], [math.nan], ["a"]])

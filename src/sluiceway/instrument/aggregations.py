@@ -67,6 +67,8 @@ class LastSeries(NumberSeries):
 class BucketSeries(Series):
     """Counts measurements in explicit buckets.
 
+    Of some that are negative the histogram has no sum, which might fall.
+
     Attributes:
         bounds: the buckets' upper bounds.
         counts: one for each bucket, and one for what is above the last bound.
@@ -102,7 +104,8 @@ class BucketSeries(Series):
         counts, total, low, high = [*self.counts], self.total, self.low, self.high
         return Histogram(
             count=sum(counts),
-            sum=total,
+            # one that may fall is none in OTLP
+            sum=total if low >= 0 else None,
             bucket_counts=counts,
             explicit_bounds=[*self.bounds],
             min=as_float(low) if low < INFINITY else None,

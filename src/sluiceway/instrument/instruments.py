@@ -267,7 +267,11 @@ class Histogram(Instrument, api.Histogram):
         attributes: Attributes = None,
         context: Context | None = None,
     ) -> None:
-        """Count one measurement; NaN and infinity are refused."""
+        """Count one measurement; NaN and infinity are refused.
+
+        A negative one is counted, too, and costs the histogram its sum, which might
+        fall.
+        """
         kind = type(amount)
         if (kind is int and -MOST <= amount <= MOST) or (
             kind is float and -LARGEST <= amount <= LARGEST
