@@ -73,6 +73,15 @@ def test_without_a_name_the_service_is_unknown_and_says_what_runs_it():
     assert attributes()["service.name"].startswith("unknown_service:python")
 
 
+def test_an_empty_name_of_the_service_counts_as_none(environment):
+    environment(OTEL_RESOURCE_ATTRIBUTES="service.name=,team=a")
+    assert attributes()["service.name"].startswith("unknown_service:python")
+    assert attributes()["team"] == "a"
+    environment(OTEL_SERVICE_NAME="shop")
+    told = attributes("", resource={"service.name": ""})
+    assert told["service.name"] == "shop"
+
+
 def test_code_wins_over_the_environment(environment):
     environment(
         OTEL_SERVICE_NAME=" from-name ",

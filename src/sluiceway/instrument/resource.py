@@ -44,7 +44,7 @@ ARCHITECTURES: Final = {
 
 
 def make_resource(service_name: str | None, given: Resource | None) -> Resource:
-    """The resource of this process.
+    """The resource of this process; an empty name of the service counts as none.
 
     Args:
         service_name: the application's word for itself, or None.
@@ -52,10 +52,13 @@ def make_resource(service_name: str | None, given: Resource | None) -> Resource:
     """
     given = given or Resource()
     attributes = found_attributes()
-    attributes.update(environment_attributes(os.environ))
-    attributes.update(given.attributes)
-    if service_name is not None:
-        attributes["service.name"] = service_name
+    for told in (
+        environment_attributes(os.environ),
+        given.attributes,
+        {"service.name": service_name},
+    ):
+        name = told.get("service.name") or attributes["service.name"]
+        attributes |= {**told, "service.name": name}
     return Resource(attributes, given.schema_url)
 
 
