@@ -11,6 +11,7 @@ from .api import (
     flext_create_alert,
     flext_create_health_check,
     flext_create_metric,
+    flext_create_trace,
 )
 from .backend import FlextBackend
 from .config import FlextObservabilityConfig
@@ -24,7 +25,14 @@ from .exceptions import (
 from .loggers import FlextLogger, get_logger
 from .metrics import FlextMetricsService
 from .models import FlextAlert, FlextHealthCheck, FlextMetric, FlextTrace
+from .propagation import (
+    FlextTraceContext,
+    flext_extract_context,
+    flext_grpc_metadata,
+    flext_inject_context,
+)
 from .result import FlextFailure, FlextResult, FlextSuccess
+from .tracing import FlextTracingService
 
 __all__ = [
     "FlextAlert",
@@ -41,11 +49,17 @@ __all__ = [
     "FlextResult",
     "FlextSuccess",
     "FlextTrace",
+    "FlextTraceContext",
+    "FlextTracingService",
     "FlextUnwrapError",
     "FlextValidationError",
     "compat",
     "flext_create_alert",
     "flext_create_health_check",
     "flext_create_metric",
+    "flext_create_trace",
+    "flext_extract_context",
+    "flext_grpc_metadata",
+    "flext_inject_context",
     "get_logger",
 ]

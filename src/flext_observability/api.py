@@ -12,6 +12,8 @@ from typing import Any, TypedDict, Unpack
 
 from .creating import made
 from .models import FlextAlert, FlextHealthCheck, FlextMetric, FlextTrace
+from .parents import place_of
+from .propagation import FlextTraceContext
 from .result import FlextResult
 
 
@@ -24,11 +26,11 @@ class MetricOptions(TypedDict, total=False):
 class TraceOptions(TypedDict, total=False):
     """What a trace may be told besides.
 
-    ``parent`` is the operation that it is a part of: a ``FlextTrace``, or the text of a
-    W3C ``traceparent`` header.
+    ``parent`` is the operation that it is a part of: a ``FlextTrace``, what
+    ``flext_extract_context`` has found, or the text of a W3C ``traceparent`` header.
     """
 
-    parent: FlextTrace | str
+    parent: FlextTrace | FlextTraceContext | str | None
     trace_id: str
 
 
@@ -68,6 +70,29 @@ def flext_create_metric(
     if timestamp is not None:
         given["timestamp"] = timestamp
     return made(FlextMetric, name, value, unit, tags, options=given)
+
+
+def flext_create_trace(
+    name: str,
+    operation: str,
+    context: Mapping[str, object] | None = None,
+    **options: Unpack[TraceOptions],
+) -> FlextResult[FlextTrace]:
+    """An operation of a trace, not yet started.
+
+    Without options it is a part of the operation that runs where it is made: a call of
+    a function that ``flext_monitor_function`` watches, or a span of OpenTelemetry's.
+    Where none runs it begins a trace.
+
+    Args:
+        name: what is shown.
+        operation: what happens, such as ``"shop.checkout"``.
+        context: the application's data; it becomes the attributes of the span.
+        **options: ``parent``; ``trace_id``, which without a parent begins that trace.
+    """
+    return place_of(options).flat_map(
+        lambda place: made(FlextTrace, name, operation, context, options=place)
+    )
 
 
 def flext_create_alert(

@@ -37,12 +37,15 @@ from .endpoints import sinks_of
 from .environment import ENVIRONMENT
 from .exceptions import FlextConfigurationError, FlextObservabilityError
 from .instruments import Instruments
+from .open_traces import OpenTraces
+from .operations import CLOSED, STOPPED, Operations
 from .result import FlextResult
+from .unfinished import Unfinished
 
 SIGNALS: Final = ("traces", "metrics", "alerts", "health")
 NAME: Final = "flext_observability"
 LOGGERS: Final = ("flext_observability", "sluiceway")
-NOT_RUNNING: Final = "not_running"
+NOT_RUNNING: Final = STOPPED
 LATE: Final = "timeout"
 DONE: Final[FlextResult[None]] = FlextResult.ok(None)
 
@@ -60,6 +63,7 @@ class FlextBackend:
     Attributes:
         telemetry: the instruments: its tracer and meter are for the ``FlextMonitor``.
         traces: takes ended operations.
+        operations: takes operations when they start and when they end.
         alerts: takes alerts whenever their status changes.
         health: takes results of health checks.
         instruments: takes measurements.
@@ -81,6 +85,11 @@ class FlextBackend:
                 self.add_sink(signal, each)
         self.telemetry = telemetry_of(self.config)
         self.traces: Inlet[Span] = Inlet("traces")
+        self.operations = Operations(
+            self.telemetry,
+            self.traces.emit_nowait,
+            OpenTraces(self.config.open_traces, self.config.trace_timeout),
+        )
         self.alerts: Inlet[Alert] = Inlet("alerts")
         self.health: Inlet[HealthCheck] = Inlet("health")
         self.instruments = Instruments(
@@ -160,7 +169,7 @@ class FlextBackend:
         """
         with self._lock:
             self.is_running = False
-            self._stopped = "the backend is stopped; start() runs it again"
+            self._stopped = CLOSED
             if self._background is None:
                 return FlextResult.ok(StopReport(drained=True))
             return FlextResult.ok(self._background.stop(timeout))
@@ -189,7 +198,7 @@ class FlextBackend:
         own = [self._own_metrics() >> to["metrics"]] if self.config.own_metrics else []
         return Pipeline(
             *own,
-            merge(self.telemetry.spans, self.traces)
+            merge(self.telemetry.spans, self.traces, Unfinished(self.operations))
             >> (to["traces"] or [sink(name="no_endpoint")(nothing)]),
             self.telemetry.metrics >> to["metrics"],
             self.alerts >> alerts,

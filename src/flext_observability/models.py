@@ -25,6 +25,8 @@ ALERT_STATUSES: Final = ("firing", "acknowledged", "resolved")
 TRACE_STATUSES: Final = ("running", "completed", "error")
 HEALTH_STATUSES: Final = ("healthy", "degraded", "unhealthy", "unknown")
 COUNT: Final = "count"  # the unit that makes a metric a counter
+SAMPLED: Final = 0x01  # of a trace's flags (W3C Trace Context, section 3.2.2.5)
+RANDOM_ID: Final = 0x02  # the trace id was made at random
 
 CLOCK: Final = SystemClock()
 RANDOM: Final = SystemRandom()
@@ -32,7 +34,12 @@ RANDOM: Final = SystemRandom()
 
 def now() -> datetime:
     """The time, in UTC."""
-    return datetime.fromtimestamp(CLOCK.time_ns() / 1e9, UTC)
+    return moment_of(CLOCK.time_ns())
+
+
+def moment_of(time_ns: int) -> datetime:
+    """The time of so many nanoseconds since the epoch, in UTC."""
+    return datetime.fromtimestamp(time_ns / 1e9, UTC)
 
 
 def new_trace_id() -> str:
@@ -102,6 +109,8 @@ class FlextTrace:
         error: what went wrong.
         started_at: when it was started; None before.
         ended_at: when it was completed, or failed; None before.
+        trace_flags: W3C's: 1 means that the trace is sampled, as it is by default.
+        trace_state: the text of W3C's ``tracestate``, which travels with the trace.
 
     Raises:
         FlextValidationError: a field cannot be meant.
@@ -129,11 +138,18 @@ class FlextTrace:
     ended_at: datetime | None = field(
         default=None, metadata=unless_empty(validation.moment)
     )
+    trace_flags: int = field(default=SAMPLED, metadata=by(validation.flags))
+    trace_state: str = field(default="", metadata=by(validation.any_text))
 
     @property
     def id(self) -> str:
         """The id of the trace."""
         return self.trace_id
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether it is recorded, and not only passed on."""
+        return bool(self.trace_flags & SAMPLED)
 
     @property
     def duration(self) -> float | None:

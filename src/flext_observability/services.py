@@ -7,5 +7,6 @@ backend share that of the process, so that one that is made for a call loses not
 from __future__ import annotations
 
 from .metrics import FlextMetricsService
+from .tracing import FlextTracingService
 
-__all__ = ["FlextMetricsService"]
+__all__ = ["FlextMetricsService", "FlextTracingService"]

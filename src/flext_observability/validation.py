@@ -108,6 +108,13 @@ def whole(field: str, value: object) -> int:
     return value
 
 
+def flags(field: str, value: object) -> int:
+    """The flags of a trace: 8 bits (W3C Trace Context, ``trace-flags``)."""
+    if whole(field, value) > 255:
+        raise FlextValidationError(field, value, "a whole number from 0 to 255")
+    return value  # type: ignore[return-value]
+
+
 def some(field: str, value: object) -> int:
     """A whole number above 0."""
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
