@@ -8,7 +8,7 @@ with a cross; what it uses and does not import is put beside it.
 import typing
 from pathlib import Path
 
-from flext_observability import FlextResult
+from flext_observability import FlextMetricsService, FlextResult
 
 SAMPLES = Path(__file__).parent / "samples"
 RIGHT, WRONG = "✅", "❌"
@@ -27,6 +27,7 @@ async def execute_business_logic(data):
 
 BESIDE = {name: getattr(typing, name) for name in ("Any", "Dict", "List", "Optional")}
 BESIDE |= {
+    "FlextMetricsService": FlextMetricsService,
     "FlextResult": FlextResult,
     "evaluate_alert_thresholds": evaluate_alert_thresholds,
     "execute_business_logic": execute_business_logic,

@@ -1,6 +1,7 @@
 """Every sample that the FLEXT document calls right runs as it stands, and succeeds."""
 
 import asyncio
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -75,6 +76,25 @@ def test_the_metrics_pattern_fails_as_it_says(recorded):
         assert result.error == "Invalid metrics collection configuration"
     result = asyncio.run(collect("shop", {"a": {"value": "many"}}))
     assert result.error.startswith("Metric creation failed: value is 'many'")
+
+
+def test_the_pipeline_pattern_collects_traces_and_evaluates(recorded):
+    monitor = names_of("pipeline_pattern")["collect_monitor_alert"]
+    config = {"latency": {"value": 0.5, "unit": "s"}, "errors": {"value": 3}}
+    thresholds = {"latency": 0.2, "errors": 5}
+    answer = asyncio.run(monitor("shop", config, thresholds)).unwrap()
+    assert [each.name for each in answer["collected_metrics"]] == ["latency", "errors"]
+    assert {each.tags["service"] for each in answer["collected_metrics"]} == {"shop"}
+    assert re.fullmatch("[0-9a-f]{32}", answer["trace_id"])
+    assert answer["alerts_triggered"] == ["latency"]
+    sums = totals(recorded().metrics)
+    assert (sums["latency"], sums["errors"]) == (0.5, 3)
+
+
+def test_the_pipeline_pattern_fails_as_it_says(recorded):
+    monitor = names_of("pipeline_pattern")["collect_monitor_alert"]
+    result = asyncio.run(monitor("", {}, {}))
+    assert result.error.startswith("Metrics collection failed: ")
 
 
 def test_the_type_annotations_are_those_of_a_coroutine():
