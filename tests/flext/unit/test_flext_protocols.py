@@ -3,7 +3,7 @@
 import pytest
 from mypy_runs import found_and_marked
 
-from flext_observability import FlextMetricsService
+from flext_observability import FlextMetricsService, FlextTracingService
 from flext_observability.protocols import (
     FlextAlertProtocol,
     FlextHealthProtocol,
@@ -17,7 +17,7 @@ PROTOCOLS = [
     FlextMetricsProtocol,
     FlextTracingProtocol,
 ]
-SERVICES = [FlextMetricsService]
+SERVICES = [FlextMetricsService, FlextTracingService]
 
 
 class Quiet:

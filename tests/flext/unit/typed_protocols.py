@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, assert_type
 
-from flext_observability import FlextMetric, FlextMetricsService, FlextResult
+from flext_observability import (
+    FlextMetric,
+    FlextMetricsService,
+    FlextResult,
+    FlextTrace,
+    FlextTracingService,
+)
 from flext_observability.protocols import (
     FlextHealthProtocol,
     FlextMetricsProtocol,
     FlextTracingProtocol,
 )
 
-service: FlextMetricsProtocol = FlextMetricsService()
+metrics: FlextMetricsProtocol = FlextMetricsService()
+tracing: FlextTracingProtocol = FlextTracingService()
 
 
 class Recorder:
@@ -41,5 +48,8 @@ async def recorded(metrics: FlextMetricsProtocol, metric: FlextMetric) -> None:
     assert_type(collected, FlextResult[list[FlextMetric]])
 
 
-async def traced(tracing: FlextTracingProtocol) -> None:
+async def traced(tracing: FlextTracingProtocol, trace: FlextTrace) -> None:
     assert_type(await tracing.start_trace("work"), FlextResult[str])
+    assert_type(await tracing.start_trace(trace), FlextResult[FlextTrace])
+    assert_type(await tracing.complete_trace(trace), FlextResult[FlextTrace])
+    assert_type(await tracing.error_trace("id", "no"), FlextResult[FlextTrace])
