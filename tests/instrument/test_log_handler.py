@@ -302,7 +302,7 @@ def test_a_span_that_fails_when_asked_costs_only_the_ids(telemetry, logger):
 
 
 class Chatty:
-    """Its text cannot be made without logging."""
+    """Its text cannot be made without logging it."""
 
     def __init__(self, logger):
         self.logger = logger
@@ -312,9 +312,28 @@ class Chatty:
         return "chatty"
 
 
-def test_a_line_logged_while_a_line_is_handled_does_not_recurse(telemetry, logger):
+def test_a_line_that_logs_itself_while_it_is_handled_ends(telemetry, logger):
     logger.info("%s", Chatty(logger))
-    assert [record.body for record in lines(telemetry)] == ["chatty"]
+    inside, outside = "making a text of chatty", "chatty"
+    assert [record.body for record in lines(telemetry)] == [*[inside] * 3, outside]
+
+
+class Polite:
+    """It logs another line while its text is made, as a signal handler may."""
+
+    def __init__(self, logger):
+        self.logger = logger
+
+    def __str__(self):
+        self.logger.info("inside")
+        return "outside"
+
+
+def test_another_line_that_is_logged_while_a_line_is_handled_is_not_lost(
+    telemetry, logger
+):
+    logger.info("%s", Polite(logger))
+    assert [record.body for record in lines(telemetry)] == ["inside", "outside"]
 
 
 def test_sluiceways_own_lines_are_never_taken_in(telemetry, root):

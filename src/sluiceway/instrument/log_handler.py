@@ -1,8 +1,8 @@
 """LogHandler: lines of the standard logging become log records of a pipeline.
 
 Law: never raises into the application, never waits, takes no lock. Lines of sluiceway
-itself, of the pipeline that delivers them, and lines that are logged while a line is
-handled, are not taken in, so that a failing exporter cannot feed itself.
+itself and of the pipeline that delivers them are not taken in, so that a failing
+exporter cannot feed itself; nor is what is logged ever deeper while a line is handled.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 KEPT_WHOLE = (str, list, tuple, Mapping)  # messages that need no text made of them
 SCOPES = 1024  # loggers whose Scope is remembered
+INSIDE = 3  # lines that are logged inside each other, by a signal handler or __str__
 
 # How OpenTelemetry's instrumentation of logging calls them.
 TRACE_ID, SPAN_ID, SAMPLED = "otelTraceID", "otelSpanID", "otelTraceSampled"
@@ -81,9 +82,10 @@ class LogHandler(Handler):
 
     def emit(self, record: Line) -> None:
         """Hand the line to ``Telemetry.logs``."""
-        if getattr(self._busy, "now", False):
+        inside = getattr(self._busy, "lines", 0)
+        if inside > INSIDE:
             return
-        self._busy.now = True
+        self._busy.lines = inside + 1
         telemetry = self._telemetry
         try:
             if not self._is_left_out(record):
@@ -91,7 +93,7 @@ class LogHandler(Handler):
         except Exception:  # noqa: BLE001 - logging's way: it tells stderr, never raises
             self.handleError(record)
         finally:
-            self._busy.now = False
+            self._busy.lines = inside
 
     def _is_left_out(self, line: Line) -> bool:
         """Whether it is not to be taken in, or was by OpenTelemetry's own handler."""
