@@ -65,6 +65,10 @@ class Scrape:
 class PrometheusSink(Sink[MetricPoint]):
     """Serves metric points to a Prometheus that scrapes them.
 
+    A scrape shows what has come so far and collects nothing: of a ``Telemetry`` that is
+    the collection every ``export_interval``, so let that be no longer than the scrape
+    interval.
+
     Text 0.0.4 or OpenMetrics 1.0 (with exemplars), as the scraper asks; gzip. Names and
     labels become Prometheus's, the resource becomes ``target_info``; points of several
     resources get ``job`` and ``instance`` labels, for which a scrape configuration
