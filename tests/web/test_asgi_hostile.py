@@ -130,3 +130,24 @@ def test_a_page_is_found_below_a_root_with_a_slash_at_its_end():
     pages = Pages(Pipeline(Inlet() >> CollectingSink()))
     asyncio.run(pages(scope, None, send))
     assert sent[0]["status"] != 404
+
+
+def test_the_path_of_a_unix_socket_has_no_port(run):
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body"})
+
+    async def send(message):
+        del message
+
+    async def main():
+        telemetry, finished = Telemetry("shop"), CollectingSink()
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+        scope["server"] = ("/run/shop.sock", None)
+        async with Pipeline(telemetry.spans >> finished):
+            await AsgiMiddleware(app, telemetry)(scope, None, send)
+        return finished.events[0].attributes
+
+    told = run(main())
+    assert told["server.address"] == "/run/shop.sock"
+    assert "server.port" not in told

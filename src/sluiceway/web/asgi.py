@@ -247,7 +247,8 @@ def attributes_of(
     host, port = addressed(scope, headers)
     if host:
         attributes["server.address"] = host
-        attributes["server.port"] = port or DEFAULT_PORTS.get(scheme, 80)
+        if not host.startswith("/"):  # the path of a Unix socket
+            attributes["server.port"] = port or DEFAULT_PORTS.get(scheme, 80)
     client = scope.get("client")
     if client:
         attributes["client.address"] = client[0]

@@ -8,7 +8,7 @@ Source: OpenTelemetry semantic conventions, ``http/http-spans.md`` and
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
@@ -112,7 +112,8 @@ class Excluded:
     """
 
     def __init__(self, paths: Collection[str]) -> None:
-        if isinstance(paths, str) or not all(map(is_path, paths)):
+        several = isinstance(paths, Iterable) and not isinstance(paths, str)
+        if not several or not all(map(is_path, paths)):
             raise ConfigurationError(
                 f"excluded is {paths!r}; expected a list of paths, each with a '/' in "
                 "front"
