@@ -249,6 +249,9 @@ def test_observed_sums_that_a_view_does_not_tell_apart_are_added_up():
         ({"name": "x"}, "pattern"),
         ({"keep": "route"}, "keys"),
         ({"leave_out": [1]}, "keys"),
+        ({"keep": 1}, "keys"),
+        ({"instrument": None}, "View.instrument is None"),
+        ({"instrument": "x", "name": "1st"}, "View.name is '1st'; expected a letter"),
         ({"limit": 0}, "limit"),
         ({"aggregation": "drop"}, "DropAggregation"),
     ],
@@ -262,13 +265,18 @@ def test_a_view_that_means_nothing_is_refused(settings, words):
     "wrong",
     [
         {"views": ["x"]},
+        {"views": View("x")},
+        {"views": "x"},
+        {"exponential_histograms": "yes"},
+        {"log_limits": {"attributes": 1}},
+        {"resource": ["team"]},
         {"temporality": "deltas"},
         {"exemplars": "on"},
         {"series_limit": 0},
     ],
 )
 def test_settings_that_mean_nothing_are_refused(wrong):
-    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+    with pytest.raises(ConfigurationError, match=f"Telemetry.{next(iter(wrong))} "):
         Telemetry("shop", **wrong)
 
 

@@ -82,6 +82,11 @@ def test_an_empty_name_of_the_service_counts_as_none(environment):
     assert told["service.name"] == "shop"
 
 
+def test_a_name_of_the_service_that_is_no_text_is_refused():
+    with pytest.raises(ConfigurationError, match="service_name is 5"):
+        Telemetry(5)
+
+
 def test_code_wins_over_the_environment(environment):
     environment(
         OTEL_SERVICE_NAME=" from-name ",

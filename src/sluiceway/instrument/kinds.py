@@ -10,6 +10,10 @@ from attrs import frozen
 from ..errors import ConfigurationError
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-/]{0,254}")
+RULE = (
+    "a letter, then letters, digits, '_', '.', '-' or '/', at most 255 characters in "
+    "all"
+)
 UNIT = re.compile(r"[\x00-\x7f]{0,63}")
 
 
@@ -64,8 +68,7 @@ def check_name(told: Description) -> None:
     """
     if not isinstance(told.name, str) or NAME.fullmatch(told.name) is None:
         raise ConfigurationError(
-            f"instrument name {told.name!r} is not allowed; expected a letter, then "
-            "letters, digits, '_', '.', '-' or '/', at most 255 characters in all"
+            f"instrument name {told.name!r} is not allowed; expected {RULE}"
         )
     if not isinstance(told.unit, str) or UNIT.fullmatch(told.unit) is None:
         raise ConfigurationError(

@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from ..errors import ConfigurationError
 from .environment import count
 from .limits import DEFAULT, WHOLE, WHOLE_OR_NONE, cut, first, length_limit
 
@@ -42,6 +43,22 @@ class LogLimits:
             attribute_length=length_limit(
                 "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT"
             ),
+        )
+
+    @classmethod
+    def of(cls, given: Any) -> LogLimits:
+        """What was given, or else what the environment tells.
+
+        Raises:
+            ConfigurationError: what was given is something else.
+        """
+        if given is None:
+            return cls.from_environment()
+        if isinstance(given, cls):
+            return given
+        raise ConfigurationError(
+            f"Telemetry.log_limits is {given!r}; expected LogLimits(attributes=128, "
+            "...)"
         )
 
     def cut(self, attributes: dict[str, Any]) -> int:

@@ -54,18 +54,18 @@ def wishes_of(
     Raises:
         ConfigurationError: something from code that cannot be meant.
     """
-    own = tuple(views)
-    for view in own:
-        if not isinstance(view, View):
-            raise ConfigurationError(
-                f"Telemetry.views holds {view!r}; expected such as View('name', ...)"
-            )
+    own = own_views(views)
     if not is_count(series_limit):
         raise ConfigurationError(
             f"Telemetry.series_limit is {series_limit!r}; "
             "expected a whole number from 1"
         )
     exponential = exponential_histograms
+    if not isinstance(exponential, bool | None):
+        raise ConfigurationError(
+            f"Telemetry.exponential_histograms is {exponential!r}; expected True or "
+            "False"
+        )
     if exponential is None:
         exponential = from_environment(environ, HISTOGRAM, HISTOGRAMS) or False
     return Wishes(
@@ -79,6 +79,22 @@ def wishes_of(
         or ExemplarFilter.TRACE_BASED,
         limit=series_limit,
     )
+
+
+def own_views(views: Any) -> tuple[View, ...]:
+    """The views from code.
+
+    Raises:
+        ConfigurationError: something else, or a view that is in no list.
+    """
+    expected = "expected such as [View('name', ...)]"
+    if isinstance(views, str) or not isinstance(views, Iterable):
+        raise ConfigurationError(f"Telemetry.views is {views!r}; {expected}")
+    own = tuple(views)
+    for view in own:
+        if not isinstance(view, View):
+            raise ConfigurationError(f"Telemetry.views holds {view!r}; {expected}")
+    return own
 
 
 def from_code(field: str, word: Any, known: Mapping[str, Value]) -> Value | None:

@@ -129,7 +129,7 @@ def scope_of(
 ) -> Scope:
     """The instrumentation scope that these arguments describe."""
     return Scope(
-        name,
+        text_of(name or ""),
         text_of(version or ""),
         plain_attributes(attributes),
         text_of(schema_url or ""),

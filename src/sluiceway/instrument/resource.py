@@ -21,6 +21,7 @@ from urllib.parse import unquote_to_bytes
 from uuid import uuid4
 
 from .. import __version__
+from ..errors import ConfigurationError
 from ..events import Resource
 from .values import plain_attributes
 
@@ -49,7 +50,14 @@ def make_resource(service_name: str | None, given: Resource | None) -> Resource:
     Args:
         service_name: the application's word for itself, or None.
         given: further attributes from code, or None.
+
+    Raises:
+        ConfigurationError: the application's word is no text.
     """
+    if not isinstance(service_name, str | None):
+        raise ConfigurationError(
+            f"Telemetry.service_name is {service_name!r}; expected a text"
+        )
     given = given or Resource()
     attributes = found_attributes()
     for told in (
@@ -63,9 +71,18 @@ def make_resource(service_name: str | None, given: Resource | None) -> Resource:
 
 
 def resource_of(given: Resource | Mapping[str, Any] | None) -> Resource:
-    """``given`` as a resource with attributes of its own."""
+    """``given`` as a resource with attributes of its own.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
     if isinstance(given, Resource):
         return Resource(plain_attributes(given.attributes), given.schema_url)
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigurationError(
+            f"Telemetry.resource is {given!r}; expected a dict of attributes, or a "
+            "sluiceway.Resource"
+        )
     return Resource(plain_attributes(given))
 
 

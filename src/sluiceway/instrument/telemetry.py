@@ -124,7 +124,7 @@ class Telemetry:
         self.head: Any = head_of(sampler, clock)
         self.limits = limits_of(limits)
         self.propagator: TextMapPropagator = propagator_of(propagators)
-        self.log_limits = log_limits or LogLimits.from_environment()
+        self.log_limits = LogLimits.of(log_limits)
         self.random = Random()  # noqa: S311 - identifiers are no secrets
         self._tracers: WeakValueDictionary[ScopeKey, Tracer] = WeakValueDictionary()
         self._wishes = wishes_of(

@@ -27,7 +27,15 @@ from .aggregations import (
 )
 from .exemplars import ExemplarFilter
 from .exponential import ExponentialAggregation
-from .kinds import GAUGES, GROWING, OBSERVABLES, Description, InstrumentKind
+from .kinds import (
+    GAUGES,
+    GROWING,
+    NAME,
+    OBSERVABLES,
+    RULE,
+    Description,
+    InstrumentKind,
+)
 from .series import LIMIT
 from .streams import Shape
 from .temporality import TemporalityPreference, temporality_of
@@ -63,12 +71,29 @@ def keys_of(value: Collection[str] | None) -> frozenset[str] | None:
     """
     if value is None:
         return None
-    texts = not isinstance(value, str) and all(isinstance(key, str) for key in value)
-    if not texts:
+    several = isinstance(value, Collection) and not isinstance(value, str)
+    if not several or not all(isinstance(key, str) for key in value):
         raise ConfigurationError(
             f"a View's attributes are {value!r}; expected a collection of keys"
         )
     return frozenset(value)
+
+
+def a_pattern(owner: Any, attribute: Attribute[Any], value: Any) -> None:
+    """An attrs validator: a text, for an instrument's name."""
+    if not isinstance(value, str):
+        raise ConfigurationError(
+            f"{type(owner).__name__}.{attribute.name} is {value!r}; expected the name "
+            "of an instrument, or a pattern such as 'http.*'"
+        )
+
+
+def a_name(owner: Any, attribute: Attribute[Any], value: Any) -> None:
+    """An attrs validator: what an instrument may be called, or None."""
+    if value is not None and not (isinstance(value, str) and NAME.fullmatch(value)):
+        raise ConfigurationError(
+            f"{type(owner).__name__}.{attribute.name} is {value!r}; expected {RULE}"
+        )
 
 
 def an_aggregation(owner: Any, attribute: Attribute[Any], value: Any) -> None:
@@ -105,13 +130,13 @@ class View:
         ConfigurationError: a setting cannot mean anything.
     """
 
-    instrument: str = "*"
+    instrument: str = field(default="*", validator=a_pattern)
     kind: InstrumentKind | None = field(default=None, kw_only=True, converter=kind_of)
     unit: str | None = field(default=None, kw_only=True)
     meter: str | None = field(default=None, kw_only=True)
     meter_version: str | None = field(default=None, kw_only=True)
     meter_schema_url: str | None = field(default=None, kw_only=True)
-    name: str | None = field(default=None, kw_only=True)
+    name: str | None = field(default=None, kw_only=True, validator=a_name)
     description: str | None = field(default=None, kw_only=True)
     keep: frozenset[str] | None = field(default=None, kw_only=True, converter=keys_of)
     leave_out: frozenset[str] | None = field(
