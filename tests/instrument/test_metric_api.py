@@ -124,6 +124,32 @@ def test_the_short_names_refuse_what_the_application_can_mend(meter):
             make("1st")
 
 
+@pytest.mark.parametrize("wrong", [7, [lambda _: []]])
+def test_the_short_names_refuse_callbacks_that_nobody_can_call(meter, wrong):
+    for make in (
+        meter.observable_counter,
+        meter.observable_gauge,
+        meter.observable_up_down_counter,
+    ):
+        with pytest.raises(ConfigurationError, match="a callback of x is"):
+            make("x", wrong)
+
+
+def test_the_apis_spelling_takes_a_callback_that_is_in_no_list(telemetry, meter):
+    def answer(_):
+        return [api.Observation(1)]
+
+    def told():
+        yield
+        while True:
+            yield [api.Observation(2)]
+
+    meter.create_observable_gauge("function", answer)
+    meter.create_observable_gauge("generator", told())
+    meter.create_observable_gauge("number", 7)
+    assert [p.value for p in telemetry.collect()] == [1, 2]
+
+
 def test_observations_have_attributes_and_bad_ones_are_said_once(
     telemetry, meter, caplog
 ):
@@ -152,7 +178,7 @@ def test_a_callback_that_answers_nothing_useful_costs_only_itself(
     meter.observable_gauge("number", lambda _: 5)
     meter.observable_gauge("wrong", lambda _: ["x"])
     meter.observable_gauge("right", lambda _: [api.Observation(1)])
-    meter.observable_gauge("no.function", 7)
+    meter.create_observable_gauge("no.function", [7])
     for _ in range(2):
         assert [p.name for p in telemetry.collect()] == ["right"]
     assert len(caplog.records) == 3  # the first failure in a row

@@ -8,7 +8,7 @@ Source: OpenTelemetry specification, ``metrics/api.md``; ``metrics/sdk.md``, "Me
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
 from logging import getLogger
 from typing import Any, TypeVar
 
@@ -69,7 +69,9 @@ class ApiSpelling(ApiMeter):
         callbacks: Callbacks,
     ) -> ObservableType | None:
         made = self._made(kind, told)
-        return None if made is None else made.ask(callbacks)
+        if isinstance(callbacks, Generator) or not isinstance(callbacks, Iterable):
+            callbacks = [callbacks] if callbacks else ()  # one that is in no list
+        return None if made is None else made.ask([*callbacks])
 
     def create_counter(
         self, name: str, unit: str = "", description: str = ""

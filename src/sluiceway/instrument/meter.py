@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from logging import getLogger
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from ..errors import ConfigurationError
 from ..events import MetricKind, MetricPoint, Resource, Scope
 from .aggregations import HistogramAggregation
 from .api_meter import ApiSpelling
@@ -132,10 +133,11 @@ class Meter(ApiSpelling):
             description: for a person.
 
         Raises:
-            ConfigurationError: a name or unit that is not allowed.
+            ConfigurationError: a name or unit that is not allowed, or callbacks that
+                nobody can call.
         """
         told = Description(name, InstrumentKind.OBSERVABLE_COUNTER, unit, description)
-        return self._checked(told, ObservableCounter).ask(callbacks)
+        return self._checked(told, ObservableCounter).ask(functions(name, callbacks))
 
     def observable_up_down_counter(
         self, name: str, *callbacks: Callback, unit: str = "", description: str = ""
@@ -143,14 +145,16 @@ class Meter(ApiSpelling):
         """A sum that may fall, asked for; see ``observable_counter``."""
         kind = InstrumentKind.OBSERVABLE_UP_DOWN_COUNTER
         told = Description(name, kind, unit, description)
-        return self._checked(told, ObservableUpDownCounter).ask(callbacks)
+        return self._checked(told, ObservableUpDownCounter).ask(
+            functions(name, callbacks)
+        )
 
     def observable_gauge(
         self, name: str, *callbacks: Callback, unit: str = "", description: str = ""
     ) -> ObservableGauge:
         """A value, asked for at each collection; see ``observable_counter``."""
         told = Description(name, InstrumentKind.OBSERVABLE_GAUGE, unit, description)
-        return self._checked(told, ObservableGauge).ask(callbacks)
+        return self._checked(told, ObservableGauge).ask(functions(name, callbacks))
 
     def _checked(self, told: Description, kind: type[InstrumentType]) -> InstrumentType:
         check_name(told)
@@ -255,3 +259,18 @@ class Meter(ApiSpelling):
 
     def __repr__(self) -> str:
         return f"<Meter {self.scope.name} with {len(self._instruments)} instruments>"
+
+
+def functions(name: str, callbacks: Sequence[Callback]) -> Sequence[Callback]:
+    """The callbacks that an application gives, each an argument of its own.
+
+    Raises:
+        ConfigurationError: one is none, such as a list of them.
+    """
+    for callback in callbacks:
+        if not callable(callback) and not isinstance(callback, Generator):
+            raise ConfigurationError(
+                f"a callback of {name} is {callback!r}; expected a function, several "
+                "of them as several arguments"
+            )
+    return callbacks
