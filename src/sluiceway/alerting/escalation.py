@@ -20,8 +20,8 @@ from ..events import Alert, AlertStatus
 from ..settings import number
 from ..state import State
 from .labels import Identity, Matches, check_alerts, identity_of, labels_of
-from .lasting import Lasting
-from .muting import Silence, Silences
+from .lasting import Silenced
+from .muting import SavedSilence, Silence, Silences
 from .policy import TARGET, Level, Policy, SavedLevel, raised
 
 LOOK_AGAIN: Final = 60.0  # seconds between two looks at what is silenced
@@ -68,6 +68,7 @@ class SavedEscalation(msgspec.Struct):
     """What an escalation keeps across restarts."""
 
     courses: list[SavedCourse]
+    silences: list[SavedSilence] = []
 
 
 @frozen
@@ -84,7 +85,7 @@ class EscalationStatistics:
 
 
 @define(eq=False, slots=False, repr=False)
-class Escalation(Lasting[Alert, Alert]):
+class Escalation(Silenced):
     """Tells of an alert again, to others, until somebody acknowledges it.
 
     An alert with the status ``ACKNOWLEDGED`` that comes in, from whichever source,
@@ -100,8 +101,8 @@ class Escalation(Lasting[Alert, Alert]):
             fires begins its escalation anew; None (default) for never.
         silences: alerts that nobody is told of: a list, or a ``Silences``; a level
             whose time comes meanwhile is told after the silence.
-        state: a file that keeps the escalations across restarts, so that nobody is told
-            twice; default none.
+        state: a file that keeps the escalations, and silences that were added, across
+            restarts, so that nobody is told twice; default none.
         name: the stage's name.
 
     Raises:
@@ -172,11 +173,6 @@ class Escalation(Lasting[Alert, Alert]):
             if alert.status is AlertStatus.RESOLVED:
                 alert.ends_at_unix_nano = self._time_ns(now)
         return self.add(orders, now)
-
-    @property
-    def silencing(self) -> Silences:
-        """The silences, to which more can be added."""
-        return self._silences
 
     def policy(self) -> Policy:
         """What an escalation that begins now will follow."""
@@ -259,6 +255,9 @@ class Escalation(Lasting[Alert, Alert]):
 
     def next_deadline(self) -> float | None:
         """When the next level of any alert is due."""
+        return self._soonest(self._next_due())
+
+    def _next_due(self) -> float | None:
         while self._due:
             when, _, identity = self._due[0]
             course = self._courses.get(identity)
@@ -268,8 +267,9 @@ class Escalation(Lasting[Alert, Alert]):
         return None
 
     def snapshot(self) -> SavedEscalation:
-        """The escalations that run."""
-        return SavedEscalation([self._saved(c) for c in self._courses.values()])
+        """The escalations that run, and the silences that were added."""
+        courses = [self._saved(course) for course in self._courses.values()]
+        return SavedEscalation(courses, self._silences.saved())
 
     def _saved(self, course: Course) -> SavedCourse:
         policy = course.policy
@@ -288,6 +288,8 @@ class Escalation(Lasting[Alert, Alert]):
 
     def restore(self, saved: SavedEscalation, now: float) -> None:
         """Go on with them; what came due meanwhile is due at once."""
+        self._courses.clear()
+        self._silences.restore(saved.silences, self._time(now))
         for kept in saved.courses:
             levels = tuple(Level(x.targets, x.after, x.severity) for x in kept.levels)
             course = Course(

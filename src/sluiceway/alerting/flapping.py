@@ -164,7 +164,7 @@ class FlapDamper(Lasting[Alert, Alert]):
 
     def next_deadline(self) -> float | None:
         """When a change leaves its window."""
-        return self._due[0][0] if self._due else None
+        return self._soonest(self._due[0][0] if self._due else None)
 
     def snapshot(self) -> SavedDamper:
         """What has changed lately."""

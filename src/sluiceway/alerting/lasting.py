@@ -1,24 +1,29 @@
 """Lasting: an accumulator whose state survives a restart.
 
 Law: what is kept tells times of day, since the pipeline's clock begins anew; whoever
-keeps it does no I/O himself. It is kept whenever something was released, each second
-otherwise, and at the end: a crash repeats what it released last, at most.
+keeps it does no I/O himself. It is kept whenever something was released, within a
+second otherwise, and at the end: a crash repeats what it released last, at most.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 from abc import abstractmethod
+from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from ..events import Alert
 from ..stages import Accumulator, StageContext
 from ..state import State, StateFile, state_file
+from .muting import Silences
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 
-EACH: Final = 1.0  # seconds between two times that it is kept while nothing is released
+EACH: Final = 1.0  # seconds until it is kept while nothing is released
 
 
 class Lasting(Accumulator[In, Out], Generic[In, Out]):
@@ -32,7 +37,9 @@ class Lasting(Accumulator[In, Out], Generic[In, Out]):
     _epoch_ns = 0  # the time of day when the pipeline's clock was 0
     _file: StateFile | None = None
     _stage = ""
+    _loop: asyncio.AbstractEventLoop
     _keep_at = 0.0
+    _waits = False  # whether something has changed that is not kept yet
 
     @abstractmethod
     def snapshot(self) -> Any:
@@ -58,7 +65,9 @@ class Lasting(Accumulator[In, Out], Generic[In, Out]):
         if self.state is None:
             return
         self._file = state_file(self.state)
+        self._loop = asyncio.get_running_loop()
         self._stage = context.name
+        self._keep_at, self._waits = 0.0, False
         kept = await self._file.load(context.name)
         if kept is None:
             return
@@ -74,17 +83,36 @@ class Lasting(Accumulator[In, Out], Generic[In, Out]):
 
     async def close(self) -> None:
         """Keep the last state."""
+        self._save()
         file, self._file = self._file, None
         if file is not None:
-            file.save(self._stage, msgspec.json.encode(self.snapshot()))
             await file.close()
+
+    def keep(self) -> None:
+        """Keep the state although nothing was released; from any thread."""
+        if self._file is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._save)
+
+    def _save(self) -> None:
+        if self._file is not None:
+            self._waits = False
+            self._file.save(self._stage, encoded(self.snapshot()))
 
     def _kept(self, released: list[Any], now: float) -> list[Any]:
         """What is released, once it is on its way to the file that it was."""
-        if self._file is not None and (released or now >= self._keep_at):
+        if released or now >= self._keep_at:
             self._keep_at = now + EACH
-            self._file.save(self._stage, msgspec.json.encode(self.snapshot()))
+            self._save()
+        else:
+            self._waits = self._file is not None
         return released
+
+    def _soonest(self, due: float | None) -> float | None:
+        """When to look again: when it is due, or earlier to keep what has changed."""
+        if not self._waits:
+            return due
+        return self._keep_at if due is None else min(due, self._keep_at)
 
     def _time_ns(self, now: float) -> int:
         """The time of day, in nanoseconds since the epoch."""
@@ -103,3 +131,33 @@ class Lasting(Accumulator[In, Out], Generic[In, Out]):
 
     def _now_or_none(self, time: float | None) -> float | None:
         return None if time is None else self._now(time)
+
+
+class Silenced(Lasting[Alert, Alert]):
+    """What tells nobody of some alerts, and keeps the silences that are added."""
+
+    _silences: Silences
+
+    @property
+    def silencing(self) -> Silences:
+        """The silences, to which more can be added."""
+        return self._silences
+
+    async def open(self, context: StageContext) -> None:
+        """Go on from what was kept, and keep the silences whenever they change."""
+        await super().open(context)
+        self._silences.watch(self.keep)
+
+    async def close(self) -> None:
+        """Keep the last state."""
+        self._silences.unwatch(self.keep)
+        await super().close()
+
+
+def encoded(state: Any) -> bytes:
+    """A state as JSON; what UTF-8 cannot say, lone surrogates, becomes ``?``."""
+    try:
+        return msgspec.json.encode(state)
+    except UnicodeEncodeError:
+        text = json.dumps(msgspec.to_builtins(state), ensure_ascii=False)
+        return text.encode("utf-8", "replace")

@@ -44,7 +44,8 @@ class Silence:
         starts_at: from when on: a date with a time zone, or seconds since the epoch;
             None (default) from the beginning.
         ends_at: until when; None (default) for ever.
-        comment: why, and by whom.
+        comment: why.
+        author: by whom.
 
     Raises:
         ConfigurationError: it would match every alert, or ends before it begins.
@@ -54,6 +55,7 @@ class Silence:
     starts_at: datetime | float | None = field(default=None, validator=a_moment)
     ends_at: datetime | float | None = field(default=None, validator=a_moment)
     comment: str = ""
+    author: str = ""
     _matches: Matches = field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -77,7 +79,11 @@ class Silence:
     def is_active(self, time: float) -> bool:
         """Whether it has begun and not ended."""
         starts = seconds_of(self.starts_at, 0.0)
-        return starts <= time < seconds_of(self.ends_at, float("inf"))
+        return starts <= time and not self.has_ended(time)
+
+    def has_ended(self, time: float) -> bool:
+        """Whether it is over, at a time of day in seconds since the epoch."""
+        return time >= seconds_of(self.ends_at, float("inf"))
 
 
 class SavedSilence(msgspec.Struct):
@@ -87,6 +93,7 @@ class SavedSilence(msgspec.Struct):
     starts_at: float | None
     ends_at: float | None
     comment: str
+    author: str = ""
 
 
 def saved_silence(silence: Silence) -> SavedSilence:
@@ -97,12 +104,15 @@ def saved_silence(silence: Silence) -> SavedSilence:
         None if starts is None else seconds_of(starts, 0.0),
         None if ends is None else seconds_of(ends, 0.0),
         silence.comment,
+        silence.author,
     )
 
 
 def restored_silence(saved: SavedSilence) -> Silence:
     """A silence that was kept."""
-    return Silence(saved.matching, saved.starts_at, saved.ends_at, saved.comment)
+    return Silence(
+        saved.matching, saved.starts_at, saved.ends_at, saved.comment, saved.author
+    )
 
 
 class Silences:
@@ -111,39 +121,69 @@ class Silences:
     One object may be given to several stages.
 
     Args:
-        silences: to begin with.
+        silences: to begin with; each start has them again, whatever became of them.
     """
 
     def __init__(self, silences: Iterable[Silence] = ()) -> None:
-        self._all = list(silences)
-        for each in self._all:
-            checked_silence(each)
+        self._given = [checked_silence(each) for each in silences]
+        self._added: list[Silence] = []
+        self._watchers: list[Callable[[], None]] = []
 
     def add(self, silence: Silence) -> None:
         """Tell nobody of some alerts, from the next look at them on."""
-        self._all.append(checked_silence(silence))
+        self._added.append(checked_silence(silence))
+        self._tell_watchers()
 
     def remove(self, silence: Silence) -> bool:
         """End a silence; whether there was such a one."""
-        known = silence in self._all
-        if known:
-            self._all.remove(silence)
-        return known
+        for silences in (self._added, self._given):
+            if silence in silences:
+                silences.remove(silence)
+                self._tell_watchers()
+                return True
+        return False
 
     def all(self) -> list[Silence]:
         """All of them, in force or not."""
-        return [*self._all]
+        return [*self._given, *self._added]
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call a function whenever one is added or removed, until ``unwatch``."""
+        self._watchers.append(watcher)
+
+    def unwatch(self, watcher: Callable[[], None]) -> None:
+        """Call it no more."""
+        if watcher in self._watchers:
+            self._watchers.remove(watcher)
+
+    def _tell_watchers(self) -> None:
+        for watcher in [*self._watchers]:
+            watcher()
+
+    def saved(self) -> list[SavedSilence]:
+        """Those that were added, in a form that can be kept."""
+        return [saved_silence(each) for each in self._added]
+
+    def restore(self, saved: Iterable[SavedSilence], time: float) -> None:
+        """Add those that were kept and have not ended, each once."""
+        for silence in map(restored_silence, saved):
+            if not silence.has_ended(time) and silence not in self.all():
+                self._added.append(silence)
+
+    def forget_ended(self, time: float) -> None:
+        """Leave out those that were added and are over."""
+        self._added = [each for each in self._added if not each.has_ended(time)]
 
     def active(self, time: float) -> list[Silence]:
         """Those in force at a time of day, in seconds since the epoch."""
-        return [silence for silence in self._all if silence.is_active(time)]
+        return [silence for silence in self.all() if silence.is_active(time)]
 
     def mutes(self, labels: Labels, time: float) -> bool:
         """Whether one of them silences an alert at a time of day."""
-        return any(silence.mutes(labels, time) for silence in self._all)
+        return any(silence.mutes(labels, time) for silence in self.all())
 
     def __repr__(self) -> str:
-        return f"<Silences {len(self._all)}>"
+        return f"<Silences {len(self.all())}>"
 
 
 def checked_silence(silence: Any) -> Silence:

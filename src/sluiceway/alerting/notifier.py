@@ -20,14 +20,12 @@ from ..stages import Batches
 from ..state import State
 from .grouping import Group, Told
 from .labels import Identity, Labels, Matches, check_alerts, identity_of, labels_of
-from .lasting import Lasting
+from .lasting import Silenced
 from .muting import (
     Inhibition,
     SavedSilence,
     Silence,
     Silences,
-    restored_silence,
-    saved_silence,
 )
 
 ALL: Final = "..."
@@ -74,7 +72,7 @@ class NotifierStatistics:
 
 
 @define(eq=False, slots=False, repr=False)
-class Notifier(Lasting[Alert, Alert]):
+class Notifier(Silenced):
     """Tells of alerts in groups, with Alertmanager's meaning of every setting.
 
     What is released together is one notification: a sink without a ``batch`` setting
@@ -94,8 +92,8 @@ class Notifier(Lasting[Alert, Alert]):
         inhibit: alerts that others explain.
         silences: alerts that nobody is told of: a list, or a ``Silences`` to which
             more can be added.
-        state: a file that keeps groups, what was told of them, and silences across
-            restarts; default none.
+        state: a file that keeps groups, what was told of them, and silences that were
+            added, across restarts; default none.
         name: the stage's name.
 
     Raises:
@@ -156,11 +154,6 @@ class Notifier(Lasting[Alert, Alert]):
         for alert in found:
             alert.status = AlertStatus.RESOLVED
         return len(found)
-
-    @property
-    def silencing(self) -> Silences:
-        """The silences, to which more can be added."""
-        return self._silences
 
     def add(self, events: list[Alert], now: float) -> list[Any]:
         """Take alerts in; the notifications that are due."""
@@ -231,7 +224,7 @@ class Notifier(Lasting[Alert, Alert]):
 
     def next_deadline(self) -> float | None:
         """When the next group is due."""
-        return self._due[0][0] if self._due else None
+        return self._soonest(self._due[0][0] if self._due else None)
 
     def snapshot(self) -> SavedNotifier:
         """The groups, what was told of them, and the silences."""
@@ -245,7 +238,7 @@ class Notifier(Lasting[Alert, Alert]):
                 )
                 for key, group in self._groups.items()
             ],
-            [saved_silence(silence) for silence in self._silences.all()],
+            self._silences.saved(),
         )
 
     def _saved(self, told: Told) -> SavedTold:
@@ -253,6 +246,8 @@ class Notifier(Lasting[Alert, Alert]):
 
     def restore(self, saved: SavedNotifier, now: float) -> None:
         """Go on with them; what came due meanwhile is due at once."""
+        self._groups.clear()
+        self._due.clear()
         for kept in saved.groups:
             group = self._groups[kept.key] = Group(max(now, self._now(kept.due)))
             group.alerts = {identity_of(alert): alert for alert in kept.alerts}
@@ -261,9 +256,7 @@ class Notifier(Lasting[Alert, Alert]):
                 at = self._now(kept.told.at)
                 group.told = Told(frozenset(firing), frozenset(resolved), at)
             heapq.heappush(self._due, (group.due, kept.key))
-        for silence in map(restored_silence, saved.silences):
-            if silence not in self._silences.all():
-                self._silences.add(silence)
+        self._silences.restore(saved.silences, self._time(now))
 
     def statistics(self) -> NotifierStatistics:
         """A snapshot of what it has in hand, as of the last look at each group."""

@@ -94,12 +94,19 @@ def number_of(value: Any) -> float | None:
 def text_of(value: Any) -> str:
     """The value as a label: words of enums in small letters, flags as TOML has them."""
     if type(value) is str:
-        return value
+        return valid(value)
     if isinstance(value, enum.Enum):
         return value.name.lower()
     if isinstance(value, bool):
         return str(value).lower()
-    return "" if value is None else str(value)
+    return "" if value is None else valid(str(value))
+
+
+def valid(text: str) -> str:
+    """The text without lone surrogates, which UTF-8 cannot say."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "replace").decode()
 
 
 def labels_of(setting: str, by: Any) -> dict[str, Read]:

@@ -11,6 +11,7 @@ from string import Formatter
 from typing import Any, Final
 
 from ..errors import ConfigurationError, nearest
+from .reading import valid
 
 FIELDS: Final = ("alert", "value", "threshold", "labels", "event")
 
@@ -99,6 +100,5 @@ def checked_templates(setting: str, templates: Any) -> None:
 
 def filled(template: str, fields: Mapping[str, Any]) -> str:
     """The template with what stands in the fields."""
-    return Filler().vformat(
-        template, (), {name: Shown(value) for name, value in fields.items()}
-    )
+    shown = {name: Shown(value) for name, value in fields.items()}
+    return valid(Filler().vformat(template, (), shown))
