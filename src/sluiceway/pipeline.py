@@ -107,6 +107,11 @@ class Pipeline:
         return {node.name: node.stage for node in self._graph.nodes}
 
     @property
+    def clock(self) -> Clock:
+        """The stages' time."""
+        return self._clock
+
+    @property
     def began_unix_nano(self) -> int:
         """When its books began, in nanoseconds since the epoch: with its making."""
         return self._began

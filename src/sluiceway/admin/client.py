@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ..errors import SluicewayError
+from ..errors import ConfigurationError, SluicewayError
+from ..formats.valid_json import encoded
 from .addresses import port_of
 from .messages import AlertState, Count, Refusal, Selection, SilenceState
 
@@ -47,7 +48,8 @@ class AdminClient:
         timeout: seconds for an answer; default 10.
 
     Raises:
-        ConfigurationError: the address is of another machine.
+        ConfigurationError: the address is of another machine, or the token is not one
+            line of text.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class AdminClient:
     ) -> None:
         self._address = address
         self._port = port_of(address)
-        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._headers = {} if token is None else {"Authorization": bearer(token)}
         self._timeout = timeout
 
     def alerts(self) -> list[AlertState]:
@@ -84,7 +86,7 @@ class AdminClient:
         return self._ask("DELETE", "/silences", Selection(matching), Count).count
 
     def _ask(self, method: str, path: str, said: Any, kind: type[T]) -> T:
-        body = None if said is None else msgspec.json.encode(said)
+        body = None if said is None else encoded(said)
         connection = self._connection()
         try:
             connection.request(method, path, body, self._headers)
@@ -113,3 +115,17 @@ class AdminClient:
             return UnixConnection(self._address, self._timeout)
         host = self._address.rpartition(":")[0].strip("[]")
         return HTTPConnection(host, self._port, timeout=self._timeout)
+
+
+def bearer(token: str) -> bytes:
+    """The header that shows a token.
+
+    Raises:
+        ConfigurationError: no header can hold it.
+    """
+    shown = token.strip().encode("utf-8", "surrogateescape")
+    if any(byte < 32 or byte == 127 for byte in shown):
+        raise ConfigurationError(
+            "AdminClient.token has a control character; expected one line of text"
+        )
+    return b"Bearer " + shown

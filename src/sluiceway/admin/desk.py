@@ -6,12 +6,12 @@ Law: stages are found by what they offer (``alerts``, ``acknowledge_alerts``,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..alerting.labels import Identity, Matches, identity_of, label_matcher, labels_of
+from ..alerting.matching import SIGN
 from ..alerting.muting import Silence, Silences, saved_silence
-from ..clock import SYSTEM_CLOCK
 from ..errors import ConfigurationError
 from ..events import Alert, AlertStatus
 from ..pipeline import Pipeline
@@ -39,7 +39,7 @@ class Desk:
                 stages.append(name)
                 if alert.status is AlertStatus.ACKNOWLEDGED:
                     first.status = alert.status
-        books, time = self._silences(), SYSTEM_CLOCK.time_ns() / 1e9
+        books, time = self._silences(), self._time()
         states = [state_of(a, stages, books, time) for a, stages in known.values()]
         return sorted(states, key=lambda state: (state.starts_at, state.name))
 
@@ -72,15 +72,19 @@ class Desk:
 
     def silences(self) -> list[SilenceState]:
         """The silences that have not ended."""
-        time = SYSTEM_CLOCK.time_ns() / 1e9
+        time = self._time()
         found: list[SilenceState] = []
         for book in self._silences():
             for silence in book.all():
                 kept = saved_silence(silence)
                 state = SilenceState(
-                    kept.matching, kept.starts_at, kept.ends_at, kept.comment
+                    kept.matching,
+                    kept.starts_at,
+                    kept.ends_at,
+                    kept.comment,
+                    kept.author,
                 )
-                if (kept.ends_at is None or kept.ends_at > time) and state not in found:
+                if not silence.has_ended(time) and state not in found:
                     found.append(state)
         return found
 
@@ -88,27 +92,45 @@ class Desk:
         """Tell nobody of some alerts; how many of them fire now.
 
         Raises:
-            ConfigurationError: it would match every alert, or no stage knows silences.
+            ConfigurationError: it would match every alert, has ended already, or no
+            stage knows silences.
         """
-        silence = Silence(asked.matching, asked.starts_at, asked.ends_at, asked.comment)
+        silence = Silence(
+            asked.matching,
+            asked.starts_at,
+            asked.ends_at,
+            asked.comment,
+            asked.author,
+        )
+        if silence.has_ended(self._time()):
+            raise ConfigurationError(
+                f"Silence.ends_at is {asked.ends_at!r}, which is over; expected a "
+                "moment to come"
+            )
         books = self._silences()
         if not books:
             raise ConfigurationError("no stage of this pipeline knows silences")
         for book in books:
+            book.forget_ended(self._time())
             book.add(silence)
         matches = label_matcher("silence", asked.matching)
         return sum(matches(labels_of_state(state)) for state in self.alerts())
 
     def unsilence(self, selection: Selection) -> int:
         """End the silences with just these matchers; how many that were."""
+        wanted = plain(selection.matching)
         ended: list[Silence] = []
         for book in self._silences():
             for silence in book.all():
-                if dict(silence.matching) == selection.matching:
+                if plain(silence.matching) == wanted:
                     book.remove(silence)
                     if silence not in ended:  # two stages may have one each
                         ended.append(silence)
         return len(ended)
+
+    def _time(self) -> float:
+        """The time of day of the pipeline, in seconds since the epoch."""
+        return self._pipeline.clock.time_ns() / 1e9
 
     def _offering(self, what: str) -> list[tuple[str, Any]]:
         """The stages that offer a method."""
@@ -135,6 +157,21 @@ def narrow_matcher(selection: Selection) -> Matches:
     if not selection.matching:
         raise ConfigurationError("matching is empty, which means every alert")
     return matches
+
+
+def plain(matching: Mapping[str, Any]) -> dict[str, Any]:
+    """Matchers in a form to compare: no spaces behind a sign, no sign for equality."""
+    return {label: plain_value(wanted) for label, wanted in matching.items()}
+
+
+def plain_value(wanted: Any) -> Any:
+    """What a label must be, likewise."""
+    if isinstance(wanted, list | tuple | set | frozenset):
+        return sorted(str(plain_value(each)) for each in wanted)
+    sign = SIGN.fullmatch(wanted) if isinstance(wanted, str) else None
+    if sign is None:
+        return wanted
+    return sign[2] if sign[1] == "=" else sign[1] + sign[2]
 
 
 def state_of(

@@ -34,6 +34,7 @@ class SilenceState(msgspec.Struct):
     starts_at: float | None = None
     ends_at: float | None = None
     comment: str = ""
+    author: str = ""
 
 
 class Selection(msgspec.Struct):

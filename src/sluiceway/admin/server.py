@@ -19,6 +19,7 @@ import msgspec
 from aiohttp import web
 
 from ..errors import ConfigurationError
+from ..formats.valid_json import encoded
 from ..pipeline import Pipeline
 from ..sinks.server_log import SERVER_LOG
 from .addresses import port_of
@@ -57,7 +58,7 @@ class AdminServer:
         self._token = token
         self._runner: web.AppRunner | None = None
         self._port = port_of(self.address)
-        if self._port is not None and not token:
+        if self._port is not None and not (token and token.strip()):
             raise ConfigurationError(
                 "AdminServer.token is missing; expected one for an address with a port"
             )
@@ -76,7 +77,8 @@ class AdminServer:
         except OSError as error:
             await runner.cleanup()
             raise ConfigurationError(
-                f"AdminServer cannot listen on {self.address} ({error.strerror})"
+                f"AdminServer cannot listen on {self.address} "
+                f"({error.strerror or error})"
             ) from error
         self._runner = runner
         return self
@@ -140,7 +142,9 @@ class AdminServer:
         if self._token is None:
             return True
         scheme, _, shown = authorization.partition(" ")
-        same = hmac.compare_digest(shown.strip().encode(), self._token.encode())
+        given = shown.strip().encode("utf-8", "surrogateescape")
+        wanted = self._token.strip().encode("utf-8", "surrogateescape")
+        same = hmac.compare_digest(given, wanted)
         return scheme.lower() == "bearer" and same
 
     async def _alerts(self, request: web.Request) -> Any:  # noqa: ARG002 - aiohttp's
@@ -196,5 +200,5 @@ async def said(request: web.Request, kind: type[T]) -> T:
 
 def answer(what: Any, status: int = 200) -> web.Response:
     """An answer in JSON."""
-    body = msgspec.json.encode(what)
+    body = encoded(what)
     return web.Response(body=body, status=status, content_type="application/json")

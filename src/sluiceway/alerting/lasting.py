@@ -8,7 +8,6 @@ second otherwise, and at the end: a crash repeats what it released last, at most
 from __future__ import annotations
 
 import asyncio
-import json
 from abc import abstractmethod
 from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar
@@ -16,6 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from ..events import Alert
+from ..formats.valid_json import encoded
 from ..stages import Accumulator, StageContext
 from ..state import State, StateFile, state_file
 from .muting import Silences
@@ -152,12 +152,3 @@ class Silenced(Lasting[Alert, Alert]):
         """Keep the last state."""
         self._silences.unwatch(self.keep)
         await super().close()
-
-
-def encoded(state: Any) -> bytes:
-    """A state as JSON; what UTF-8 cannot say, lone surrogates, becomes ``?``."""
-    try:
-        return msgspec.json.encode(state)
-    except UnicodeEncodeError:
-        text = json.dumps(msgspec.to_builtins(state), ensure_ascii=False)
-        return text.encode("utf-8", "replace")

@@ -8,26 +8,27 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from getpass import getuser
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from ..admin.client import AdminClient, AdminError
-from ..admin.messages import AlertState, SilenceState
+from ..admin.messages import AlertState, Count, SilenceState
 from ..clock import SYSTEM_CLOCK
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, nearest
 
 T = TypeVar("T")
 
 EPILOG: Final = """\
-Alerts are named by their labels: NAME stands for alertname=NAME, and LABEL=VALUE for
-any other; a value may begin with a sign, as in zone='=~ eu-.*'.
+Alerts are named by their labels: NAME stands for alertname=NAME, and for any other
+there are LABEL=VALUE, LABEL!=VALUE, LABEL=~PATTERN and LABEL!~PATTERN; all must hold.
 
 examples:
   sluiceway run oncall.toml --admin alerts.sock
   sluiceway alerts list --at alerts.sock
   sluiceway alerts ack HighErrorRate service.name=shop
-  sluiceway alerts silence HighErrorRate --for 2h --comment "deploying"
+  sluiceway alerts silence HighErrorRate 'zone=~eu-.*' --for 2h --comment "deploying"
   sluiceway alerts unsilence HighErrorRate
   sluiceway alerts resolve HighErrorRate
 
@@ -44,6 +45,7 @@ DEFAULT: Final = "alerts.sock"
 FAILED: Final = 1
 NOTHING: Final = 3
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+MATCHER: Final = re.compile(r"([^=!]+)(=~|!~|!=|=)(.*)", re.DOTALL)
 DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 
 
@@ -70,7 +72,8 @@ def configure(parser: ArgumentParser) -> None:
         metavar="TIME",
         help="how long to silence, such as 30m or 2h; without it until it is ended",
     )
-    parser.add_argument("--comment", default="", help="why, for the others")
+    parser.add_argument("--comment", help="why to silence, for the others")
+    parser.add_argument("--author", help="who silences (default: who you are here)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -79,6 +82,7 @@ def run(arguments: Namespace) -> int:
     matching = matching_of(arguments.which)
     if arguments.action in ("ack", "resolve", "silence", "unsilence") and not matching:
         raise ConfigurationError(f"{arguments.action} needs NAME or LABEL=VALUE")
+    refuse_idle(arguments)
     client = AdminClient(arguments.at, token=os.environ.get(TOKEN))
     try:
         return ANSWERS[arguments.action](client, matching, arguments)
@@ -87,21 +91,50 @@ def run(arguments: Namespace) -> int:
         return FAILED
 
 
+def refuse_idle(arguments: Namespace) -> None:
+    """Refuse what says something of a silence where none is made.
+
+    Raises:
+        ConfigurationError: there is such an option.
+    """
+    options = {
+        "--for": arguments.duration,
+        "--comment": arguments.comment,
+        "--author": arguments.author,
+    }
+    idle = [option for option, value in options.items() if value is not None]
+    if idle and arguments.action != "silence":
+        raise ConfigurationError(f"{idle[0]} is for silence, not {arguments.action}")
+
+
 def matching_of(words: list[str]) -> dict[str, str]:
     """The labels that words stand for.
 
     Raises:
-        ConfigurationError: one label is meant twice.
+        ConfigurationError: one label is meant twice, or none.
     """
     matching: dict[str, str] = {}
     for word in words:
-        label, equals, value = word.partition("=")
-        if not equals:
-            label, value = "alertname", word
+        label, value = matcher_of(word)
         if label in matching:
             raise ConfigurationError(f"{word!r} is a second value of {label}")
         matching[label] = value
     return matching
+
+
+def matcher_of(word: str) -> tuple[str, str]:
+    """The label that a word is about, and what it must be, with a sign if need be.
+
+    Raises:
+        ConfigurationError: it is about none.
+    """
+    if "=" not in word and "!~" not in word:
+        return "alertname", word
+    match = MATCHER.fullmatch(word)
+    if match is None:
+        raise ConfigurationError(f"{word!r} has no label; expected LABEL=VALUE")
+    label, sign, value = match.groups()
+    return label, value if sign == "=" else f"{sign} {value}"
 
 
 def show_alerts(
@@ -142,26 +175,28 @@ def is_meant(alert: AlertState, matching: dict[str, str]) -> bool:
     """Whether an alert has these labels."""
     from ..alerting.labels import label_matcher  # noqa: PLC0415 - only for lists
 
-    labels = {"severity": alert.severity, **alert.labels, "alertname": alert.name}
-    return label_matcher("LABEL", matching)(labels)
+    return label_matcher("LABEL", matching)(all_labels(alert))
+
+
+def all_labels(alert: AlertState) -> dict[str, str]:
+    """An alert's labels, its name and severity among them."""
+    return {"severity": alert.severity, **alert.labels, "alertname": alert.name}
 
 
 def acknowledge(
-    client: AdminClient,
-    matching: dict[str, str],
-    arguments: Namespace,  # noqa: ARG001 - as the others
+    client: AdminClient, matching: dict[str, str], arguments: Namespace
 ) -> int:
     """Take alerts on."""
-    return told(client.acknowledge(matching), "acknowledged")
+    count = client.acknowledge(matching)
+    hint = "" if count else alert_hint(client, matching)
+    return told(count, "acknowledged", arguments, hint)
 
 
-def resolve(
-    client: AdminClient,
-    matching: dict[str, str],
-    arguments: Namespace,  # noqa: ARG001 - as the others
-) -> int:
+def resolve(client: AdminClient, matching: dict[str, str], arguments: Namespace) -> int:
     """End alerts."""
-    return told(client.resolve(matching), "resolved")
+    count = client.resolve(matching)
+    hint = "" if count else alert_hint(client, matching)
+    return told(count, "resolved", arguments, hint)
 
 
 def silence(client: AdminClient, matching: dict[str, str], arguments: Namespace) -> int:
@@ -169,19 +204,26 @@ def silence(client: AdminClient, matching: dict[str, str], arguments: Namespace)
     ends = None
     if arguments.duration is not None:
         ends = SYSTEM_CLOCK.time_ns() / 1e9 + seconds_of(arguments.duration)
-    asked = SilenceState(matching, ends_at=ends, comment=arguments.comment)
+    author = user() if arguments.author is None else arguments.author
+    asked = SilenceState(matching, None, ends, arguments.comment or "", author)
     count = client.silence(asked)
-    print(f"silenced, {count} firing now")
+    say(f"silenced, {count} firing now", count, arguments)
     return 0
 
 
 def unsilence(
-    client: AdminClient,
-    matching: dict[str, str],
-    arguments: Namespace,  # noqa: ARG001 - as the others
+    client: AdminClient, matching: dict[str, str], arguments: Namespace
 ) -> int:
     """End a silence."""
-    return told(client.unsilence(matching), "silences ended")
+    return told(client.unsilence(matching), "silences ended", arguments)
+
+
+def user() -> str:
+    """Who runs this; nothing if nobody knows."""
+    try:
+        return getuser()
+    except (KeyError, OSError):  # no name for this number, as in a container
+        return ""
 
 
 def show_silences(
@@ -190,14 +232,16 @@ def show_silences(
     arguments: Namespace,
 ) -> int:
     """Print the silences."""
-    head = ("ENDS", "MATCHING", "COMMENT")
+    head = ("STARTS", "ENDS", "MATCHING", "AUTHOR", "COMMENT")
     return show(client.silences(), head, silence_row, as_json=arguments.json)
 
 
 def silence_row(silence: SilenceState) -> tuple[str, ...]:
     """A silence in a table."""
+    starts = "" if silence.starts_at is None else moment(silence.starts_at)
     ends = "never" if silence.ends_at is None else moment(silence.ends_at)
-    return ends, labels_text(silence.matching), silence.comment
+    matching = labels_text(silence.matching)
+    return starts, ends, matching, silence.author, silence.comment
 
 
 ANSWERS: Final = {
@@ -210,10 +254,33 @@ ANSWERS: Final = {
 }
 
 
-def told(count: int, done: str) -> int:
+def told(count: int, done: str, arguments: Namespace, hint: str = "") -> int:
     """Say how many it were; none is an exit code of its own."""
-    print(f"{count} {done}" if count else "nothing matches")
+    say(f"{count} {done}" if count else f"nothing matches{hint}", count, arguments)
     return 0 if count else NOTHING
+
+
+def say(text: str, count: int, arguments: Namespace) -> None:
+    """Print what was done, in words or as JSON."""
+    print(msgspec.json.encode(Count(count)).decode() if arguments.json else text)
+
+
+def alert_hint(client: AdminClient, matching: dict[str, str]) -> str:
+    """What may have been meant, if no alert has such a label, or such a value."""
+    from ..alerting.matching import SIGN  # noqa: PLC0415 - only for hints
+
+    known: dict[str, set[str]] = {}
+    for alert in client.alerts():
+        for label, value in all_labels(alert).items():
+            known.setdefault(label, set()).add(value)
+    for label, value in matching.items():
+        if label not in known and (hint := nearest(label, known)):
+            return hint
+        values = known.get(label, set())
+        plain = SIGN.fullmatch(value) is None and value not in values
+        if plain and (hint := nearest(value, values)):
+            return hint
+    return ""
 
 
 def seconds_of(text: str) -> float:

@@ -1,0 +1,138 @@
+"""How alerts are named on the command line, and what is said if none is meant."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+
+import pytest
+
+from sluiceway import Inlet, Pipeline
+from sluiceway.admin import AdminServer
+from sluiceway.alerting import Escalation, Level, Silence
+from sluiceway.cli.alerts import matching_of
+from sluiceway.errors import ConfigurationError
+from sluiceway.events import Alert
+from sluiceway.testing import CollectingSink
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["Down", "zone=a"], {"alertname": "Down", "zone": "a"}),
+        (["zone=~eu-.*"], {"zone": "=~ eu-.*"}),
+        (["zone!=a"], {"zone": "!= a"}),
+        (["zone!~eu-.*"], {"zone": "!~ eu-.*"}),
+        (["zone==~ eu-.*"], {"zone": "=~ eu-.*"}),
+        (["zone="], {"zone": ""}),
+        (["a.b/c=x=y"], {"a.b/c": "x=y"}),
+    ],
+)
+def test_labels_are_matched_as_by_alertmanager(words, meant):
+    assert matching_of(words) == meant
+
+
+@pytest.mark.parametrize("word", ["=a", "!=a", "!~a"])
+def test_a_value_of_no_label_is_refused(word):
+    with pytest.raises(ConfigurationError, match="has no label"):
+        matching_of([word])
+
+
+@asynccontextmanager
+async def asking(folder, *alerts, silences=()):
+    """``ask(*words)`` runs ``sluiceway alerts`` against a pipeline of this process."""
+    inlet, end = Inlet(), CollectingSink()
+    escalation = Escalation([Level(["chat"])], silences=silences)
+    path = str(folder / "alerts.sock")
+    chain = inlet >> escalation >> end
+    async with Pipeline(chain) as pipeline, AdminServer(pipeline, path):
+        await inlet.emit_many(alerts)
+        await pipeline.flush()
+        yield lambda *words: asyncio.to_thread(command, folder, *words)
+
+
+def command(folder, *words):
+    done = subprocess.run(
+        [sys.executable, "-m", "sluiceway", "alerts", *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=folder,
+        env={**os.environ, "LOGNAME": "ann"},
+    )
+    return done.returncode, done.stdout.strip() or done.stderr.strip()
+
+
+def alert(name="HighErrorRate", **labels):
+    return Alert(name=name, severity="error", labels=labels)
+
+
+def test_a_pattern_and_a_negation_choose_alerts(run, tmp_path):
+    async def scenario():
+        zones = [alert(zone=zone) for zone in ("eu-1", "eu-2", "us-1")]
+        async with asking(tmp_path, *zones) as ask:
+            return [
+                await ask("ack", "zone=~eu-.*", "--json"),
+                await ask("ack", "zone!=us-1"),
+                await ask("resolve", "HighErrorRate", "zone!~eu-.*"),
+            ]
+
+    first, second, third = run(scenario())
+    assert first == (0, '{"count":2}')
+    assert second == (3, "nothing matches")
+    assert third == (0, "1 resolved")
+
+
+def test_a_name_that_nothing_has_is_answered_with_the_nearest(run, tmp_path):
+    async def scenario():
+        async with asking(tmp_path, alert(zone="eu-1")) as ask:
+            return [
+                (await ask("ack", "HighErorRate"))[1],
+                (await ask("resolve", "zon=eu-1"))[1],
+                (await ask("ack", "zone=eu1"))[1],
+                (await ask("ack", "Quiet"))[1],
+            ]
+
+    assert run(scenario()) == [
+        "nothing matches; did you mean 'HighErrorRate'?",
+        "nothing matches; did you mean 'zone'?",
+        "nothing matches; did you mean 'eu-1'?",
+        "nothing matches",
+    ]
+
+
+def test_a_silence_tells_its_author_and_ends_by_its_matchers(run, tmp_path):
+    async def scenario():
+        given = [Silence({"zone": "=~ us-.*"}, comment="of the file")]
+        async with asking(tmp_path, alert(zone="eu-1"), silences=given) as ask:
+            return [
+                await ask("silence", "zone=~eu-.*", "--for", "2h", "--comment", "why"),
+                await ask("silence", "zone=x", "--author", "bob"),
+                await ask("silence", "zone=y", "--for", "0s"),
+                await ask("silences", "--json"),
+                await ask("unsilence", "zone=~eu-.*"),
+                await ask("unsilence", "zone=~us-.*"),
+                await ask("silences"),
+            ]
+
+    made, other, over, listed, ended, of_file, left = run(scenario())
+    assert made == (0, "silenced, 1 firing now")
+    assert other == (0, "silenced, 0 firing now")
+    assert over[0] == 1
+    assert "which is over" in over[1]
+    told = [(s["comment"], s["author"]) for s in json.loads(listed[1])]
+    assert told == [("of the file", ""), ("why", "ann"), ("", "bob")]
+    assert ended == of_file == (0, "1 silences ended")
+    assert left[1].splitlines()[1].split() == ["never", "zone=x", "bob"]
+
+
+@pytest.mark.parametrize("option", ["--for", "--comment", "--author"])
+def test_an_option_of_silence_means_nothing_elsewhere(tmp_path, option):
+    code, told = command(tmp_path, "ack", "Down", option, "2h")
+    assert code == 2
+    assert f"{option} is for silence, not ack" in told
