@@ -144,3 +144,7 @@ class Watched(Protocol):
     def statistics(self) -> tuple[StageStatistics, ...]:
         """What each of its stages does, from any thread."""
         ...
+
+    def health(self) -> PipelineHealth:
+        """Where it stands and which stages have failed for good."""
+        ...

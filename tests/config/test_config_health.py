@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 from sluiceway.config import InvalidFileError, read
 from sluiceway.config.schema import schema
-from sluiceway.health import Check, HttpCheck, TcpCheck
+from sluiceway.health import Check, HttpCheck, PipelineCheck, TcpCheck
 
 FILE = """
 chains = ["health >> [metrics >> points, alerts >> people]"]
@@ -37,6 +37,10 @@ name = "disk"
 function = "os:getpid"
 critical = false
 
+[[stages.health.checks]]
+name = "itself"
+pipeline = true
+
 [stages.metrics]
 type = "HealthMetrics"
 
@@ -61,6 +65,7 @@ def test_each_table_is_the_check_that_its_keys_belong_to():
         "database": TcpCheck,
         "api": HttpCheck,
         "disk": Check,
+        "itself": PipelineCheck,
     }
     assert (checks["database"].address, checks["database"].interval) == ("db:1", 10)
     assert checks["api"].depends_on == ("database",)
@@ -77,6 +82,7 @@ def test_each_table_is_the_check_that_its_keys_belong_to():
         ("statuses = [200]", "statuses = [20]", "is [20]; expected a list of statuses"),
         ('"os:getpid"', '"os:getpit"', "did you mean 'getpid'?"),
         ('"os:getpid"', "3", "expected a function, as 'module:name'"),
+        ("pipeline = true", "pipeline = false", "is False; expected True: another"),
         ("degraded = false", "degraded = 3", "is 3; expected a text"),
     ],
 )

@@ -7,13 +7,19 @@ import asyncio
 from waiting import until
 
 from sluiceway import Inlet, Pipeline, sink
-from sluiceway.health import HealthSource, pipeline_check
+from sluiceway.config import read
+from sluiceway.health import HealthSource, PipelineCheck, pipeline_check, run_check
 from sluiceway.testing import CollectingSink, ManualClock
 
 
 async def found(check):
     status, words, details = await check.function()
     return status.value, words, details
+
+
+class Broken(Inlet):
+    async def run(self, send):
+        raise ValueError("password=swordfish")
 
 
 def test_a_pipeline_is_healthy_while_it_runs(run):
@@ -50,10 +56,6 @@ def test_a_pipeline_is_healthy_while_it_runs(run):
 
 
 def test_a_stage_that_failed_is_named_without_its_error(run):
-    class Broken(Inlet):
-        async def run(self, send):
-            raise ValueError("password=swordfish")
-
     async def main():
         other = Inlet() >> CollectingSink()
         pipeline = Pipeline(Broken("orders") >> CollectingSink(), other)
@@ -80,3 +82,75 @@ def test_a_pipeline_checks_itself(run):
 
     event = run(main())
     assert (event.name, event.status.value) == ("itself", "healthy")
+
+
+def test_a_pipeline_whose_other_stage_has_failed_finds_itself_unhealthy(run):
+    async def main():
+        collected, clock = CollectingSink(), ManualClock()
+        pipeline = Pipeline(
+            HealthSource([PipelineCheck(interval=5)]) >> collected,
+            Broken("orders") >> CollectingSink(),
+            clock=clock,
+        )
+        async with pipeline:
+            await until(lambda: pipeline.health().failures)
+            await clock.advance(0)
+            await pipeline.flush()
+            return collected.events[0]
+
+    event = run(main())
+    assert (event.name, event.status.value) == ("pipeline", "unhealthy")
+    assert event.message == "failed for good: orders"
+
+
+def test_a_file_s_pipeline_checks_itself(run):
+    text = """
+chains = ["health >> alerts"]
+[stages.health]
+type = "HealthSource"
+checks = [{ name = "itself", pipeline = true }]
+[stages.alerts]
+type = "ConsoleSink"
+"""
+
+    async def main():
+        pipeline = read(text).pipeline
+        (source,) = pipeline.sources()
+        async with pipeline:
+            await until(lambda: source.report().checks["itself"].time_unix_nano)
+            return source.report()
+
+    report = run(main())
+    assert report.ready
+    assert report.checks["itself"].message == "the pipeline is running"
+
+
+def test_one_check_may_be_in_several_pipelines(run):
+    check = PipelineCheck()
+
+    async def main():
+        found, clock = [], ManualClock()
+        broken = Pipeline(
+            HealthSource([check]) >> CollectingSink(),
+            Broken("orders") >> CollectingSink(),
+            clock=clock,
+        )
+        well = Pipeline(HealthSource([check]) >> CollectingSink(), clock=clock)
+        async with broken, well:
+            await until(lambda: broken.health().failures)
+            await clock.advance(0)
+            for pipeline in (broken, well):
+                await pipeline.flush()
+                source = pipeline.sources()[0]
+                found.append(source.report().status.value)
+        return found
+
+    assert run(main()) == ["unhealthy", "healthy"]
+
+
+def test_outside_of_a_pipeline_nothing_is_known_of_it(run):
+    result = run(run_check(PipelineCheck()))
+    assert (result.status.value, result.message) == (
+        "unknown",
+        "it is part of no pipeline",
+    )

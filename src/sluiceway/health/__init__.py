@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .checks import Check
     from .metrics import HealthMetrics
     from .outcomes import Ending, Outcome, answered, overdue, raised, timed_out
-    from .pipelines import pipeline_check
+    from .pipelines import PipelineCheck, pipeline_check
     from .reports import CheckReport, HealthReport, aggregate
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "HealthSource",
     "HttpCheck",
     "Outcome",
+    "PipelineCheck",
     "Recorded",
     "TcpCheck",
     "aggregate",
@@ -54,6 +55,7 @@ MODULES: Final = {
     "HealthSource": "..sources.health",
     "HttpCheck": "..sources.probes",
     "Outcome": ".outcomes",
+    "PipelineCheck": ".pipelines",
     "Recorded": ".board",
     "TcpCheck": "..sources.probes",
     "aggregate": ".reports",

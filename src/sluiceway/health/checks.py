@@ -134,6 +134,10 @@ class Check:
     )
     critical: bool = field(default=True, validator=a_flag, kw_only=True)
 
+    def asked_in(self, pipeline: Any) -> Callable[[], Any]:  # noqa: ARG002 - for a check of that
+        """The function, for a run in a pipeline; None for one outside."""
+        return self.function
+
 
 def checked_set(owner: str, checks: Iterable[Check]) -> Mapping[str, Check]:
     """The checks by name, in their order.

@@ -16,6 +16,7 @@ from ..events import HealthCheck
 from ..health.board import HealthBoard
 from ..health.checks import Check, first_turns, turn_after
 from ..health.outcomes import Ending
+from ..health.pipelines import PipelineCheck
 from ..health.reports import HealthReport
 from ..inlet import wake
 from ..stages import Send, Source, StageContext
@@ -50,7 +51,7 @@ class HealthSource(Source[HealthCheck]):
 
     def __init__(
         self,
-        checks: Sequence[Check | HttpCheck | TcpCheck],
+        checks: Sequence[Check | HttpCheck | TcpCheck | PipelineCheck],
         *,
         only_changes: bool = False,
         name: str | None = None,
@@ -84,8 +85,10 @@ class HealthSource(Source[HealthCheck]):
         return self._board.counts()
 
     async def open(self, context: StageContext) -> None:
-        """Take the pipeline's clock."""
+        """Take the pipeline's clock, and the pipeline for checks of it."""
         self._clock = context.clock
+        for runs in self._runs:
+            runs.ask_in(context.pipeline)
 
     async def run(self, send: Send[HealthCheck]) -> None:
         """Run the checks and send what they found, until asked to stop."""

@@ -22,6 +22,7 @@ from ..events import HealthCheck
 from ..health.checks import Check
 from ..health.outcomes import Outcome, answered, overdue, raised, timed_out
 from ..inlet import wake
+from ..reports import Watched
 
 FAILURES: Final = (Exception, CancelledError, SystemExit)  # that a check may make
 GRACE: Final = 0.5  # seconds that checks which were cancelled have for their ends
@@ -36,10 +37,15 @@ class CheckRuns:
 
     def __init__(self, check: Check) -> None:
         self.check = check
-        self._is_async = is_async(check.function)
+        self.ask_in(None)
         self._task: asyncio.Task[Outcome] | None = None
         self._on_thread = False
         self._began = 0.0
+
+    def ask_in(self, pipeline: Watched | None) -> None:
+        """Ask as a part of that pipeline from now on; of none at first."""
+        self._function = self.check.asked_in(pipeline)
+        self._is_async = is_async(self._function)
 
     @property
     def under_way(self) -> bool:
@@ -91,8 +97,8 @@ class CheckRuns:
 
     async def _answer(self) -> Any:
         if self._is_async:
-            return await self.check.function()
-        call = partial(copy_context().run, self.check.function)
+            return await self._function()
+        call = partial(copy_context().run, self._function)
         self._on_thread = True
         try:
             called = started(
