@@ -18,17 +18,20 @@ from ..events import (
 from .reading import number_of
 
 MOST_STREAMS: Final = 100_000
+MOST_LATE: Final = 10  # points in a row; then it was the latest that was wrong
 COUNTED: Final = (Histogram, ExponentialHistogram)
 
 
 class Amounts:
     """What each event adds; it remembers where cumulative sums stood.
 
-    The oldest of 100,000 streams is forgotten for a new one.
+    A point that is older than the one before adds nothing, instead of looking like a
+    reset; after ten in a row the times are believed again. The oldest of 100,000
+    streams is forgotten for a new one.
     """
 
     def __init__(self) -> None:
-        self._latest: dict[Any, float] = {}
+        self._latest: dict[Any, tuple[float, int, int]] = {}  # value, time, late ones
 
     def of(self, event: Any) -> float:
         """1 for an event, the growth of a sum or of a histogram's count, else 0."""
@@ -40,11 +43,16 @@ class Amounts:
             return 0.0
         if event.temporality is Temporality.DELTA:
             return value
-        stream = stream_of(event)
-        before = self._latest.pop(stream, value)
+        return self._growth(stream_of(event), value, event.time_unix_nano)
+
+    def _growth(self, stream: Any, value: float, time: int) -> float:
+        before, newest, late = self._latest.pop(stream, (value, 0, 0))
         if len(self._latest) >= MOST_STREAMS:
             del self._latest[next(iter(self._latest))]
-        self._latest[stream] = value
+        if 0 < time < newest and late < MOST_LATE:
+            self._latest[stream] = before, newest, late + 1
+            return 0.0
+        self._latest[stream] = value, time, 0
         return value - before if value >= before else value
 
 
