@@ -1,7 +1,8 @@
 """Build the virtual environment that make uses and install the package into it.
 
-``make_venv.py FOLDER`` is for everything but the benchmarks; ``make_venv.py FOLDER
-bench`` adds what these measure against, and ``FOLDER/peers`` for the rest.
+``make_venv.py FOLDER`` is for everything but the benchmarks and audits; ``make_venv.py
+FOLDER bench`` adds what the former measure against, and ``FOLDER/peers`` for the rest;
+``make_venv.py FOLDER security`` adds what audits.
 """
 
 import subprocess
@@ -25,8 +26,10 @@ def main() -> None:
             "name another one: make PYTHON=python3.12 ..."
         )
     root, *wanted = sys.argv[1:]
-    if wanted:
+    if wanted == ["bench"]:
         add_bench(Path(root))
+    elif wanted:
+        subprocess.run([*pip_of(Path(root)), *named(*wanted)], check=True)
     else:
         venv.create(root, with_pip=True)
         pip = pip_of(Path(root))
