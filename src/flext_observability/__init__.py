@@ -22,9 +22,19 @@ from .exceptions import (
     FlextUnwrapError,
     FlextValidationError,
 )
+from .factories import (
+    FlextObservabilityMasterFactory,
+    get_global_factory,
+    reset_global_factory,
+)
 from .loggers import FlextLogger, get_logger
 from .metrics import FlextMetricsService
 from .models import FlextAlert, FlextHealthCheck, FlextMetric, FlextTrace
+from .monitoring import (
+    FlextMonitorReport,
+    FlextObservabilityMonitor,
+    flext_monitor_function,
+)
 from .propagation import (
     FlextTraceContext,
     flext_extract_context,
@@ -44,8 +54,11 @@ __all__ = [
     "FlextLogger",
     "FlextMetric",
     "FlextMetricsService",
+    "FlextMonitorReport",
     "FlextObservabilityConfig",
     "FlextObservabilityError",
+    "FlextObservabilityMasterFactory",
+    "FlextObservabilityMonitor",
     "FlextResult",
     "FlextSuccess",
     "FlextTrace",
@@ -61,5 +74,8 @@ __all__ = [
     "flext_extract_context",
     "flext_grpc_metadata",
     "flext_inject_context",
+    "flext_monitor_function",
+    "get_global_factory",
     "get_logger",
+    "reset_global_factory",
 ]

@@ -138,7 +138,8 @@ class FlextBackend:
         """Whether it takes what is recorded; the first question starts it."""
         if self.is_running:
             return True
-        return not self._stopped and self.start().is_success
+        with self._lock:  # a stop that comes in between is not undone
+            return not self._stopped and self.start().is_success
 
     def refusal(self) -> FlextResult[Any]:
         """Why it takes nothing."""
@@ -254,27 +255,31 @@ def telemetry_of(config: FlextObservabilityConfig) -> Telemetry:
 
 
 class ProcessWide:
-    """The backend of those who bring none of their own."""
+    """The backend of those who bring none of their own.
+
+    Attributes:
+        current: that backend; None before somebody asks for one.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._backend: FlextBackend | None = None
+        self.current: FlextBackend | None = None
         follow_forks(self)
 
     def get(self) -> FlextBackend:
         """The backend; made for who asks first."""
-        backend = self._backend
+        backend = self.current
         if backend is not None:
             return backend
         with self._lock:
-            if self._backend is None:
-                self._backend = FlextBackend()
-            return self._backend
+            if self.current is None:
+                self.current = FlextBackend()
+            return self.current
 
     def use(self, backend: FlextBackend | None) -> FlextBackend | None:
         """Put another in its place; the one before."""
         with self._lock:
-            before, self._backend = self._backend, backend
+            before, self.current = self.current, backend
             return before
 
     def after_fork(self) -> None:

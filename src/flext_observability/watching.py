@@ -1,0 +1,159 @@
+"""Watching: what the calls of a decorated function are measured with.
+
+Law: instruments are made once for a backend, and a call only looks whether another
+backend is that of the process now. What cannot be watched runs unwatched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from logging import getLogger
+from typing import Any, Final, Protocol
+
+from sluiceway import SluicewayError
+from sluiceway.events import StatusCode
+
+from .backend import PROCESS, FlextBackend
+from .exceptions import FlextObservabilityError
+from .models import CLOCK
+from .result import FlextFailure
+
+SCOPE: Final = "flext_observability.functions"
+DURATION: Final = "flext.function.duration"
+ERRORS: Final = "flext.function.errors"
+SUCCESS: Final = "success"
+ERROR: Final = "error"
+CANCELLED: Final = "cancelled"
+FAILURE: Final = "FlextResult"  # the type of a failure that has no code
+
+now = CLOCK.now
+
+
+class HasBackend(Protocol):
+    """Something that says where to record."""
+
+    @property
+    def backend(self) -> FlextBackend:
+        """Where to record."""
+        ...
+
+
+class Watch:
+    """The instruments of one function, in one backend.
+
+    Args:
+        function: whose calls are measured.
+        name: what it is called in spans and metrics.
+        backend: what they record into.
+        process: the backend of the process at that time.
+
+    Attributes:
+        span: makes a span that ends with its block.
+        opened: makes one that may be entered again and is to be ended.
+        traced: the function with a span for each call, for generators.
+        succeeded: takes the seconds of a call that went well.
+    """
+
+    __slots__ = (
+        "_durations",
+        "_errors",
+        "_name",
+        "opened",
+        "process",
+        "span",
+        "succeeded",
+        "traced",
+    )
+
+    def __init__(
+        self,
+        function: Any,
+        name: str,
+        backend: FlextBackend,
+        process: FlextBackend | None,
+    ) -> None:
+        self._name = name
+        self.process: object = process
+        tracer = backend.telemetry.tracer(SCOPE)
+        meter = backend.telemetry.meter(SCOPE)
+        durations = meter.histogram(DURATION, "s", "How long calls of a function took.")
+        self._durations = {
+            outcome: durations.bind({"function": name, "outcome": outcome}).record
+            for outcome in (SUCCESS, ERROR, CANCELLED)
+        }
+        self._errors = meter.counter(
+            ERRORS, "{error}", "Calls of a function that failed."
+        )
+        self.succeeded = self._durations[SUCCESS]
+        self.traced = tracer.span(name)(function)
+        self.span = partial(tracer.span, name)
+        self.opened = partial(tracer.start_as_current_span, name, end_on_exit=False)
+
+    def raised(self, begun: float, error: BaseException) -> None:
+        """Take in a call that ended with an exception; cancellation is no error."""
+        is_error = isinstance(error, Exception)
+        self._durations[ERROR if is_error else CANCELLED](now() - begun)
+        if is_error:
+            self._count(type(error).__name__)
+
+    def failed(self, begun: float, span: Any, failure: FlextFailure) -> None:
+        """Take in a call that returned a failure; its span has not ended yet."""
+        span.set_status(StatusCode.ERROR, failure.error)
+        self._durations[ERROR](now() - begun)
+        self._count(failure.error_code or FAILURE)
+
+    def ended(self, begun: float, error: BaseException | None) -> None:
+        """Take in a generator that ended; one that is closed early is no error."""
+        if error is None or isinstance(error, GeneratorExit):
+            self.succeeded(now() - begun)
+        else:
+            self.raised(begun, error)
+
+    def _count(self, kind: str) -> None:
+        self._errors.add(1, {"function": self._name, "error.type": kind})
+
+
+class Binding:
+    """Finds the watch of a function, and makes one where the backend is another.
+
+    Args:
+        function: which.
+        name: what it is called in spans and metrics.
+        monitor: says where to record; None for the backend of the process.
+
+    Attributes:
+        watch: the one of the last call.
+    """
+
+    __slots__ = ("_complained", "_function", "_lookup", "_name", "watch")
+
+    def __init__(self, function: Any, name: str, monitor: HasBackend | None) -> None:
+        self._function = function
+        self._name = name
+        self._lookup: Callable[[], FlextBackend] = (
+            PROCESS.get if monitor is None else lambda: monitor.backend
+        )
+        self._complained = False
+        self.watch: Watch | None = None
+
+    def bound(self) -> Watch | None:
+        """The watch for now; None if there can be none, which is said once."""
+        watch = self.watch
+        if watch is not None and watch.process is PROCESS.current:
+            return watch
+        try:
+            backend = self._lookup()
+            backend.ready()
+            self.watch = Watch(self._function, self._name, backend, PROCESS.current)
+        except (FlextObservabilityError, SluicewayError) as error:
+            self._complain(error)
+            self.watch = None
+        return self.watch
+
+    def _complain(self, error: Exception) -> None:
+        if not self._complained:
+            self._complained = True
+            getLogger(__name__).warning(
+                "%s runs unwatched: there is no backend: %s", self._name, error
+            )
