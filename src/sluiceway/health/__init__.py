@@ -11,7 +11,7 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from ..sources.health import HealthSource
-    from ..sources.health_runs import run_check
+    from ..sources.health_runs import CheckRuns, run_check
     from ..sources.probes import HttpCheck, TcpCheck
     from .alerts import HealthAlerts
     from .board import HealthBoard, Recorded
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Check",
     "CheckReport",
+    "CheckRuns",
     "Ending",
     "HealthAlerts",
     "HealthBoard",
@@ -47,6 +48,7 @@ __all__ = [
 MODULES: Final = {
     "Check": ".checks",
     "CheckReport": ".reports",
+    "CheckRuns": "..sources.health_runs",
     "Ending": ".outcomes",
     "HealthAlerts": ".alerts",
     "HealthBoard": ".board",

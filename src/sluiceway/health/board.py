@@ -65,6 +65,7 @@ class HealthBoard:
     def __init__(
         self, checks: Iterable[Check], *, owner: str = "HealthBoard.checks"
     ) -> None:
+        self._owner = owner
         self._checks = checked_set(owner, checks)
         self._order = dependencies_first(self._checks)
         self.reset()
@@ -76,6 +77,28 @@ class HealthBoard:
         self._counts: dict[str, Counter[Ending]] = {
             name: Counter() for name in self._checks
         }
+
+    def change(self, checks: Iterable[Check]) -> None:
+        """Keep these checks from now on, and what is known of those that stay.
+
+        A check stays while its name stands for the same function. No other thread may
+        ask meanwhile.
+
+        Args:
+            checks: at least one.
+
+        Raises:
+            ConfigurationError: they do not fit together; nothing has changed then.
+        """
+        known = checked_set(self._owner, checks)
+        before, states, shown = self._checks, self._states, self._shown
+        counts = self._counts
+        self._checks, self._order = known, dependencies_first(known)
+        self.reset()
+        for name, check in known.items():
+            if name in before and before[name].function == check.function:
+                self._states[name], self._shown[name] = states[name], shown[name]
+                self._counts[name] = counts[name]
 
     @property
     def checks(self) -> Mapping[str, Check]:
