@@ -133,11 +133,20 @@ class HealthBoard:
             duration=duration,
         )
         self._counts[name][outcome.ending] += 1
-        return self._told(name, self._moved(time_ns, name if first else None))
-
-    def _moved(self, time_ns: int, first: str | None) -> list[str]:
-        """Keep what is shown; the checks whose status has changed."""
         causes = self._causes()
+        moved = self._moved(causes, time_ns, name if first else None)
+        reports = {each: self._report(each, causes) for each in {name, *moved}}
+        result = reports[name].event()
+        changed = (
+            result if each == name else reports[each].event()
+            for each in sorted(moved, key=lambda each: each != name)
+        )
+        return Recorded(result, tuple(changed))
+
+    def _moved(
+        self, causes: Mapping[str, tuple[str, ...]], time_ns: int, first: str | None
+    ) -> list[str]:
+        """Keep what is shown; the checks whose status has changed."""
         moved = []
         for name, state in self._states.items():
             status = HealthStatus.UNKNOWN if causes[name] else state.status
@@ -145,15 +154,6 @@ class HealthBoard:
                 self._shown[name] = Shown(status, time_ns)
                 moved.append(name)
         return moved
-
-    def _told(self, name: str, moved: list[str]) -> Recorded:
-        reports = self._reports(None)
-        result = reports[name].event()
-        changed = (
-            result if each == name else reports[each].event()
-            for each in sorted(moved, key=lambda each: each != name)
-        )
-        return Recorded(result, tuple(changed))
 
     def report(self, now: float) -> HealthReport:
         """How all checks stand, by their latest results; nothing is run.
@@ -166,12 +166,12 @@ class HealthBoard:
         found = ((each.status, each.critical) for each in checks.values())
         return HealthReport(aggregate(found), checks)
 
-    def _reports(self, now: float | None) -> dict[str, CheckReport]:
-        """How each check stands; without a time, no result is too old."""
+    def _reports(self, now: float) -> dict[str, CheckReport]:
+        """How each check stands."""
         stale = {
             name
             for name, state in self._states.items()
-            if now is not None and is_stale(state, self._checks[name], now)
+            if is_stale(state, self._checks[name], now)
         }
         causes = self._causes(stale)
         return {
