@@ -27,6 +27,7 @@ from .factories import (
     get_global_factory,
     reset_global_factory,
 )
+from .health import FlextHealthService
 from .loggers import FlextLogger, get_logger
 from .metrics import FlextMetricsService
 from .models import FlextAlert, FlextHealthCheck, FlextMetric, FlextTrace
@@ -51,6 +52,7 @@ __all__ = [
     "FlextDomainService",
     "FlextFailure",
     "FlextHealthCheck",
+    "FlextHealthService",
     "FlextLogger",
     "FlextMetric",
     "FlextMetricsService",

@@ -36,6 +36,7 @@ from .config import FlextObservabilityConfig
 from .endpoints import sinks_of
 from .environment import ENVIRONMENT
 from .exceptions import FlextConfigurationError, FlextObservabilityError
+from .health_checks import HealthChecks
 from .instruments import Instruments
 from .open_traces import OpenTraces
 from .operations import CLOSED, STOPPED, Operations
@@ -67,6 +68,7 @@ class FlextBackend:
         alerts: takes alerts whenever their status changes.
         health: takes results of health checks.
         instruments: takes measurements.
+        checks: the health checks.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class FlextBackend:
         self.instruments = Instruments(
             self.telemetry.meter(NAME), self.config.series_limit
         )
+        self.checks = HealthChecks(self.health.emit_nowait, self._its_pipeline)
         self._lock = threading.RLock()
         self._background: Background | None = None
         self._stopped = ""  # why it takes nothing
@@ -123,6 +126,8 @@ class FlextBackend:
             if not self.is_running:
                 self._stopped = self._misconfigured or self._begin()
                 self.is_running = not self._stopped
+                if self.is_running:
+                    self.checks.turns.begin()
             return self.refusal() if self._stopped else DONE
 
     def _begin(self) -> str:
@@ -177,7 +182,11 @@ class FlextBackend:
 
     def ledger(self) -> Ledger | None:
         """Where every event went; None before the first start."""
-        return self._background.pipeline.ledger() if self._background else None
+        pipeline = self._its_pipeline()
+        return pipeline.ledger() if pipeline else None
+
+    def _its_pipeline(self) -> Pipeline | None:
+        return self._background.pipeline if self._background else None
 
     def after_fork(self) -> None:
         """In a forked child: nothing of the parent's runs here."""
@@ -203,7 +212,7 @@ class FlextBackend:
             >> (to["traces"] or [sink(name="no_endpoint")(nothing)]),
             self.telemetry.metrics >> to["metrics"],
             self.alerts >> alerts,
-            self.health >> health,
+            merge(self.health, self.checks.turns) >> health,
             name=NAME,
             drain_timeout=self.config.drain_timeout,
         )
