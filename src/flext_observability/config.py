@@ -67,6 +67,9 @@ class FlextObservabilityConfig:
         open_traces: traces that run; the oldest is ended for a new one; default 10,000.
         trace_timeout: seconds after which a trace that nobody ends is ended; default
             3,600.
+        http_port: where ``/healthz``, ``/readyz`` and ``/metrics`` are served; 0 picks
+            a free port; None, the default, serves nothing.
+        http_host: the address to listen on; default ``"127.0.0.1"``, this machine only.
 
     Raises:
         FlextValidationError: a field cannot be meant.
@@ -108,6 +111,8 @@ class FlextObservabilityConfig:
     series_limit: int = field(default=2000, metadata=by(validation.some))
     open_traces: int = field(default=10_000, metadata=by(validation.some))
     trace_timeout: float = field(default=3600.0, metadata=by(validation.above_zero))
+    http_port: int | None = field(default=None, metadata=by(validation.port_or_none))
+    http_host: str = field(default="127.0.0.1", metadata=by(validation.text))
 
     @classmethod
     def from_environment(

@@ -122,6 +122,13 @@ def some(field: str, value: object) -> int:
     return value
 
 
+def port_or_none(field: str, value: object) -> int | None:
+    """A port of TCP, 0 for any that is free; or None."""
+    if value is not None and whole(field, value) > 65_535:
+        raise FlextValidationError(field, value, "a port from 0 to 65535")
+    return value  # type: ignore[return-value]
+
+
 def above_zero(field: str, value: object) -> float:
     """A finite number above 0."""
     if number(field, value) <= 0:
