@@ -31,6 +31,7 @@ from sluiceway.health import HealthAlerts, HealthMetrics
 from sluiceway.instrument import Telemetry
 from sluiceway.sinks import PrometheusSink
 from sluiceway.sources import PipelineMetricsSource
+from sluiceway.web import Pages
 
 from .config import FlextObservabilityConfig
 from .endpoints import sinks_of
@@ -40,6 +41,7 @@ from .health_checks import HealthChecks
 from .instruments import Instruments
 from .open_traces import OpenTraces
 from .operations import CLOSED, STOPPED, Operations
+from .pages import LiveMetrics, PageServer
 from .result import FlextResult
 from .unfinished import Unfinished
 
@@ -98,6 +100,7 @@ class FlextBackend:
             self.telemetry.meter(NAME), self.config.series_limit
         )
         self.checks = HealthChecks(self.health.emit_nowait, self._its_pipeline)
+        self._pages: PageServer | None = None
         self._lock = threading.RLock()
         self._background: Background | None = None
         self._stopped = ""  # why it takes nothing
@@ -185,6 +188,11 @@ class FlextBackend:
         pipeline = self._its_pipeline()
         return pipeline.ledger() if pipeline else None
 
+    @property
+    def http_port(self) -> int | None:
+        """Where the pages of health and metrics are served now; None for nowhere."""
+        return self._pages.port if self._pages else None
+
     def _its_pipeline(self) -> Pipeline | None:
         return self._background.pipeline if self._background else None
 
@@ -197,7 +205,8 @@ class FlextBackend:
         """All chains; a signal that nobody wants ends in a sink that says so."""
         given = sinks_of(self.config)
         to = {name: [*given[name], *self._sinks[name]] for name in SIGNALS}
-        to["metrics"].append(PrometheusSink(port=None, name="page"))
+        page = PrometheusSink(port=None, name="page")
+        to["metrics"].append(page)
         alerts = to["alerts"] or [sink(name="no_channel")(nothing)]
         health = [
             HealthMetrics(resource=self.telemetry.resource) >> to["metrics"],
@@ -206,16 +215,29 @@ class FlextBackend:
         if to["alerts"]:
             health.append(HealthAlerts() >> alerts)
         own = [self._own_metrics() >> to["metrics"]] if self.config.own_metrics else []
-        return Pipeline(
+        servers = self._servers()
+        pipeline = Pipeline(
             *own,
             merge(self.telemetry.spans, self.traces, Unfinished(self.operations))
             >> (to["traces"] or [sink(name="no_endpoint")(nothing)]),
             self.telemetry.metrics >> to["metrics"],
             self.alerts >> alerts,
-            merge(self.health, self.checks.turns) >> health,
+            merge(self.health, self.checks.turns, *servers) >> health,
             name=NAME,
             drain_timeout=self.config.drain_timeout,
         )
+        for server in servers:
+            metrics = LiveMetrics(self.telemetry, page)
+            server.show(Pages(pipeline, metrics, health=self.checks))
+        return pipeline
+
+    def _servers(self) -> list[PageServer]:
+        """What serves the pages, if the configuration asks for them."""
+        port = self.config.http_port
+        if port is None:
+            return []
+        self._pages = PageServer(self.config.http_host, port)
+        return [self._pages]
 
     def _own_metrics(self) -> PipelineMetricsSource:
         """What becomes of the events, told as metrics."""
