@@ -27,14 +27,19 @@ def monitored(function: Any, binding: Binding) -> Any:
     """The function with its calls watched, by its kind."""
     if isinstance(function, classmethod | staticmethod):
         return type(function)(monitored(function.__func__, binding))
+    return watcher_of(function)(function, binding)
+
+
+def watcher_of(function: Any) -> Callable[[Any, Binding], Any]:
+    """What watches a function of its kind."""
     own_call = getattr(function, "__call__", None)  # noqa: B004 - its kind matters
-    if inspect.isasyncgenfunction(function):
-        return watch_async_generator(function, binding)
-    if any(map(inspect.iscoroutinefunction, (function, own_call))):
-        return watch_coroutine(function, binding)
-    if inspect.isgeneratorfunction(function):
-        return watch_generator(function, binding)
-    return watch_call(function, binding)
+    waits = any(map(inspect.iscoroutinefunction, (function, own_call)))
+    kinds = (
+        (inspect.isasyncgenfunction(function), watch_async_generator),
+        (waits, watch_coroutine),
+        (inspect.isgeneratorfunction(function), watch_generator),
+    )
+    return next((watcher for fits, watcher in kinds if fits), watch_call)
 
 
 def watch_call(function: Any, binding: Binding) -> Any:
