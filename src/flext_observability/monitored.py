@@ -27,19 +27,14 @@ def monitored(function: Any, binding: Binding) -> Any:
     """The function with its calls watched, by its kind."""
     if isinstance(function, classmethod | staticmethod):
         return type(function)(monitored(function.__func__, binding))
-    return watcher_of(function)(function, binding)
+    watch = (watch for is_one, watch in KINDS if is_one(function))
+    return next(watch, watch_call)(function, binding)
 
 
-def watcher_of(function: Any) -> Callable[[Any, Binding], Any]:
-    """What watches a function of its kind."""
-    own_call = getattr(function, "__call__", None)  # noqa: B004 - its kind matters
-    waits = any(map(inspect.iscoroutinefunction, (function, own_call)))
-    kinds = (
-        (inspect.isasyncgenfunction(function), watch_async_generator),
-        (waits, watch_coroutine),
-        (inspect.isgeneratorfunction(function), watch_generator),
-    )
-    return next((watcher for fits, watcher in kinds if fits), watch_call)
+def is_coroutine_function(function: Any) -> bool:
+    """Whether calling it gives a coroutine; objects with ``async __call__`` too."""
+    call = getattr(function, "__call__", None)  # noqa: B004 - its kind, not its presence
+    return any(map(inspect.iscoroutinefunction, (function, call)))
 
 
 def watch_call(function: Any, binding: Binding) -> Any:
@@ -121,6 +116,13 @@ def watch_async_generator(function: Any, binding: Binding) -> Any:
         return Lasting(watch, now()), NOTHING, watch.traced(*args, **kwargs)
 
     return passed_on(function, begin)
+
+
+KINDS: Final = (
+    (inspect.isasyncgenfunction, watch_async_generator),
+    (is_coroutine_function, watch_coroutine),
+    (inspect.isgeneratorfunction, watch_generator),
+)
 
 
 class Lasting:

@@ -6,7 +6,6 @@ backend is that of the process now. What cannot be watched runs unwatched.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from logging import getLogger
 from typing import Any, Final, Protocol
@@ -17,7 +16,7 @@ from sluiceway.events import StatusCode
 from .backend import PROCESS, FlextBackend
 from .exceptions import FlextObservabilityError
 from .models import CLOCK
-from .result import FlextFailure
+from .result import FlextFailure, FlextResult
 
 SCOPE: Final = "flext_observability.functions"
 DURATION: Final = "flext.function.duration"
@@ -46,7 +45,6 @@ class Watch:
         function: whose calls are measured.
         name: what it is called in spans and metrics.
         backend: what they record into.
-        process: the backend of the process at that time.
 
     Attributes:
         span: makes a span that ends with its block.
@@ -59,22 +57,16 @@ class Watch:
         "_durations",
         "_errors",
         "_name",
+        "backend",
         "opened",
-        "process",
         "span",
         "succeeded",
         "traced",
     )
 
-    def __init__(
-        self,
-        function: Any,
-        name: str,
-        backend: FlextBackend,
-        process: FlextBackend | None,
-    ) -> None:
+    def __init__(self, function: Any, name: str, backend: FlextBackend) -> None:
         self._name = name
-        self.process: object = process
+        self.backend = backend
         tracer = backend.telemetry.tracer(SCOPE)
         meter = backend.telemetry.meter(SCOPE)
         durations = meter.histogram(DURATION, "s", "How long calls of a function took.")
@@ -121,39 +113,40 @@ class Binding:
         function: which.
         name: what it is called in spans and metrics.
         monitor: says where to record; None for the backend of the process.
-
-    Attributes:
-        watch: the one of the last call.
     """
 
-    __slots__ = ("_complained", "_function", "_lookup", "_name", "watch")
+    __slots__ = ("_complained", "_function", "_monitor", "_name", "_watch")
 
     def __init__(self, function: Any, name: str, monitor: HasBackend | None) -> None:
         self._function = function
         self._name = name
-        self._lookup: Callable[[], FlextBackend] = (
-            PROCESS.get if monitor is None else lambda: monitor.backend
-        )
+        self._monitor = monitor
         self._complained = False
-        self.watch: Watch | None = None
+        self._watch: Watch | None = None
 
     def bound(self) -> Watch | None:
         """The watch for now; None if there can be none, which is said once."""
-        watch = self.watch
-        if watch is not None and watch.process is PROCESS.current:
+        watch = self._watch
+        if watch is not None and watch.backend is PROCESS.current:
             return watch
-        try:
-            backend = self._lookup()
-            backend.ready()
-            self.watch = Watch(self._function, self._name, backend, PROCESS.current)
-        except (FlextObservabilityError, SluicewayError) as error:
-            self._complain(error)
-            self.watch = None
-        return self.watch
+        found = self._backend()
+        if isinstance(found, FlextFailure):
+            self._complain(found.error)
+            return None
+        if watch is None or watch.backend is not found.value:
+            self._watch = watch = Watch(self._function, self._name, found.value)
+        return watch
 
-    def _complain(self, error: Exception) -> None:
+    def _backend(self) -> FlextResult[FlextBackend]:
+        """The backend, if it takes what is recorded; the first call starts it."""
+        try:
+            monitor = self._monitor
+            backend = PROCESS.get() if monitor is None else monitor.backend
+        except (FlextObservabilityError, SluicewayError) as error:
+            return FlextResult.fail(str(error))
+        return FlextResult.ok(backend) if backend.ready() else backend.refusal()
+
+    def _complain(self, why: str) -> None:
         if not self._complained:
             self._complained = True
-            getLogger(__name__).warning(
-                "%s runs unwatched: there is no backend: %s", self._name, error
-            )
+            getLogger(__name__).warning("%s runs unwatched: %s", self._name, why)

@@ -426,6 +426,21 @@ def test_a_stopped_backend_changes_nothing_for_a_function(watch):
     assert len(watch.spans()) == 2
 
 
+def test_with_a_wrong_variable_functions_run_and_that_is_said_once(
+    process_wide, monkeypatch, caplog
+):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "nonsense")
+
+    @flext_monitor_function("work")
+    def work():
+        return 1
+
+    assert [work(), work()] == [1, 1]
+    assert caplog.text.count("runs unwatched") == 1
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in caplog.text
+    assert len(PROCESS.current.telemetry.spans) == 0
+
+
 def test_where_there_can_be_no_backend_functions_run_and_that_is_said_once(caplog):
     class Broken:
         @property
@@ -444,7 +459,7 @@ def test_where_there_can_be_no_backend_functions_run_and_that_is_said_once(caplo
 
     assert run(use()) == [0]
     assert list(plain(1)) == [0]
-    assert caplog.text.count("runs unwatched: there is no backend: otlp_endpoint") == 4
+    assert caplog.text.count("runs unwatched: otlp_endpoint") == 4
 
 
 async def later_one():
