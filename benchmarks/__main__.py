@@ -33,6 +33,7 @@ BENCHMARKS = (
     "request_headers",
     "metric_cost",
     "rule_cost",
+    "flext_cost",
     "export_spans",
     "export_logs",
     "export_points",

@@ -50,7 +50,7 @@ def watch_call(function: Any, binding: Binding) -> Any:
         if watch is None:
             return function(*args, **kwargs)
         begun = now()
-        span = watch.opened()
+        span = watch.make().prepare(watch.tracer, watch.name)
         try:
             with span:
                 result = function(*args, **kwargs)

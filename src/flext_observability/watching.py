@@ -48,7 +48,8 @@ class Watch:
 
     Attributes:
         span: makes a span that ends with its block.
-        opened: makes one that may be entered again and is to be ended.
+        make: makes one that may be entered again and is to be ended, and first to be
+            prepared with ``tracer`` and ``name``: half of what a method would cost.
         traced: the function with a span for each call, for generators.
         succeeded: takes the seconds of a call that went well.
     """
@@ -56,16 +57,17 @@ class Watch:
     __slots__ = (
         "_durations",
         "_errors",
-        "_name",
         "backend",
-        "opened",
+        "make",
+        "name",
         "span",
         "succeeded",
         "traced",
+        "tracer",
     )
 
     def __init__(self, function: Any, name: str, backend: FlextBackend) -> None:
-        self._name = name
+        self.name = name
         self.backend = backend
         tracer = backend.telemetry.tracer(SCOPE)
         meter = backend.telemetry.meter(SCOPE)
@@ -80,7 +82,8 @@ class Watch:
         self.succeeded = self._durations[SUCCESS]
         self.traced = tracer.span(name)(function)
         self.span = partial(tracer.span, name)
-        self.opened = partial(tracer.start_as_current_span, name, end_on_exit=False)
+        self.make = tracer.open
+        self.tracer = tracer
 
     def raised(self, begun: float, error: BaseException) -> None:
         """Take in a call that ended with an exception; cancellation is no error."""
@@ -103,7 +106,7 @@ class Watch:
             self.raised(begun, error)
 
     def _count(self, kind: str) -> None:
-        self._errors.add(1, {"function": self._name, "error.type": kind})
+        self._errors.add(1, {"function": self.name, "error.type": kind})
 
 
 class Binding:
