@@ -97,8 +97,11 @@ class HealthChecks:
             if OWN not in known:
                 error = f"{OWN!r} is the backend's own check, which stays"
                 return FlextResult.fail(error, CONFLICT)
+            has_results = any(self._board.counts()[name].values())
             changed = self._change(known, reported)
         self.turns.look()
+        if has_results and self.turns.loop is not None:
+            self._emit(gone(name, self.turns.clock.time_ns()))
         return changed.map(lambda _: name)
 
     def _no_such(self, name: object) -> FlextResult[str]:
@@ -179,7 +182,7 @@ class HealthChecks:
 
     def _place_for(self, name: str) -> FlextResult[None]:
         """Know a component; the one that was known first gives way to too many."""
-        if name in self._reported:
+        if name in self._reported or name in self._known:  # registered meanwhile
             return FlextResult.ok(None)
         made = check_of(name, nothing, {"interval": None})
         if isinstance(made, FlextFailure):
@@ -225,6 +228,12 @@ class HealthChecks:
 
 def nothing() -> None:
     """What runs for a component that is only reported of."""
+
+
+def gone(name: str, time_ns: int) -> HealthCheck:
+    """What is told last of a check, so that no metric says for ever what it said."""
+    told = "it is not checked any more"
+    return HealthCheck(name=name, message=told, time_unix_nano=time_ns)
 
 
 def taken_already(name: str) -> FlextResult[str]:

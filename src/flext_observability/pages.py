@@ -61,6 +61,8 @@ class PageServer(Source[HealthCheck]):
         host: the address to listen on.
         port: the port; 0 picks a free one.
         name: the stage's name.
+
+    In a forked child whose parent serves the port, nothing is served.
     """
 
     def __init__(self, host: str, port: int, name: str = "pages") -> None:
@@ -68,6 +70,7 @@ class PageServer(Source[HealthCheck]):
         self._host = host
         self._asked_port = port
         self._routes: list[Any] = []
+        self._served_by_parent = False
         self._runner: web.AppRunner | None = None
 
     @property
@@ -86,6 +89,9 @@ class PageServer(Source[HealthCheck]):
         Raises:
             FlextConfigurationError: the address cannot be had.
         """
+        if self._served_by_parent:
+            context.logger.info("port %d is served by the parent", self._asked_port)
+            return
         app = web.Application()
         app.add_routes(self._routes)
         runner = web.AppRunner(
@@ -118,5 +124,6 @@ class PageServer(Source[HealthCheck]):
             await runner.cleanup()
 
     def after_fork(self) -> None:
-        """The listening socket is the parent's."""
+        """The listening socket is the parent's; one port has one server."""
+        self._served_by_parent |= self._runner is not None and self._asked_port != 0
         self._runner = None

@@ -446,6 +446,25 @@ def test_what_is_no_health_check_is_refused(service, check):
         assert "expected a FlextHealthCheck" in result.error
 
 
+def test_a_report_of_a_name_that_cannot_be_shown_is_refused(service):
+    result = service.execute(FlextHealthCheck("a\nb"))
+    assert "name is 'a\\nb'" in result.error
+    assert result.error_code == "validation"
+
+
+def test_what_the_pipeline_cannot_take_is_told(service):
+    from flext_observability.health_checks import HealthChecks
+
+    full = HealthChecks(lambda event: False, lambda: None)
+    result = full.execute(named("queue"))
+    assert result.error_code == "not_taken"
+    assert "cannot take 'queue' now" in result.error
+    never = full.run_all().wait()
+    assert [each.message for each in never] == ["the backend was stopped meanwhile"]
+    later = run(full.run_all().awaited())
+    assert [each.message for each in later] == ["the backend was stopped meanwhile"]
+
+
 @pytest.mark.parametrize(
     ("name", "function", "options", "told_why"),
     [
@@ -486,6 +505,21 @@ def test_a_name_belongs_to_one_check_until_it_is_unregistered(service):
     assert run(service.unregister_health_check("database")).unwrap() == "database"
     registered(service, "database", lambda: True)
     assert statuses(service)["database"] == "unknown"
+
+
+def test_what_is_told_last_of_a_check_that_goes_is_that_nothing_is_known(
+    service, backend, told
+):
+    registered(service, "database", lambda: False)
+    registered(service, "never asked", print)
+    executed(service, "database")
+    executed(service, "reported")
+    for name in ("database", "never asked", "reported"):
+        assert service.unregister(name).is_success
+    assert events(backend, told, "database") == ["unhealthy", "unknown"]
+    assert events(backend, told, "reported") == ["healthy", "unknown"]
+    assert events(backend, told, "never asked") == []
+    assert [*statuses(service)] == ["flext_observability"]
 
 
 def test_who_unregisters_what_is_not_there_is_told_what_is(service):

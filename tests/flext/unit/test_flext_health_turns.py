@@ -81,7 +81,7 @@ def test_a_check_that_comes_later_begins_then_and_one_that_goes_has_no_more_turn
 
     times, told = run(main())
     assert times == [0, 10]
-    assert told == ["healthy"] * 2
+    assert told == ["healthy", "healthy", "unknown"]
 
 
 def test_a_check_without_an_interval_has_no_turns(run):

@@ -6,6 +6,7 @@ import errno
 import socket
 
 import pytest
+from programs import run_program
 
 from flext_observability import (
     FlextBackend,
@@ -111,9 +112,39 @@ def test_a_client_that_says_nothing_and_one_that_talks_nonsense_delay_no_end(cap
     address = ("127.0.0.1", backend.http_port)
     with socket.create_connection(address, timeout=10) as silent:
         with socket.create_connection(address, timeout=10) as rude:
-            rude.sendall(b"token=swordfish \x00\xff\r\n\r\n")
+            rude.sendall(b"GET / HTTP/1.1\r\ntoken=swordfish \x00\xff\r\n\r\n")
             assert b"400" in rude.recv(1024)
         silent.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
         assert backend.stop().unwrap().drained
         assert silent.recv(1024) == b""
     assert "swordfish" not in caplog.text
+
+
+@pytest.mark.parametrize("ephemeral", [True, False])
+def test_a_forked_child_records_although_its_parent_serves_the_port(ephemeral):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = 0 if ephemeral else port_of(free)
+    printed = run_program(
+        f"""
+        import os, socket, warnings
+        from flext_observability import FlextBackend, FlextObservabilityConfig
+        from flext_observability import FlextMetricsService
+
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads and forks
+        backend = FlextBackend(FlextObservabilityConfig(http_port={port}))
+        service = FlextMetricsService(backend)
+        assert service.record("orders", 1).is_success
+        port, child = backend.http_port, os.fork()
+        if child == 0:
+            good = service.record("orders", 1).is_success
+            mine = backend.http_port
+            good &= mine not in (None, port) if {ephemeral} else mine is None
+            backend.stop()
+            os._exit(0 if good else 1)
+        _, status = os.waitpid(child, 0)
+        socket.create_connection(("127.0.0.1", port), timeout=10).close()
+        backend.stop()
+        print(os.waitstatus_to_exitcode(status))
+        """
+    )
+    assert printed == "0"
