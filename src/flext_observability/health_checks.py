@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any, Final
 
 from attrs import evolve
@@ -22,13 +22,14 @@ from .exceptions import suggestion
 from .health_reports import found, nanoseconds, overall, without_passwords
 from .health_turns import Asked, HealthTurns, Registered
 from .models import FlextHealthCheck
-from .pipeline_health import OWN, Finding, PipelineWatch
+from .pipeline_health import BLOCKED, OWN, Finding, PipelineWatch
 from .result import FlextFailure, FlextResult
 
 CONFLICT: Final = "conflict"
 UNKNOWN: Final = "unknown_check"
 NOT_TAKEN: Final = "not_taken"
 OWN_INTERVAL: Final = 15.0  # seconds between two looks at the pipeline
+LOOK_SECONDS: Final = 1.0  # that a look waits for the pipeline's loop
 MOST_REPORTED: Final = 500  # components that are only reported of
 
 
@@ -195,7 +196,17 @@ class HealthChecks:
     # How all stand.
 
     def _look(self) -> Finding:
-        return self._watch.look(self.turns.clock.now())
+        finding = self._asked_there() if self.turns.is_elsewhere else None
+        return finding or self._watch.look(self.turns.clock.now())
+
+    def _asked_there(self) -> Finding | None:
+        """What the pipeline's own loop sees; None if it has ended meanwhile."""
+        asked = self.turns.on_loop(self._ask_own())
+        try:
+            return asked.result(LOOK_SECONDS)
+        except (CancelledError, TimeoutError) as error:
+            asked.cancel()
+            return BLOCKED if isinstance(error, TimeoutError) else None
 
     async def _ask_own(self) -> Finding:
         return self._look()

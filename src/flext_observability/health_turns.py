@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from attrs import Factory, define, field, frozen
 
@@ -22,6 +22,8 @@ from sluiceway.health import Check, CheckRuns, Outcome
 from .health_functions import running_loop
 from .health_reports import unanswered
 from .models import CLOCK, FlextHealthCheck
+
+T = TypeVar("T")
 
 A_MOMENT: Final = 0.5  # seconds that a busy loop, or a run at its end, has
 LATE: Final = "no answer in time: the event loop that runs the check is blocked"
@@ -190,16 +192,23 @@ class HealthTurns(Source[HealthCheck]):
     def ask(self, checks: Sequence[Registered]) -> Asked:
         """Run checks, all at the same time; from any thread."""
         loop = self.loop
+        return Asked(checks, self.on_loop(self._ask_all(checks)), loop)
+
+    def on_loop(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """What comes of it on the pipeline's loop; cancelled, if that has ended."""
+        loop = self.loop
         if loop is not None:
-            asking = self._ask_all(checks)
-            try:
-                answers = asyncio.run_coroutine_threadsafe(asking, loop)
-                return Asked(checks, answers, loop)
-            except RuntimeError:  # it has been closed meanwhile
-                asking.close()
-        never: Future[list[FlextHealthCheck]] = Future()
+            with suppress(RuntimeError):  # it has been closed meanwhile
+                return asyncio.run_coroutine_threadsafe(work, loop)
+        work.close()
+        never: Future[T] = Future()
         never.cancel()
-        return Asked(checks, never, None)
+        return never
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the pipeline's loop is there, and not that of whoever asks."""
+        return self.loop is not None and running_loop() is not self.loop
 
     async def _ask_all(self, checks: Sequence[Registered]) -> list[FlextHealthCheck]:
         return [*await asyncio.gather(*(self._ask(each) for each in checks))]

@@ -21,6 +21,11 @@ NEARLY_FULL: Final = 0.9  # of a queue
 
 Finding = tuple[str, str, dict[str, Any]]
 
+BLOCKED: Final[Finding] = (
+    "degraded",
+    "the event loop of the pipeline is blocked",
+    {"state": "blocked"},
+)
 STATES: Final[Mapping[PipelineState, str]] = {
     PipelineState.NEW: "unknown",
     PipelineState.STARTING: "unknown",

@@ -343,8 +343,13 @@ def test_an_async_check_that_blocks_the_loop_keeps_nobody_past_a_moment(service)
     try:
         found = executed(service, "blocks")
         also = run(service.execute_health_check(named("blocks"))).unwrap()
+        own = checks(service)["flext_observability"]
     finally:
         released.set()
+    assert (own["status"], own["message"]) == (
+        "degraded",
+        "the event loop of the pipeline is blocked",
+    )
     assert found.status == also.status == "unknown"
     assert "the event loop that runs the check is blocked" in found.message
     assert executed(service, "blocks").status == "healthy"
