@@ -328,6 +328,27 @@ async def leaves():
     sys.exit(3)
 
 
+class Odd(BaseException):
+    """No exception that anybody would expect."""
+
+
+class Unspeakable:
+    def __repr__(self):
+        raise Odd("no words")
+
+
+async def raises_something_odd():
+    raise Odd("odd")
+
+
+async def raises_generator_exit():
+    raise GeneratorExit
+
+
+async def answers_the_unspeakable():
+    return Unspeakable()
+
+
 def leaves_on_a_thread():
     raise KeyboardInterrupt
 
@@ -343,6 +364,9 @@ def gives_a_coroutine():
         (cancels_itself, "unhealthy", "CancelledError"),
         (leaves, "unhealthy", "SystemExit: 3"),
         (leaves_on_a_thread, "unhealthy", "KeyboardInterrupt"),
+        (raises_something_odd, "unhealthy", "Odd: odd"),
+        (raises_generator_exit, "unhealthy", "GeneratorExit"),
+        (answers_the_unspeakable, "unhealthy", "Odd: no words"),
         (lambda: 3, "unhealthy", "the check answered 3"),
         (gives_a_coroutine, "healthy", ""),
     ],

@@ -24,7 +24,6 @@ from ..health.outcomes import Outcome, answered, overdue, raised, timed_out
 from ..inlet import wake
 from ..reports import Watched
 
-FAILURES: Final = (Exception, CancelledError, SystemExit)  # that a check may make
 GRACE: Final = 0.5  # seconds that checks which were cancelled have for their ends
 
 
@@ -84,15 +83,20 @@ class CheckRuns:
 
     async def _run(self) -> Outcome:
         try:
-            answer = await self._answer()
-            if isinstance(answer, Outcome):
-                return answer
-            if isawaitable(answer):
-                answer = await answer
-        except FAILURES as error:
+            return await self._outcome()
+        except KeyboardInterrupt:  # somebody wants the program to end
+            raise
+        except BaseException as error:
             if is_cancelled(error):
                 raise
             return raised(error)
+
+    async def _outcome(self) -> Outcome:
+        answer = await self._answer()
+        if isinstance(answer, Outcome):
+            return answer
+        if isawaitable(answer):
+            answer = await answer
         return answered(answer)
 
     async def _answer(self) -> Any:
