@@ -123,6 +123,14 @@ def test_an_alert_that_has_fired_for_long_is_not_waited_for():
     assert played(Notifier(group_wait=30), {100: [old]}, 101) == [(100, ["Down"])]
 
 
+def test_one_that_has_fired_for_long_is_not_waited_for_by_a_group_that_waits():
+    old = firing(x="2")
+    old.starts_at_unix_nano = 1
+    notifier = Notifier(group_wait=30, group_interval=60)
+    script = {100: [firing(x="1")], 105: [old], 110: [old]}
+    assert played(notifier, script, 400) == [(105, ["1", "2"])]
+
+
 @pytest.mark.parametrize(
     ("group_by", "groups"),
     [

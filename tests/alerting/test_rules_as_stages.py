@@ -77,6 +77,23 @@ def test_silence_from_the_start_fires_although_nothing_ever_came(run):
     assert run(scenario()).balanced
 
 
+def test_series_without_room_are_told_of_once(run, caplog):
+    async def main():
+        inlet = Inlet()
+        rule = ThresholdRule("Hot", above=90, by=["attributes.x"], max_series=1)
+        async with Pipeline(inlet >> rule >> CollectingSink()) as pipeline:
+            for x in "abc":
+                point = MetricPoint(name="t", value=1, attributes={"x": x})
+                await inlet.emit(point)
+            await pipeline.flush()
+            return rule.statistics().refused
+
+    assert run(main()) == 2
+    (line,) = caplog.messages
+    assert line.startswith("Hot has max_series, 1, and leaves further ones out")
+    assert "{'x': 'b'}" in line
+
+
 def test_rules_keep_what_the_engine_relies_on():
     points = [MetricPoint(name="cpu", value=n % 7) for n in range(30)]
     check_accumulator(lambda: ThresholdRule("Hot", above=3, window=5), points)

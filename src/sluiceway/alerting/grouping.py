@@ -70,11 +70,13 @@ class Group:
     Attributes:
         alerts: all of them by identity, as they are now.
         told: what was told last.
+        waits: whether it has not been looked at yet.
     """
 
     due: float
     alerts: dict[Identity, Alert] = field(factory=dict)
     told: Told | None = None
+    waits: bool = True
 
     def tell(
         self,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from contextlib import suppress
+from logging import Logger
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -38,6 +39,7 @@ class Lasting(Accumulator[In, Out], Generic[In, Out]):
     _file: StateFile | None = None
     _stage = ""
     _loop: asyncio.AbstractEventLoop
+    _logger: Logger | None = None
     _keep_at = 0.0
     _waits = False  # whether something has changed that is not kept yet
 
@@ -61,6 +63,7 @@ class Lasting(Accumulator[In, Out], Generic[In, Out]):
             ConfigurationError: the file cannot be used.
         """
         now = context.clock.now()
+        self._logger = context.logger
         self._epoch_ns = context.clock.time_ns() - int(now * 1e9)
         if self.state is None:
             return

@@ -168,9 +168,13 @@ class Notifier(Silenced):
         known = None if group is None else group.alerts.get(identity)
         if alert.status is AlertStatus.RESOLVED and known is None:
             return  # nobody was told that it fired, or it is told already
+        first = self._first_look(alert, now)
         if group is None:
-            group = self._groups[key] = Group(self._first_look(alert, now))
-            heapq.heappush(self._due, (group.due, key))
+            group = self._groups[key] = Group(first)
+            heapq.heappush(self._due, (first, key))
+        elif group.waits and first < group.due:
+            group.due = first
+            heapq.heappush(self._due, (first, key))
         group.alerts[identity] = merged(known, alert)
 
     def _key(self, alert: Alert) -> GroupKey:
@@ -179,7 +183,7 @@ class Notifier(Silenced):
         return tuple([(name, labels.get(name, "")) for name in names])
 
     def _first_look(self, alert: Alert, now: float) -> float:
-        """When a new group is told: at once if its alert has fired for long."""
+        """When a new group is told: at once if an alert of it has fired for long."""
         begun = alert.starts_at_unix_nano / 1e9
         if begun and begun + self.group_wait < self._time(now):
             return now
@@ -190,8 +194,10 @@ class Notifier(Silenced):
         released: Batches[Any] = Batches()
         mutes: Callable[[Labels], bool] | None = None
         while self._due and self._due[0][0] <= now:
-            _, key = heapq.heappop(self._due)
-            group = self._groups[key]
+            when, key = heapq.heappop(self._due)
+            group = self._groups.get(key)
+            if group is None or group.due != when:
+                continue
             if mutes is None:
                 mutes = self._muting(now)
             told = group.tell(
@@ -207,6 +213,7 @@ class Notifier(Silenced):
 
     def _look_again(self, key: GroupKey, group: Group, now: float) -> None:
         """A group that holds nothing any more is forgotten."""
+        group.waits = False
         if group.alerts:
             group.due = now + self.group_interval
             heapq.heappush(self._due, (group.due, key))
@@ -255,6 +262,7 @@ class Notifier(Silenced):
                 firing, resolved = kept.told.firing, kept.told.resolved
                 at = self._now(kept.told.at)
                 group.told = Told(frozenset(firing), frozenset(resolved), at)
+                group.waits = False
             heapq.heappush(self._due, (group.due, kept.key))
         self._silences.restore(saved.silences, self._time(now))
 

@@ -131,8 +131,8 @@ class Rule(Lasting[Any, Alert]):
         labels: further labels of its alerts.
         annotations: further texts of its alerts.
         interval: seconds between two looks; default 1.
-        max_series: series at most; what comes for others is refused and counted;
-            default 10,000.
+        max_series: series at most; what comes for others is refused, counted and told
+            of once; default 10,000.
         state: a file that keeps what is pending and firing across restarts; its numbers
             are gathered anew, and until something is heard, or the window has passed,
             an alert stays what it was. Default none.
@@ -208,11 +208,21 @@ class Rule(Lasting[Any, Alert]):
         series = self._series.get(key)
         if series is None:
             if len(self._series) >= self.max_series:
-                self._refused += 1
+                self._refuse(key)
                 return
             series = self.new_series(key)
         series.event = event
         series.measure.add(event, now)
+
+    def _refuse(self, key: tuple[str, ...]) -> None:
+        """Count an event that has no room; the first of a start is told of."""
+        self._refused += 1
+        logger, self._logger = self._logger, None
+        if logger is not None:
+            logger.warning(
+                "%s has max_series, %d, and leaves further ones out, such as %r",
+                *(self.alert, self.max_series, dict(zip(self._by, key, strict=True))),
+            )
 
     def new_series(self, key: tuple[str, ...]) -> Series:
         """A series for these labels."""
