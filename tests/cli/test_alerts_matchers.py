@@ -136,3 +136,53 @@ def test_an_option_of_silence_means_nothing_elsewhere(tmp_path, option):
     code, told = command(tmp_path, "ack", "Down", option, "2h")
     assert code == 2
     assert f"{option} is for silence, not ack" in told
+
+
+def test_a_silence_that_outlives_the_calendar_is_listed(run, tmp_path):
+    async def scenario():
+        async with asking(tmp_path) as ask:
+            await ask("silence", "zone=a", "--for", "99999999d")
+            return await ask("silences")
+
+    code, listed = run(scenario())
+    assert code == 0
+    assert "in the year 2.758e+05" in listed
+
+
+def test_a_pattern_that_is_none_is_refused_although_no_alert_fires(run, tmp_path):
+    async def scenario():
+        async with asking(tmp_path) as ask:
+            return await ask("list", "zone=~(")
+
+    code, told = run(scenario())
+    assert code == 2
+    assert "expected a regular expression" in told
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("127.0.0.1:0", "needs a token in $SLUICEWAY_ADMIN_TOKEN"),
+        ("10.0.0.1:80", "expected a path, or a loopback address"),
+    ],
+)
+def test_an_address_that_cannot_be_is_a_wrong_command_line(tmp_path, address, says):
+    (tmp_path / "pipeline.toml").write_text(
+        """
+chains = ["lines >> out"]
+[stages]
+lines = { type = "JsonLinesSource", path = "none.jsonl" }
+out = { type = "ConsoleSink" }
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "sluiceway", "run", "pipeline.toml", "--admin", address],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr

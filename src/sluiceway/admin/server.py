@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 from aiohttp import web
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, SluicewayError
 from ..formats.valid_json import encoded
 from ..pipeline import Pipeline
 from ..sinks.server_log import SERVER_LOG
@@ -131,10 +131,8 @@ class AdminServer:
                 return answer(Refusal("a bearer token is needed"), 401)
             try:
                 return answer(await handler(request))
-            except (ConfigurationError, msgspec.MsgspecError) as error:
+            except (SluicewayError, msgspec.MsgspecError) as error:
                 return answer(Refusal(str(error)), 400)
-            except TimeoutError:
-                return answer(Refusal("ordered, but not told in time"), 504)
 
         return handle
 

@@ -44,6 +44,7 @@ TOKEN: Final = "SLUICEWAY_ADMIN_TOKEN"  # noqa: S105 - the variable's name
 DEFAULT: Final = "alerts.sock"
 FAILED: Final = 1
 NOTHING: Final = 3
+YEAR: Final = 31_556_952  # seconds
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MATCHER: Final = re.compile(r"([^=!]+)(=~|!~|!=|=)(.*)", re.DOTALL)
 DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
@@ -141,7 +142,10 @@ def show_alerts(
     client: AdminClient, matching: dict[str, str], arguments: Namespace
 ) -> int:
     """Print the alerts, all or those of the name and labels given."""
-    alerts = [alert for alert in client.alerts() if is_meant(alert, matching)]
+    from ..alerting.labels import label_matcher  # noqa: PLC0415 - only for lists
+
+    is_meant = label_matcher("LABEL", matching)
+    alerts = [alert for alert in client.alerts() if is_meant(all_labels(alert))]
     head = ("STATUS", "SEVERITY", "SINCE", "NAME", "LABELS", "MESSAGE")
     return show(alerts, head, alert_row, as_json=arguments.json)
 
@@ -169,13 +173,6 @@ def show(
     text = msgspec.json.encode(found).decode()
     print(text if as_json else table(head, [row(each) for each in found]))
     return 0
-
-
-def is_meant(alert: AlertState, matching: dict[str, str]) -> bool:
-    """Whether an alert has these labels."""
-    from ..alerting.labels import label_matcher  # noqa: PLC0415 - only for lists
-
-    return label_matcher("LABEL", matching)(all_labels(alert))
 
 
 def all_labels(alert: AlertState) -> dict[str, str]:
@@ -307,8 +304,11 @@ def age_of(starts_at: float) -> str:
 
 
 def moment(seconds: float) -> str:
-    """A time of day for people."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    """A time of day for people; what no calendar has is told in years."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, OSError):
+        return f"in the year {1970 + seconds / YEAR:.4g}"
 
 
 def labels_text(labels: dict[str, Any]) -> str:

@@ -6,12 +6,16 @@ import asyncio
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
-from ..errors import PipelineFailedError, SluicewayError
+from ..errors import ConfigurationError, PipelineFailedError, SluicewayError
 from ..pipeline import Pipeline
 from ..reports import PipelineState, StopReport
 from .logs import log_to_stderr
 from .targets import Target, add_target, find_target
+
+if TYPE_CHECKING:
+    from ..admin import AdminServer
 
 EPILOG = """\
 Runs until every source has ended, or SIGINT (Ctrl-C) or SIGTERM comes. Then it takes
@@ -66,18 +70,36 @@ def configure(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Run the pipeline to its end; the exit code says how it ended."""
     target = find_target(arguments.target)
+    admin = admin_of(target.pipeline, arguments.admin)
     log_to_stderr(arguments.log_level, target.hide)
     pipeline = target.pipeline
     if not arguments.quiet:
         say(pipeline.graph())
-    code = serve(target, arguments.admin)
+    code = serve(target, admin)
     ledger = pipeline.ledger()
     if not arguments.quiet and pipeline.state is PipelineState.STOPPED:
         say(str(ledger))
     return LOST if code == 0 and arguments.strict and ledger.lost else code
 
 
-def serve(target: Target, admin: str | None) -> int:
+def admin_of(pipeline: Pipeline, address: str | None) -> AdminServer | None:
+    """What answers for the alerts, if somebody may ask; nothing is opened yet.
+
+    Raises:
+        ConfigurationError: there can be nothing at that address.
+    """
+    if address is None:
+        return None
+    from ..admin import AdminServer  # noqa: PLC0415 - aiohttp, for those who ask
+    from ..admin.addresses import port_of  # noqa: PLC0415 - likewise
+
+    token = os.environ.get(TOKEN)
+    if port_of(address) is not None and not token:
+        raise ConfigurationError(f"--admin {address} needs a token in ${TOKEN}")
+    return AdminServer(pipeline, address, token=token)
+
+
+def serve(target: Target, admin: AdminServer | None) -> int:
     """Run a pipeline; what went wrong is said on stderr, and is the exit code."""
     try:
         report = asyncio.run(run_with_admin(target.pipeline, admin))
@@ -95,13 +117,11 @@ def serve(target: Target, admin: str | None) -> int:
     return 0
 
 
-async def run_with_admin(pipeline: Pipeline, address: str | None) -> StopReport:
+async def run_with_admin(pipeline: Pipeline, admin: AdminServer | None) -> StopReport:
     """Run a pipeline, and answer for its alerts if somebody may ask."""
-    if address is None:
+    if admin is None:
         return await pipeline.run()
-    from ..admin import AdminServer  # noqa: PLC0415 - aiohttp, for those who ask
-
-    async with AdminServer(pipeline, address, token=os.environ.get(TOKEN)):
+    async with admin:
         return await pipeline.run()
 
 
