@@ -26,6 +26,7 @@ NEEDED = {
     "ThresholdRule": 'alert = "x"\nabove = 1',
     "Filter": 'predicate = "builtins:bool"',
     "FileTailSource": 'paths = "x"',
+    "HealthSource": 'checks = [{ name = "x", pipeline = true }]',
     "IterableSource": "iterable = []",
     "JsonLinesSink": 'path = "x"',
     "JsonLinesSource": 'path = "x"',

@@ -17,6 +17,7 @@ chains = ["health >> [metrics >> points, alerts >> people]"]
 [stages.health]
 type = "HealthSource"
 only_changes = false
+port = 8086
 
 [[stages.health.checks]]
 name = "database"
@@ -83,6 +84,7 @@ def test_each_table_is_the_check_that_its_keys_belong_to():
         ('"os:getpid"', '"os:getpit"', "did you mean 'getpid'?"),
         ('"os:getpid"', "3", "expected a function, as 'module:name'"),
         ("pipeline = true", "pipeline = false", "is False; expected True: another"),
+        ("port = 8086", "port = 80860", "is 80860; expected a whole number"),
         ("degraded = false", "degraded = 3", "is 3; expected a text"),
     ],
 )

@@ -156,6 +156,7 @@ def test_a_port_and_a_page_are_watched_from_outside(run):
                 DATABASE=database.url.removeprefix("http://"),
                 API=f"http://127.0.0.1:{api}/healthz",
                 INTERVAL="0.1",
+                HEALTH_PORT="0",
                 METRICS_PORT=str(page),
                 ALERTMANAGER=alertmanager.url,
             )

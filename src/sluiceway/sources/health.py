@@ -19,7 +19,9 @@ from ..health.outcomes import Ending
 from ..health.pipelines import PipelineCheck
 from ..health.reports import HealthReport
 from ..inlet import wake
+from ..settings import Port
 from ..stages import Send, Source, StageContext
+from .health_pages import HealthPages
 from .health_runs import CheckRuns, let_go
 from .probes import HttpCheck, TcpCheck
 
@@ -37,16 +39,20 @@ class HealthSource(Source[HealthCheck]):
     wait for checks.
 
     ``report()`` says how all stand: ``Pages(pipeline, health=source)`` shows it at
-    ``/readyz``. Where a result changes what is said of another check, because that
-    depends on this one, an event is sent for each of the two.
+    ``/readyz``, and so does a ``port`` where no web application is. Where a result
+    changes what is said of another check, because that depends on this one, an event is
+    sent for each of the two.
 
     Args:
         checks: at least one, each with a name of its own.
         only_changes: send an event only where a status has changed; default False.
+        port: serves ``/healthz`` and ``/readyz`` there, 0 picks a free one, see the
+            attribute ``port``; None (default) opens none.
+        host: the address to listen on; default ``"127.0.0.1"``, this machine only.
         name: the stage's name.
 
     Raises:
-        ConfigurationError: the checks do not fit together.
+        ConfigurationError: the checks do not fit together, or a port that cannot be.
     """
 
     def __init__(
@@ -54,11 +60,14 @@ class HealthSource(Source[HealthCheck]):
         checks: Sequence[Check | HttpCheck | TcpCheck | PipelineCheck],
         *,
         only_changes: bool = False,
+        port: Port | None = None,
+        host: str = "127.0.0.1",
         name: str | None = None,
     ) -> None:
         self.name = name
         self._board = HealthBoard(checks, owner="HealthSource.checks")
         self._only_changes = only_changes
+        self._pages = HealthPages(self, host, port)
         self._clock = SYSTEM_CLOCK
         self._reset()
 
@@ -76,6 +85,11 @@ class HealthSource(Source[HealthCheck]):
         count = len(self._runs)
         return f"<HealthSource checks={count} {self.report().status.value}>"
 
+    @property
+    def port(self) -> int | None:
+        """The port that is listened on; before ``open`` the one that was asked for."""
+        return self._pages.port
+
     def report(self) -> HealthReport:
         """How all checks stand by their latest results, from any thread."""
         return self._board.report(self._clock.now())
@@ -85,10 +99,19 @@ class HealthSource(Source[HealthCheck]):
         return self._board.counts()
 
     async def open(self, context: StageContext) -> None:
-        """Take the pipeline's clock, and the pipeline for checks of it."""
+        """Take the pipeline's clock, the pipeline for checks of it, and the port.
+
+        Raises:
+            ConfigurationError: the port cannot be had.
+        """
         self._clock = context.clock
         for runs in self._runs:
             runs.ask_in(context.pipeline)
+        await self._pages.open(context)
+
+    async def close(self) -> None:
+        """Let the port go."""
+        await self._pages.close()
 
     async def run(self, send: Send[HealthCheck]) -> None:
         """Run the checks and send what they found, until asked to stop."""
@@ -198,4 +221,5 @@ class HealthSource(Source[HealthCheck]):
     def after_fork(self) -> None:
         """Start afresh: the checks that run are the parent's."""
         self._board.reset()
+        self._pages.abandon()
         self._reset()

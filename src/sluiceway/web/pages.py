@@ -15,8 +15,7 @@ import msgspec
 from attrs import field, frozen
 
 from ..formats.health_json import health_object
-from ..pipeline import Pipeline
-from ..reports import PipelineHealth, PipelineState
+from ..reports import PipelineHealth, PipelineState, Watched
 from .asgi import Receive, Scope, Send, headers_of
 from .conventions import EXCLUDED, path_below_root
 
@@ -146,7 +145,7 @@ class HealthPage(Page):
         pipeline: the one that is asked.
     """
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Watched) -> None:
         self._pipeline = pipeline
 
     def _trouble(self, health: PipelineHealth) -> str:
@@ -189,7 +188,7 @@ class ReadyPage(HealthPage):
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        pipeline: Watched,
         health: Checked | None = None,
         *,
         details: bool = False,
@@ -250,7 +249,7 @@ class Pages(Mapping[str, Page]):
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        pipeline: Watched,
         metrics: Scraped | None = None,
         *,
         health: Checked | None = None,
