@@ -7,6 +7,10 @@ import textwrap
 
 import pytest
 
+from sluiceway import Pipeline
+from sluiceway.sources import OtlpSource
+from sluiceway.testing import CollectingSink
+
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
 PRELUDE = """
@@ -195,3 +199,35 @@ def test_a_child_of_a_child_does_the_same():
     print(background.stop())
     """)
     assert lines == ["True", "drained"]
+
+
+@pytest.mark.parametrize("exits", ["os._exit(0)", "sys.exit(0)"])
+def test_a_child_leaves_the_connections_of_its_parent_alone(exits):
+    source, received = OtlpSource(port=0, ack="delivered"), CollectingSink()
+    program = """
+    from sluiceway import Span
+    from sluiceway.sinks import OtlpSink
+
+    inlet = Inlet()
+    to = OtlpSink(URL)
+    background = Pipeline(inlet >> to, drain_timeout=5).background().start()
+
+    def emit(who):
+        inlet.emit_nowait(Span(name=who, trace_id=b"t" * 16, span_id=b"s" * 8))
+        return background.flush(5)
+
+    print(emit("parent"))
+    child = os.fork()
+    if not child:
+        emit("child")
+        background.stop()
+        EXITS
+    print(ended_well(child), emit("parent again"), background.stop())
+    """
+    with Pipeline(source >> received).background():
+        url = f'"http://127.0.0.1:{source.port}"'
+        lines = outcome(program.replace("URL", url).replace("EXITS", exits))
+    assert lines[-2:] == ["True", "True True drained"]
+    assert [span.name for span in received.events] == [
+        *("parent", "child", "parent again")
+    ]

@@ -24,6 +24,7 @@ from yarl import URL
 
 from .. import __version__
 from ..errors import ConfigurationError, DeliveryError, PermanentError, TransientError
+from ..fork import follow_forks, keep_for_ever
 from ..formats.compression import compress
 from ..formats.retry_after import seconds_asked
 from .addresses import is_literal, is_public, system_words
@@ -128,6 +129,16 @@ class HttpClient:
     def __init__(self, *, refuse_private: bool = False) -> None:
         self._refuse_private = refuse_private
         self._session: aiohttp.ClientSession | None = None
+        follow_forks(self)
+
+    def after_fork(self) -> None:
+        """In a forked child: the connections are the parent's.
+
+        To close one would end its wake-ups in the parent, whose requests then hang.
+        """
+        if self._session is not None:
+            keep_for_ever(self._session)
+            self._session = None
 
     @property
     def is_open(self) -> bool:
