@@ -7,16 +7,19 @@ the backend that it was given; the global one lasts until it is reset.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Final, Unpack, overload
+from typing import Any, Final, Unpack, overload
 
 from sluiceway import StopReport
 from sluiceway.fork import follow_forks
 
 from . import api
 from .backend import PROCESS, FlextBackend
+from .check_options import HealthOptions
+from .health import FlextHealthService
 from .metrics import FlextMetricsService, RecordOptions
-from .models import FlextMetric, FlextTrace
+from .models import FlextHealthCheck, FlextMetric, FlextTrace
 from .result import FlextResult
 from .tracing import FlextTracingService
 
@@ -32,6 +35,7 @@ class FlextObservabilityMasterFactory:
         self._given = backend
         self._metrics = FlextMetricsService(backend)
         self._tracing = FlextTracingService(backend)
+        self._health = FlextHealthService(backend)
 
     @property
     def backend(self) -> FlextBackend:
@@ -55,6 +59,10 @@ class FlextObservabilityMasterFactory:
         """A service for traces."""
         return FlextTracingService(self._given)
 
+    def create_health_service(self) -> FlextHealthService:
+        """A service for health checks."""
+        return FlextHealthService(self._given)
+
     # Calls that wait for nothing.
 
     def record_metric(
@@ -66,6 +74,12 @@ class FlextObservabilityMasterFactory:
     ) -> FlextResult[FlextMetric]:
         """As ``FlextMetricsService.record_metric``."""
         return self._metrics.record(metric, value, unit, **options)
+
+    def collect_metrics(
+        self, service_name: str, metrics_config: Mapping[str, Mapping[str, Any]]
+    ) -> FlextResult[list[FlextMetric]]:
+        """As ``FlextMetricsService.collect_metrics``."""
+        return self._metrics.collect(service_name, metrics_config)
 
     @overload
     def start_trace(self, trace: FlextTrace) -> FlextResult[FlextTrace]: ...
@@ -89,7 +103,30 @@ class FlextObservabilityMasterFactory:
         """As ``FlextTracingService.error_trace``."""
         return self._tracing.error(trace, error)
 
+    def register_health_check(
+        self,
+        name: str,
+        function: Callable[[], Any],
+        **options: Unpack[HealthOptions],
+    ) -> FlextResult[str]:
+        """As ``FlextHealthService.register_health_check``."""
+        return self._health.register(name, function, **options)
+
+    def health_status(self) -> FlextResult[FlextHealthCheck]:
+        """As ``FlextHealthService.get_health_status``."""
+        return self._health.status()
+
     # Calls that wait.
+
+    def execute_health_check(
+        self, check: FlextHealthCheck
+    ) -> FlextResult[FlextHealthCheck]:
+        """As ``FlextHealthService.execute_health_check``."""
+        return self._health.execute(check)
+
+    def run_health_checks(self) -> FlextResult[list[FlextHealthCheck]]:
+        """As ``FlextHealthService.run_health_checks``."""
+        return self._health.run_all()
 
     def flush(self, timeout: float | None = None) -> FlextResult[None]:
         """Wait until all that was recorded before has been answered for.

@@ -116,6 +116,12 @@ class FlextMetricsService:
             metrics_config: by name: ``value`` (default 0.0), ``unit`` (``"count"``),
                 ``tags`` and ``metric_type``.
         """
+        return self.collect(service_name, metrics_config)
+
+    def collect(
+        self, service_name: str, metrics_config: Mapping[str, Mapping[str, Any]]
+    ) -> FlextResult[list[FlextMetric]]:
+        """As ``collect_metrics``, for programs without an event loop."""
         named = attempted(lambda: validation.text("service_name", service_name))
         found = named.flat_map(lambda name: measurements(name, metrics_config))
         return found.flat_map(lambda all_: self._recorded(all_).map(lambda _: all_))

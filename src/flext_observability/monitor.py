@@ -32,6 +32,8 @@ class FlextMonitorReport:
         losses: the same by stage and reason.
         metrics: the names of the metrics that were recorded.
         open_traces: operations that were started and not ended.
+        health: how all stand by their latest results: healthy, degraded, unhealthy or
+            unknown.
         ledger: where every event went; None before the first start.
     """
 
@@ -42,6 +44,7 @@ class FlextMonitorReport:
     losses: Mapping[str, Mapping[str, int]] = field(factory=dict)
     metrics: tuple[str, ...] = ()
     open_traces: int = 0
+    health: str = "unknown"
     ledger: Ledger | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -124,6 +127,7 @@ class FlextObservabilityMonitor:
             is_active=backend.is_running,
             metrics=tuple(backend.instruments.names()),
             open_traces=len(backend.operations),
+            health=backend.checks.status().status,
             ledger=ledger,
             **books,
         )

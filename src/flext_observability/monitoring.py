@@ -20,7 +20,10 @@ __all__ = [
     "flext_monitor_function",
 ]
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Function = TypeVar(
+    "Function",
+    bound="Callable[..., Any] | classmethod[Any, Any, Any] | staticmethod[Any, Any]",
+)
 
 
 @overload

@@ -53,16 +53,31 @@ def test_everything_is_recorded_without_an_event_loop(factory, sink):
     assert factory.complete_trace(trace).unwrap().status == "completed"
     trace_id = factory.start_trace("other").unwrap()
     assert factory.error_trace(trace_id, "late").unwrap().error == "late"
+    both = factory.collect_metrics(
+        "shop", {"hits": {"value": 1}, "load": {"unit": "1"}}
+    )
+    assert [metric.name for metric in both.unwrap()] == ["hits", "load"]
     assert factory.flush().is_success
     assert [span.name for span in sink.events] == ["checkout", "other"]
-    assert factory.backend.instruments.names() == ["orders"]
+    assert factory.backend.instruments.names() == ["orders", "hits", "load"]
+
+
+def test_checks_of_health_run_without_an_event_loop(factory):
+    assert factory.register_health_check("db", lambda: "fine").unwrap() == "db"
+    check = factory.create_health_check("db").unwrap()
+    found = factory.execute_health_check(check).unwrap()
+    assert (found.status, found.message) == ("healthy", "fine")
+    assert factory.run_health_checks().unwrap()[0].name == "db"
+    assert factory.health_status().unwrap().name == "overall"
 
 
 def test_its_services_record_where_it_does(factory):
-    metrics, tracing = (
+    metrics, tracing, health = (
         factory.create_metrics_service(),
         factory.create_tracing_service(),
+        factory.create_health_service(),
     )
+    assert health.backend is factory.backend
     assert isinstance(metrics, FlextMetricsService)
     assert isinstance(tracing, FlextTracingService)
     assert metrics.backend is tracing.backend is factory.backend

@@ -80,6 +80,7 @@ def test_a_report_tells_what_was_recorded_and_where_it_went(factory, monitor):
     assert report.metrics == ("orders",)
     assert report.open_traces == 1
     assert report.lost == 0
+    assert report.health == "healthy"
     assert report.ledger["traces"].sent == 1
     after = monitor.report()
     assert not after.is_active
@@ -93,7 +94,17 @@ def test_a_report_tells_what_was_recorded_and_where_it_went(factory, monitor):
         "losses": {},
         "metrics": ["orders"],
         "open_traces": 0,
+        "health": after.health,
     }
+
+
+def test_a_report_tells_how_the_components_are(factory, monitor):
+    assert factory.register_health_check("db", lambda: False, interval=None).is_success
+    assert [check.status for check in factory.run_health_checks().unwrap()] == [
+        "unhealthy",
+        "healthy",
+    ]
+    assert monitor.report().health == "unhealthy"
 
 
 def test_to_look_starts_nothing():

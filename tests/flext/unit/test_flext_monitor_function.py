@@ -8,6 +8,7 @@ import inspect
 import threading
 
 import pytest
+from mypy_runs import found_and_marked
 
 from flext_observability import (
     FlextBackend,
@@ -479,3 +480,8 @@ def test_threads_that_call_a_function_for_the_first_time_all_count(watch):
         thread.join()
     assert watch.outcomes() == {("work", "success"): 8}
     assert len(watch.spans()) == 8
+
+
+def test_mypy_sees_the_function_that_was_watched(tmp_path):
+    found, marked = found_and_marked("typed_monitoring.py", tmp_path)
+    assert found == marked
