@@ -7,7 +7,6 @@ leaving is a shielded, bounded ``stop``; the body's exception passes unchanged.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
@@ -25,6 +24,7 @@ from .errors import ConfigurationError, PipelineFailedError, PipelineStateError
 from .events import Resource
 from .fork import follow_forks, keep_for_ever
 from .ledger import Ledger
+from .lifespan import Lifespan
 from .reports import PipelineHealth, PipelineState, StageStatistics, StopReport
 from .settings import is_seconds
 from .signals import Termination, handled_signals
@@ -320,13 +320,13 @@ class Pipeline:
             raise cancelled
         return stopping.result()
 
-    def lifespan(self, app: object = None) -> Lifespan:  # noqa: ARG002 - the protocol's
+    def lifespan(self, app: object = None) -> Lifespan:
         """For web applications: an ASGI lifespan and an aiohttp cleanup context.
 
-        ``FastAPI(lifespan=pipeline.lifespan)``, or
-        ``app.cleanup_ctx.append(pipeline.lifespan)``.
+        ``FastAPI(lifespan=pipeline.lifespan)``, ``app = pipeline.lifespan(app)`` round
+        any other ASGI application, or ``app.cleanup_ctx.append(pipeline.lifespan)``.
         """
-        return Lifespan(self)
+        return Lifespan(self, app)
 
     def sources(self, reaching: Any = object) -> tuple[Any, ...]:
         """The sources as described, or those that reach a stage of such a class."""
@@ -357,37 +357,6 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.name} {self.state.value}>"
-
-
-class Lifespan:
-    """One application's life with a pipeline, in either of two protocols."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
-        self._steps: AsyncIterator[None] | None = None
-
-    async def __aenter__(self) -> None:
-        await self._pipeline.__aenter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._pipeline.__aexit__(kind, error, trace)
-
-    def __aiter__(self) -> Lifespan:
-        return self
-
-    async def __anext__(self) -> None:
-        if self._steps is None:
-            self._steps = self._live()
-        await anext(self._steps)
-
-    async def _live(self) -> AsyncIterator[None]:
-        async with self._pipeline:
-            yield
 
 
 def check(setting: str, value: object, wanted: str, *, good: bool) -> None:

@@ -26,6 +26,11 @@ app = FastAPI(lifespan=pipeline.lifespan)
 app.add_middleware(AsgiMiddleware, telemetry=telemetry)
 app.mount("/", Pages(pipeline))
 """
+PLAIN = """
+from sluiceway.web import AsgiMiddleware, Pages
+
+app = pipeline.lifespan(AsgiMiddleware(Pages(pipeline), telemetry))
+"""
 AIOHTTP = """
 from aiohttp import web
 
@@ -39,6 +44,7 @@ UVICORN = ("uvicorn", "shop:app", "--port", "{port}")
 GUNICORN = ("gunicorn", "shop:app", "-b", "127.0.0.1:{port}", "-k")
 SERVERS = {
     "uvicorn": (ASGI, UVICORN),
+    "uvicorn plain": (PLAIN, UVICORN),
     "gunicorn fastapi": (ASGI, (*GUNICORN, "uvicorn_worker.UvicornWorker")),
     "gunicorn aiohttp": (AIOHTTP, (*GUNICORN, "aiohttp.GunicornWebWorker")),
 }
