@@ -74,6 +74,8 @@ class Stage(Composable, ABC):
 
     Attributes:
         name: a unique name in the graph; by default made from the class's name.
+        usual_name: a name that nobody has chosen: as ``name``, it gets a number where
+            another stage has it.
         queue: the bounded queue in front of the stage; a source has none.
         takes_notes: whether the notes of a finished span (``notes.py``) will do in
             place of a ``Span``; a derived class must say so itself.
@@ -84,6 +86,7 @@ class Stage(Composable, ABC):
     """
 
     name: str | None = None
+    usual_name: str | None = None
     queue: Queue = Queue()
     takes_notes: ClassVar[bool] = False
     takes_encoded: bool = False

@@ -201,7 +201,6 @@ def test_only_sources_whose_events_reach_a_sink_for_prometheus_are_judged():
     odd, other = Telemetry("shop"), Telemetry("bank")
     odd.meter("a").gauge("a.ms")
     other.meter("a").gauge("b.ms")
-    other.metrics.name = "others"
     keep = Filter(lambda point: True)
     gateway = PushgatewaySink("http://localhost:9091")
     pipeline = Pipeline(

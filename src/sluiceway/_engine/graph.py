@@ -361,7 +361,8 @@ def kind_of(stage: object) -> StageKind:
 def named_by_user(stage: Any) -> bool:
     """Whether a stage's name was chosen, not taken from a class or a function."""
     function = getattr(stage, "function", None)
-    return stage.name not in (None, getattr(function, "__name__", None))
+    unchosen = None, stage.usual_name, getattr(function, "__name__", None)
+    return stage.name not in unchosen
 
 
 def used_twice(node: Node, tails: list[Tail]) -> str:

@@ -67,6 +67,7 @@ class MetricsSource(IntervalSource[MetricPoint]):
         start_afresh: Callable[[], None],
     ) -> None:
         super().__init__("metrics", interval, clock)
+        self.usual_name = self.name
         self._observables = observables
         self._collect = collect
         self._asker: Asker[Observable, Answers] = Asker(
