@@ -35,3 +35,15 @@ def lint(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """The benchmarks in their short form, as `make bench` does."""
     session.run("make", "bench", external=True)
+
+
+@nox.session(python=False)
+def security(session: nox.Session) -> None:
+    """The audit of the code and the dependencies, as `make security` does."""
+    session.run("make", "security", external=True)
+
+
+@nox.session(python=False)
+def observability(session: nox.Session) -> None:
+    """The gates of flext_observability: its coverage, its configuration, its stack."""
+    session.run("make", "test-observability", "observability-validate", external=True)
