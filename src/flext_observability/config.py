@@ -14,7 +14,7 @@ from typing import Any
 from attrs import field, frozen
 
 from . import addresses, validation
-from .environment import of_environment
+from .environment import file_of, of_environment
 from .fields import by, unless_empty, with_checks
 from .result import FlextResult
 from .settings import combined, of_arguments
@@ -120,7 +120,8 @@ class FlextObservabilityConfig:
     ) -> FlextResult[FlextObservabilityConfig]:
         """What the variables say, over the defaults; all that are wrong are told.
 
-        An empty variable counts as unset.
+        ``FLEXT_OBSERVABILITY_CONFIG`` names a TOML file, over which the others win. An
+        empty variable counts as unset.
 
         Args:
             environ: by default ``os.environ``.
@@ -147,7 +148,7 @@ class FlextObservabilityConfig:
         """What everybody says together: arguments > environment > file > defaults.
 
         Args:
-            path: a TOML file; none by default.
+            path: a TOML file; by default that of ``FLEXT_OBSERVABILITY_CONFIG``.
             environ: by default ``os.environ``; ``{}`` leaves it out.
             **arguments: of this class; None leaves one to the others.
 
@@ -156,7 +157,8 @@ class FlextObservabilityConfig:
             each, with the name of the variable or the line of the file.
         """
         variables = os.environ if environ is None else environ
-        told = [of_file(cls, path)] if path is not None else []
+        file = file_of(variables) if path is None else path
+        told = [] if file is None else [of_file(cls, file)]
         told += [of_environment(variables), of_arguments(cls, arguments)]
         return combined(cls, told)
 

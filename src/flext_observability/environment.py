@@ -26,6 +26,7 @@ OF_ONE_SIGNAL: Final = tuple(
     for signal in ("TRACES", "METRICS")
     for word in ("ENDPOINT", "PROTOCOL", "HEADERS")
 )
+FILE: Final = "FLEXT_OBSERVABILITY_CONFIG"
 JAEGER_HOST: Final = "JAEGER_AGENT_HOST"
 JAEGER_PORT: Final = "JAEGER_AGENT_PORT"
 AGENT_PORTS: Final = ("6831", "6832", "5775", "5778")
@@ -46,6 +47,12 @@ def of_environment(variables: Mapping[str, str]) -> Told:
     if JAEGER_HOST in texts or JAEGER_PORT in texts:
         told.take(partial(jaeger, texts))
     return told
+
+
+def file_of(variables: Mapping[str, str]) -> str | None:
+    """The TOML file that a variable names, if it does."""
+    text = variables.get(FILE) if isinstance(variables, Mapping) else None
+    return text.strip() or None if isinstance(text, str) else None
 
 
 def texts_of(variables: Mapping[str, str], told: Told) -> dict[str, str]:
@@ -173,6 +180,7 @@ VARIABLES: Final[Mapping[str, tuple[str, Callable[[str, str], Any]]]] = {
 }
 KNOWN: Final = (
     *VARIABLES,
+    FILE,
     RESOURCE_ATTRIBUTES,
     JAEGER_HOST,
     JAEGER_PORT,

@@ -160,10 +160,11 @@ BAD = {
     "FLEXT_LOG_LEVEL": "VERBOSE",
     "FLEXT_ENVIRONMENT": "x" * 5000,
 }
+FILE = "FLEXT_OBSERVABILITY_CONFIG"
 
 
 def test_no_variable_is_without_a_bad_value_here():
-    assert {*BAD} == {*KNOWN}
+    assert {*BAD, FILE} == {*KNOWN}
 
 
 @pytest.mark.parametrize("name", sorted(BAD))
@@ -357,6 +358,21 @@ def test_arguments_win_over_variables_and_these_over_the_file(tmp_path):
     assert config.series_limit == 2000
 
 
+def test_a_variable_can_name_the_file_and_the_others_win_over_it(tmp_path):
+    file = written(tmp_path, 'service_name = "file"\nenvironment = "file"\n')
+    config = loaded(**{FILE: f" {file} ", "OTEL_SERVICE_NAME": "variable"})
+    assert (config.service_name, config.environment) == ("variable", "file")
+    other = tmp_path / "other.toml"
+    other.write_text("drain_timeout = 1\n")
+    config = FlextObservabilityConfig.load(other, {FILE: str(file)}).unwrap()
+    assert (config.service_name, config.drain_timeout) == ("", 1)
+
+
+def test_a_file_of_a_variable_that_is_not_there_is_told(tmp_path):
+    (problem,) = problems(**{FILE: str(tmp_path / "none.toml")})
+    assert problem.endswith("none.toml: cannot be read (No such file or directory)")
+
+
 def test_a_bad_value_is_refused_though_another_wins_over_it(tmp_path):
     failure = FlextObservabilityConfig.load(
         written(tmp_path, "export_interval = -1\n"),
@@ -398,7 +414,7 @@ def test_no_argument_makes_it_raise(arguments):
     assert result.is_success or result.error_code == "configuration"
 
 
-@given(st.dictionaries(st.sampled_from(KNOWN), st.text()))
+@given(st.dictionaries(st.sampled_from([*BAD]), st.text()))
 def test_no_variable_makes_it_raise_and_each_bad_one_is_named(variables):
     result = FlextObservabilityConfig.from_environment(variables)
     for line in (result.error or "").splitlines():
