@@ -16,6 +16,8 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from socket import create_connection
+from urllib.parse import urlsplit
 
 import stack_files
 from monitoring import ROOT, STACK
@@ -23,6 +25,7 @@ from monitoring import ROOT, STACK
 import flext_observability
 from flext_observability import (
     FlextBackend,
+    FlextHealthService,
     FlextMetricsService,
     FlextObservabilityConfig,
     FlextResult,
@@ -37,6 +40,7 @@ FORBIDDEN = (
     re.compile("import opentelemetry|import prometheus_client|import logging"),
     re.compile(r"from flext_observability\.[a-z]"),
 )
+SECONDS = 3.0  # for a server to be reached
 MEASURED = "flext-observability"
 Problems = Iterator[str]
 
@@ -202,12 +206,31 @@ def traces(backend: FlextBackend) -> Problems:
     print(f"trace {caller.map(lambda trace: trace.trace_id).unwrap_or('none')}")
 
 
-CHECKS = {
-    "config": configuration,
-    "files": lambda _: stack_files.checks(),
-    "gates": gates,
-}
-SERVICES = {"metrics": metrics, "traces": traces}
+def health(backend: FlextBackend) -> Problems:
+    """Ask each server that is configured, and the pipeline itself, how it is."""
+    checks = FlextHealthService(backend)
+    for name, url in backend.config.endpoints().items():
+        reach = partial(reachable, url)
+        yield from failure(checks.register(name, reach, interval=None))
+    results = checks.run_all()
+    yield from failure(results)
+    for result in results.unwrap_or([]):
+        print(f"{result.name}: {result.status} {result.message}")
+        if result.status != "healthy":
+            yield f"{result.name} is {result.status}: {result.message}"
+    print(f"overall: {checks.status().map(lambda told: told.status).unwrap_or('none')}")
+
+
+def reachable(url: str) -> str:
+    """Whether somebody listens there."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    with create_connection((parts.hostname, port), SECONDS):
+        return f"{parts.hostname}:{port} answers"
+
+
+CHECKS = {"config": configuration, "files": stack_files.checks, "gates": gates}
+SERVICES = {"metrics": metrics, "traces": traces, "health": health}
 
 
 if __name__ == "__main__":

@@ -15,57 +15,81 @@ from pathlib import Path
 
 from flext_observability import (
     FlextBackend,
+    FlextHealthService,
     FlextMetricsService,
     FlextObservabilityConfig,
+    FlextObservabilityMonitor,
     FlextResult,
+    flext_monitor_function,
 )
-from sluiceway import HealthCheck
-from sluiceway.events import HealthStatus
 
 REGIONS = ("eu", "us", "asia")
 PAUSE = 0.05
 
 
-async def sell(metrics: FlextMetricsService, number: int) -> FlextResult[None]:
-    """One order; each seventh one fails."""
-    tags = {
-        "region": REGIONS[number % len(REGIONS)],
-        "outcome": "failed" if number % 7 == 0 else "paid",
-    }
-    took = 0.02 + number % 13 / 100
-    for recorded in (
-        await metrics.record_metric("shop.orders", 1, tags=tags),
-        await metrics.record_metric(
-            "shop.order.duration", took, "s", metric_type="histogram"
-        ),
-        await metrics.record_metric("shop.queue.depth", number % 5, "{order}"),
-    ):
-        if recorded.is_failure:
-            return recorded.map(lambda _: None)
-    return FlextResult.ok(None)
+class Shop:
+    """Sells; each seventh order fails, and the cache is slow now and then."""
 
+    def __init__(self, backend: FlextBackend) -> None:
+        self._metrics = FlextMetricsService(backend)
+        self._health = FlextHealthService(backend)
+        watched = flext_monitor_function("shop.sell", monitor=self._metrics)
+        self._sell = watched(self.sell)
+        self._number = 0
 
-def look(backend: FlextBackend, number: int) -> None:
-    """What the shop depends on; the cache is slow now and then."""
-    slow = number % 200 < 50
-    cache = HealthStatus.DEGRADED if slow else HealthStatus.HEALTHY
-    for name, status in (("database", HealthStatus.HEALTHY), ("cache", cache)):
-        check = HealthCheck(
-            name=name, status=status, duration=0.002, critical=name == "database"
+    async def open(self) -> FlextResult[str]:
+        """Let the checks of what it depends on have their turns."""
+        database = await self._health.register_health_check(
+            "database", self.database, interval=2.0
         )
-        backend.health.emit_nowait(check)
+        if database.is_failure:
+            return database
+        return await self._health.register_health_check(
+            "cache", self.cache, interval=1.0, critical=False
+        )
+
+    async def database(self) -> str:
+        """It is always well."""
+        return "3 connections"
+
+    async def cache(self) -> tuple[str, str]:
+        """It is slow for a while, again and again."""
+        is_slow = self._number % 200 < 50
+        return ("degraded", "slow") if is_slow else ("healthy", "quick")
+
+    async def trade(self) -> None:
+        """Sell until somebody says that it is enough."""
+        for self._number in itertools.count():
+            sold = await self._sell(self._number)
+            await self._metrics.record_metric(
+                "shop.orders",
+                1,
+                tags={
+                    "region": REGIONS[self._number % len(REGIONS)],
+                    "outcome": "failed" if sold.is_failure else "paid",
+                },
+            )
+            await asyncio.sleep(PAUSE)
+
+    async def sell(self, number: int) -> FlextResult[int]:
+        """One order."""
+        took = 0.02 + number % 13 / 100
+        await self._metrics.record_metric(
+            "shop.order.duration", took, "s", metric_type="histogram"
+        )
+        await self._metrics.record_metric("shop.queue.depth", number % 5, "{order}")
+        if number % 7 == 0:
+            return FlextResult.fail("the card was refused", "card_refused")
+        return FlextResult.ok(number)
 
 
-async def trade(backend: FlextBackend) -> None:
-    """Sell until somebody says that it is enough."""
-    metrics = FlextMetricsService(backend)
-    for number in itertools.count():
-        sold = await sell(metrics, number)
-        if sold.is_failure:
-            print(f"shop: {sold.error}", file=sys.stderr)
-        if number % 20 == 0:
-            look(backend, number)
-        await asyncio.sleep(PAUSE)
+async def serve(backend: FlextBackend) -> None:
+    """Open the shop."""
+    shop = Shop(backend)
+    opened = await shop.open()
+    if opened.is_failure:
+        print(opened.error, file=sys.stderr)
+    await shop.trade()
 
 
 def main() -> int:
@@ -76,12 +100,14 @@ def main() -> int:
         return 2
     backend = FlextBackend(config.unwrap())
     seconds = float(sys.argv[1]) if sys.argv[1:] else None
-    with suppress(KeyboardInterrupt, TimeoutError):
-        asyncio.run(asyncio.wait_for(trade(backend), seconds))
-    backend.stop()
-    ledger = backend.ledger()
-    print(ledger)
-    return 1 if ledger is None or ledger.lost else 0
+    with (
+        FlextObservabilityMonitor(backend) as monitor,
+        suppress(KeyboardInterrupt, TimeoutError),
+    ):
+        asyncio.run(asyncio.wait_for(serve(backend), seconds))
+    report = monitor.report()
+    print(report.ledger)
+    return 1 if report.lost else 0
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from servers.polling import eventually
 from servers.processes import alertmanager, free_port, prometheus, pushgateway, require
 
 from flext_observability import FlextBackend, FlextObservabilityConfig
+from sluiceway import Pipeline
+from sluiceway.sources import OtlpSource
+from sluiceway.testing import CollectingSink
 
 ROOT = STACK.parents[1]
 RULES = STACK / "prometheus" / "rules" / "flext.yml"
@@ -240,8 +243,31 @@ def alerted(tmp_path_factory):
         yield server
 
 
+class Collector:
+    """What takes traces in Jaeger's place: OTLP, over HTTP."""
+
+    def __init__(self):
+        self._source = OtlpSource(port=0)
+        self._sink = CollectingSink()
+        self.background = Pipeline(self._source >> self._sink).background()
+
+    @property
+    def port(self):
+        return self._source.port
+
+    def names(self):
+        return {span.name for span in self._sink.events}
+
+
 @pytest.fixture(scope="module")
-def shop(told_gateway, alerted, tmp_path_factory):
+def traced():
+    collector = Collector()
+    with collector.background:
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def shop(told_gateway, alerted, traced, tmp_path_factory):
     """The example, as it runs beside the stack, for as long as the module."""
     log = tmp_path_factory.mktemp("shop") / "log"
     own = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
@@ -249,7 +275,7 @@ def shop(told_gateway, alerted, tmp_path_factory):
         "PROMETHEUS_PUSH_GATEWAY": told_gateway.url,
         "ALERTMANAGER_URL": alerted.url,
         "OTEL_METRIC_EXPORT_INTERVAL": "500",
-        "OTEL_TRACES_EXPORTER": "none",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{traced.port}",
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -343,6 +369,11 @@ def test_prometheus_and_the_shop_tell_their_alerts_to_alertmanager(asked, alerte
         return {alert["labels"]["alertname"] for alert in told}
 
     eventually(lambda: {"HealthCheck", "FlextTelemetryLost"} <= names())
+
+
+@pytest.mark.servers
+def test_the_shops_calls_are_traced(shop, traced):
+    assert eventually(traced.names) == {"shop.sell"}
 
 
 @pytest.mark.servers

@@ -14,6 +14,10 @@ from scripts.monitoring import ROOT, answers
 from servers.polling import eventually
 from servers.processes import free_port, pushgateway, require
 
+from sluiceway import Pipeline, Span
+from sluiceway.sources import OtlpSource
+from sluiceway.testing import CollectingSink
+
 OF_THE_DOCUMENT = (
     *("validate", "v", "check", "lint", "l", "type-check", "tc", "test", "t", "format"),
     *("security", "observability-config-check", "observability-init"),
@@ -111,6 +115,33 @@ def test_metrics_that_reach_nobody_fail_the_target():
 
 
 @pytest.mark.servers
+def test_traces_are_started_and_reach_a_collector():
+    source, kept = OtlpSource(port=0), CollectingSink()
+    with Pipeline(source >> kept).background():
+        endpoint = f"http://127.0.0.1:{source.port}"
+        told = make("traces-start", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
+        assert told.returncode == 0, told.said
+        spans = [event for event in kept.events if isinstance(event, Span)]
+    first, second = sorted(spans, key=lambda span: span.start_time_unix_nano)
+    assert second.trace_id == first.trace_id
+    assert second.parent_span_id == first.span_id
+    assert f"trace {first.trace_id.hex()}" in told.stdout
+
+
+@pytest.mark.servers
+def test_health_is_told_of_what_is_configured(tmp_path):
+    with pushgateway(tmp_path) as gateway:
+        well = make("health-monitor", PROMETHEUS_PUSH_GATEWAY=gateway.url)
+        page = gateway.get("/metrics")
+    assert well.returncode == 0, well.said
+    assert "pushgateway: healthy" in well.stdout
+    assert 'health_check_name="pushgateway",health_check_state="healthy"' in page
+    ill = make("health-monitor", GRAFANA_URL=f"http://127.0.0.1:{free_port()}")
+    assert ill.returncode != 0
+    assert "WRONG: health: grafana is unhealthy" in ill.stdout
+
+
+@pytest.mark.servers
 @pytest.mark.parametrize(
     "name",
     [
@@ -120,6 +151,7 @@ def test_metrics_that_reach_nobody_fail_the_target():
         "test-monitoring",
         "test-metrics-e2e",
         "test-tracing-distributed",
+        "test-health-monitoring",
         "observability-test",
     ],
 )
