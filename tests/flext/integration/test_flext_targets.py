@@ -121,7 +121,11 @@ def test_traces_are_started_and_reach_a_collector():
         endpoint = f"http://127.0.0.1:{source.port}"
         told = make("traces-start", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
         assert told.returncode == 0, told.said
-        spans = [event for event in kept.events if isinstance(event, Span)]
+
+        def spans_of():
+            return [event for event in kept.events if isinstance(event, Span)]
+
+        spans = eventually(lambda: len(spans_of()) == 2 and spans_of())
     first, second = sorted(spans, key=lambda span: span.start_time_unix_nano)
     assert second.trace_id == first.trace_id
     assert second.parent_span_id == first.span_id
