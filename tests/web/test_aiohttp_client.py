@@ -8,6 +8,10 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 from aiohttp import web
+from opentelemetry.instrumentation.utils import (
+    suppress_http_instrumentation,
+    suppress_instrumentation,
+)
 from servers.http_peers import answering, closes, speaking, stalls, status
 from servers.processes import free_port
 from servers.web_servers import aiohttp_serving, telling
@@ -296,6 +300,26 @@ def test_a_call_that_its_caller_cancels_ends_and_is_no_error(run):
     assert span.attributes["error.type"] == "asyncio.exceptions.CancelledError"
     assert span.status_code is StatusCode.UNSET
     assert span.events == []
+
+
+@pytest.mark.parametrize(
+    "suppress", [suppress_instrumentation, suppress_http_instrumentation]
+)
+def test_calls_where_instrumentation_is_suppressed_make_no_spans(run, suppress):
+    async def main():
+        async with (
+            telling() as told,
+            answering(redirecting) as peer,
+            calling(told) as session,
+        ):
+            with suppress():
+                await session.get(f"{peer.url}/a")
+            await session.get(f"{peer.url}/shop")
+        return told, peer
+
+    told, peer = run(main())
+    assert told.span().attributes["url.full"].endswith("/shop")
+    assert "traceparent" not in peer.requests[0].headers
 
 
 def test_calls_that_deliver_spans_make_no_spans(run):

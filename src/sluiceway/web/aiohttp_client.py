@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import aiohttp
 from aiohttp import ClientSession, TraceConfig
-from opentelemetry.context import get_value
+from opentelemetry.context import get_current
 from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
 from yarl import URL
 
@@ -30,7 +30,8 @@ from .conventions import (
 )
 from .propagation import Propagation
 
-SUPPRESSED: Final = "suppress_instrumentation"  # as the work of a pipeline is
+# Beginnings of keys: some have a random end. The work of a pipeline has the first one.
+SUPPRESSED: Final = ("suppress_instrumentation", "suppress_http_instrumentation")
 
 
 def aiohttp_trace_config(telemetry: Telemetry, *, query: bool = False) -> TraceConfig:
@@ -84,7 +85,7 @@ class ClientCalls:
     ) -> None:
         """Start the span and tell the server of it."""
         call.span = None
-        if get_value(SUPPRESSED) or self._already.calls(session):
+        if is_suppressed() or self._already.calls(session):
             return
         method = known_method(params.method)
         call.measured = {"http.request.method": method, **server_of(params.url)}
@@ -151,6 +152,12 @@ class ClientCalls:
         span.end()
         seconds = self._now() - call.began
         self._duration.record(seconds, {**call.measured, **told}, call.context)
+
+
+def is_suppressed() -> bool:
+    """Whether OpenTelemetry's instrumentation, all or HTTP's, is suppressed here."""
+    context = get_current().items()
+    return any(value and key.startswith(SUPPRESSED) for key, value in context)
 
 
 def outcome(status: int, error: BaseException | None) -> dict[str, Any]:
