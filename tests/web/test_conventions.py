@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluiceway import ConfigurationError
+from sluiceway.instrument import Telemetry
+from sluiceway.web import AsgiMiddleware, aiohttp_middleware, aiohttp_trace_config
 from sluiceway.web.conventions import (
     Excluded,
     error_name,
@@ -70,3 +72,14 @@ def test_an_error_is_named_by_its_class():
     assert error_name(ValueError("x")) == "ValueError"
     assert error_name(ConnectionResetError()) == "ConnectionResetError"
     assert error_name(ConfigurationError("x")) == "sluiceway.errors.ConfigurationError"
+
+
+@pytest.mark.parametrize("wrong", [None, Telemetry("shop").tracer_provider])
+def test_what_is_no_telemetry_is_named(wrong):
+    for make in (
+        lambda: AsgiMiddleware(None, wrong),
+        lambda: aiohttp_middleware(wrong),
+        lambda: aiohttp_trace_config(wrong),
+    ):
+        with pytest.raises(ConfigurationError, match=r"telemetry is .*; expected a "):
+            make()

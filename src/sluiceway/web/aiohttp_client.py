@@ -18,7 +18,7 @@ from yarl import URL
 
 from .. import __version__
 from ..instrument import Telemetry
-from .already import Already
+from .already import Already, checked
 from .conventions import (
     BUCKETS,
     CLIENT_ERROR,
@@ -46,6 +46,9 @@ def aiohttp_trace_config(telemetry: Telemetry, *, query: bool = False) -> TraceC
         telemetry: gets the spans and ``http.client.request.duration`` (seconds).
         query: keep the query string in ``url.full``, without the values of what sounds
             secret; by default it is left out. Credentials always are.
+
+    Raises:
+        ConfigurationError: ``telemetry`` is something else.
     """
     calls = ClientCalls(telemetry, query=query)
     config = TraceConfig()
@@ -65,7 +68,7 @@ class ClientCalls:
     """
 
     def __init__(self, telemetry: Telemetry, *, query: bool) -> None:
-        self._tracer = telemetry.tracer(SCOPE, __version__)
+        self._tracer = checked(telemetry).tracer(SCOPE, __version__)
         self._propagation = Propagation(telemetry)
         self._now = telemetry.clock.now
         self._query = query

@@ -76,7 +76,7 @@ def aiohttp_middleware(
             secret; by default it is left out.
 
     Raises:
-        ConfigurationError: ``excluded`` holds something that is no path.
+        ConfigurationError: no ``telemetry``, or ``excluded`` holds what is no path.
     """
     instruments = ServerInstruments(telemetry)
     left_out = Excluded(excluded)

@@ -13,12 +13,26 @@ from urllib.parse import unquote
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, get_current_span, get_tracer_provider
 
+from ..errors import ConfigurationError
 from ..instrument import LiveSpan, Telemetry
 from .conventions import SCOPE
 
 PATHS: Final = ("url.path", "http.target")  # new conventions and old ones
 # what OpenTelemetry's instrumentation of aiohttp's client puts on its configurations
 FOREIGN: Final = "_is_instrumented_by_opentelemetry"
+
+
+def checked(telemetry: Telemetry) -> Telemetry:
+    """The telemetry itself.
+
+    Raises:
+        ConfigurationError: it is something else, such as a provider.
+    """
+    if not isinstance(telemetry, Telemetry):
+        raise ConfigurationError(
+            f"telemetry is {telemetry!r}; expected a sluiceway.instrument.Telemetry"
+        )
+    return telemetry
 
 
 class Already:

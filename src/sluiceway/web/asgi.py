@@ -64,7 +64,7 @@ class AsgiMiddleware:
             answered; by default Starlette's and FastAPI's.
 
     Raises:
-        ConfigurationError: ``excluded`` holds something that is no path.
+        ConfigurationError: no ``telemetry``, or ``excluded`` holds what is no path.
     """
 
     def __init__(

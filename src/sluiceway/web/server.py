@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
 
 from .. import __version__
 from ..instrument import Telemetry
-from .already import Already
+from .already import Already, checked
 from .conventions import (
     BUCKETS,
     SCOPE,
@@ -36,7 +36,7 @@ class ServerInstruments:
     """
 
     def __init__(self, telemetry: Telemetry) -> None:
-        self.tracer = telemetry.tracer(SCOPE, __version__)
+        self.tracer = checked(telemetry).tracer(SCOPE, __version__)
         self.propagation = Propagation(telemetry)
         self.now = telemetry.clock.now
         self.already = Already(telemetry)
