@@ -19,7 +19,7 @@ from ..errors import ConfigurationError
 from ..events import Alert, AlertStatus
 from ..settings import number
 from ..state import State
-from .labels import Identity, Matches, check_alerts, identity_of, labels_of
+from .labels import Identity, Matches, checked_alerts, identity_of, labels_of
 from .lasting import Silenced
 from .muting import SavedSilence, Silence, Silences
 from .policy import TARGET, Level, Policy, SavedLevel, raised
@@ -181,9 +181,8 @@ class Escalation(Silenced):
 
     def add(self, events: list[Alert], now: float) -> list[Alert]:
         """Take alerts in; what is to be told by it."""
-        check_alerts(events, "an Escalation")
         told: list[Alert] = []
-        for alert in events:
+        for alert in checked_alerts(events, "an Escalation"):
             told += self._take(alert, now)
         return self._kept(told + self._due_now(now), now)
 

@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 from ..events import Alert, AlertStatus
 from ..settings import number
 from ..state import State
-from .labels import Identity, check_alerts, identity_of
+from .labels import Identity, checked_alerts, identity_of
 from .lasting import Lasting
 
 FLAPPING: Final = "flapping"
@@ -98,9 +98,8 @@ class FlapDamper(Lasting[Alert, Alert]):
 
     def add(self, events: list[Alert], now: float) -> list[Alert]:
         """Take alerts in; those that pass."""
-        check_alerts(events, "a FlapDamper")
         passed: list[Alert] = []
-        for alert in events:
+        for alert in checked_alerts(events, "a FlapDamper"):
             passed += self._calm(now) + self._take(alert, now)
         return self._kept(passed, now)
 

@@ -7,12 +7,14 @@ it has not is an empty text. Source: Alertmanager, ``docs/configuration.md``,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..events import Alert
-from .matching import Match, test_of
+from ..events import Alert, AlertStatus
+from .matching import COMPARE, SIGN, Match, test_of
+from .reading import number_of, text_of
 
 Labels = Mapping[str, str]
 Identity = tuple[str, tuple[tuple[str, str], ...]]
@@ -30,19 +32,75 @@ def identity_of(alert: Alert) -> Identity:
     return alert.name, tuple(sorted(present))
 
 
-def check_alerts(events: Iterable[Any], who: str) -> None:
-    """Refuse what is no alert.
+def checked_alerts(events: Iterable[Any], who: str) -> list[Alert]:
+    """The alerts, with texts wherever there have to be some.
 
     Args:
         events: what a stage was given.
         who: the stage, for the error.
 
     Raises:
-        TypeError: one of them is something else.
+        TypeError: one of them is no alert.
     """
+    alerts: list[Alert] = []
     for event in events:
         if not isinstance(event, Alert):
             raise TypeError(f"{who} takes alerts, not {type(event).__name__}")
+        alerts.append(event if is_sound(event) else mended(event))
+    return alerts
+
+
+def is_sound(alert: Alert) -> bool:
+    """Whether its fields are what they should be; nothing has checked them so far."""
+    texts = (alert.name, alert.severity, alert.message, alert.generator_url)
+    tables = (alert.labels, alert.annotations)
+    times = (alert.starts_at_unix_nano, alert.ends_at_unix_nano)
+    return (
+        isinstance(alert.status, AlertStatus)
+        and all(type(text) is str for text in texts)
+        and all(type(time) is int for time in times)
+        and all(are_texts(table) for table in tables)
+    )
+
+
+def are_texts(table: Any) -> bool:
+    """Whether it is a table of texts."""
+    return type(table) is dict and all(
+        type(key) is str and type(text) is str for key, text in table.items()
+    )
+
+
+def mended(alert: Alert) -> Alert:
+    """The alert with the texts of what is none: ``{"code": 500}`` is ``"500"``."""
+    return Alert(
+        name=text_of(alert.name),
+        severity=text_of(alert.severity),
+        status=status_of(alert.status),
+        message=text_of(alert.message),
+        labels=texts_in(alert.labels),
+        annotations=texts_in(alert.annotations),
+        starts_at_unix_nano=whole(alert.starts_at_unix_nano),
+        ends_at_unix_nano=whole(alert.ends_at_unix_nano),
+        generator_url=text_of(alert.generator_url),
+    )
+
+
+def status_of(status: Any) -> AlertStatus:
+    """The status that a word means; what means none fires."""
+    known = {each.value: each for each in AlertStatus}
+    return known.get(text_of(status).lower(), AlertStatus.FIRING)
+
+
+def texts_in(table: Any) -> dict[str, str]:
+    """The texts of a table's values; nothing of what is no table."""
+    items = table.items() if isinstance(table, Mapping) else ()
+    return {text_of(key): text_of(value) for key, value in items}
+
+
+def whole(time: Any) -> int:
+    """A time as a whole number; 0, which is none, of what is no number."""
+    number = number_of(time)
+    return 0 if number is None or math.isinf(number) else int(time)
 
 
 def label_matcher(setting: str, wanted: Any) -> Matches:
@@ -53,12 +111,33 @@ def label_matcher(setting: str, wanted: Any) -> Matches:
         wanted: values by label, with signs as in ``"=~ eu-.*"``, or lists of such.
 
     Raises:
-        ConfigurationError: it is no table, or a value can match nothing.
+        ConfigurationError: it is no table, or a value can match no text.
     """
     if not isinstance(wanted, Mapping):
         raise ConfigurationError(f"{setting} is {wanted!r}; expected a table of labels")
     tests: list[tuple[str, Match]] = [
-        (label, test_of(f"{setting}[{label!r}]", value))
+        (label, label_test(f"{setting}[{label!r}]", value))
         for label, value in wanted.items()
     ]
     return lambda labels: all(test(labels.get(label, "")) for label, test in tests)
+
+
+def label_test(setting: str, wanted: Any) -> Match:
+    """What a label must be; a number means its text.
+
+    Raises:
+        ConfigurationError: it can match no text.
+    """
+    if isinstance(wanted, list | tuple | set | frozenset):
+        tests = [label_test(setting, each) for each in wanted]
+        return lambda value: any(test(value) for test in tests)
+    sign = SIGN.fullmatch(wanted) if isinstance(wanted, str) else None
+    if sign is not None and sign[1] in COMPARE:
+        raise ConfigurationError(
+            f"{setting} is {wanted!r}; expected =, !=, =~ or !~, since labels are texts"
+        )
+    if not isinstance(wanted, str | int | float | None):
+        raise ConfigurationError(
+            f"{setting} is {wanted!r}; expected a text or a list of texts"
+        )
+    return test_of(setting, wanted if isinstance(wanted, str) else text_of(wanted))

@@ -15,16 +15,25 @@ from attrs import Attribute, field, frozen
 
 from ..errors import ConfigurationError
 from .labels import Labels, Matches, label_matcher
+from .reading import number_of
 
 
 def a_moment(owner: Any, attribute: Attribute[Any], value: Any) -> None:
     """An attrs validator: a date with a time zone, seconds since the epoch, or None."""
-    seconds = isinstance(value, int | float) and not isinstance(value, bool)
+    seconds = number_of(value) is not None
     dated = isinstance(value, datetime) and value.tzinfo is not None
     if value is not None and not seconds and not dated:
         raise ConfigurationError(
             f"{type(owner).__name__}.{attribute.name} is {value!r}; expected a date "
             "and time with a time zone, or seconds since the epoch"
+        )
+
+
+def a_text(owner: Any, attribute: Attribute[Any], value: Any) -> None:
+    """An attrs validator: a text."""
+    if not isinstance(value, str):
+        raise ConfigurationError(
+            f"{type(owner).__name__}.{attribute.name} is {value!r}; expected a text"
         )
 
 
@@ -54,8 +63,8 @@ class Silence:
     matching: Mapping[str, Any]
     starts_at: datetime | float | None = field(default=None, validator=a_moment)
     ends_at: datetime | float | None = field(default=None, validator=a_moment)
-    comment: str = ""
-    author: str = ""
+    comment: str = field(default="", validator=a_text)
+    author: str = field(default="", validator=a_text)
     _matches: Matches = field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -217,7 +226,8 @@ class Inhibition:
     _is_target: Matches = field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        if isinstance(self.equal, str):
+        labels = self.equal
+        if isinstance(labels, str) or not all(isinstance(x, str) for x in labels):
             raise ConfigurationError(
                 f"Inhibition.equal is {self.equal!r}; expected a list of labels"
             )

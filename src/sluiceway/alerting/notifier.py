@@ -19,7 +19,7 @@ from ..settings import number
 from ..stages import Batches
 from ..state import State
 from .grouping import Group, Told
-from .labels import Identity, Labels, Matches, check_alerts, identity_of, labels_of
+from .labels import Identity, Labels, Matches, checked_alerts, identity_of, labels_of
 from .lasting import Silenced
 from .muting import (
     Inhibition,
@@ -157,8 +157,7 @@ class Notifier(Silenced):
 
     def add(self, events: list[Alert], now: float) -> list[Any]:
         """Take alerts in; the notifications that are due."""
-        check_alerts(events, "a Notifier")
-        for alert in events:
+        for alert in checked_alerts(events, "a Notifier"):
             self._take(alert, now)
         return self.tick(now)
 

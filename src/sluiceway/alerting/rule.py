@@ -153,7 +153,7 @@ class Rule(Lasting[Any, Alert]):
     message: str = field(default="", kw_only=True)
     labels: Mapping[str, str] = field(factory=dict, kw_only=True)
     annotations: Mapping[str, str] = field(factory=dict, kw_only=True)
-    interval: float = field(default=1.0, kw_only=True, validator=number(0))
+    interval: float = field(default=1.0, kw_only=True, validator=number(0.001))
     max_series: int = field(
         default=MOST_SERIES, kw_only=True, validator=number(1, whole=True)
     )

@@ -95,6 +95,8 @@ def checked_templates(setting: str, templates: Any) -> None:
             f"{setting} is {templates!r}; expected a table of texts"
         )
     for key, text in templates.items():
+        if not isinstance(key, str):
+            raise ConfigurationError(f"{setting} has {key!r}; expected words")
         checked_template(f"{setting}[{key!r}]", text)
 
 

@@ -1,0 +1,98 @@
+"""Alerts and matchers as people write them, numbers among the labels."""
+
+from __future__ import annotations
+
+import pytest
+
+from sluiceway.alerting import (
+    Escalation,
+    FlapDamper,
+    Inhibition,
+    Level,
+    Notifier,
+    Silence,
+    ThresholdRule,
+)
+from sluiceway.errors import ConfigurationError
+from sluiceway.events import Alert, AlertStatus
+from sluiceway.testing import ManualClock, stage_context
+
+KINDS = {
+    "notifier": lambda **settings: Notifier(group_wait=0, **settings),
+    "escalation": lambda **settings: Escalation([Level(["chat"])], **settings),
+    "damper": FlapDamper,
+}
+ODD = {
+    "a number": {"code": 500},
+    "a list": {"code": [500]},
+    "nothing": {"code": None},
+    "a number for a name": {500: "code"},
+    "no table": None,
+    "an object": {"code": object()},
+}
+
+
+@pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("labels", ODD.values(), ids=ODD)
+def test_odd_labels_cost_neither_their_alert_nor_its_neighbours(make, labels):
+    batch = [Alert(name="Odd", labels=labels), Alert(name="Good")]
+    told = make().add(batch, 0.0)
+    flat = [a for part in told for a in (part if isinstance(part, list) else [part])]
+    assert {alert.name for alert in flat} == {"Odd", "Good"}
+
+
+def test_a_number_is_the_label_of_its_text():
+    notifier = Notifier(group_wait=0, silences=[Silence({"code": 500})])
+    told = notifier.add([Alert(name="Down", labels={"code": 500})], 0.0)
+    (alert,) = notifier.alerts()
+    assert told == []
+    assert alert.labels == {"code": "500"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        ({"labels": {"code": 500}}, AlertStatus.FIRING),
+        ({"message": 5, "annotations": {"x": 1.5}}, AlertStatus.FIRING),
+        ({"starts_at_unix_nano": 1.7e18}, AlertStatus.FIRING),
+        ({"starts_at_unix_nano": float("nan")}, AlertStatus.FIRING),
+        ({"status": "firing"}, AlertStatus.FIRING),
+        ({"status": "acknowledged"}, AlertStatus.ACKNOWLEDGED),
+    ],
+)
+def test_what_is_no_text_does_not_cost_what_else_is_kept(
+    run, tmp_path, settings, status
+):
+    def stage():
+        return Notifier(group_wait=30, state=tmp_path / "alerts.db")
+
+    async def scenario():
+        first, second = stage(), stage()
+        await first.open(stage_context(ManualClock()))
+        first.add([Alert(name="Odd", **settings), Alert(name="Good")], 0.0)
+        await first.close()
+        await second.open(stage_context(ManualClock()))
+        return second.alerts()
+
+    odd, good = run(scenario())
+    assert (odd.name, good.name) == ("Odd", "Good")
+    assert odd.status is status
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Silence({"code": ">= 500"}), "since labels are texts"),
+        (lambda: Inhibition({"a": "< 5"}, {"b": "c"}), "Inhibition.source['a'] is"),
+        (lambda: Silence({"code": {"x": 1}}), "expected a text or a list of texts"),
+        (lambda: Silence({"a": "b"}, ends_at=float("nan")), "Silence.ends_at is nan"),
+        (lambda: Silence({"a": "b"}, comment=3), "Silence.comment is 3; expected a te"),
+        (lambda: Inhibition({}, {"b": "c"}, equal=[1]), "Inhibition.equal is [1]"),
+        (lambda: ThresholdRule("x", above=1, interval=0), "interval is 0; expected"),
+        (lambda: ThresholdRule("x", above=1, labels={1: "a"}), "labels has 1"),
+    ],
+)
+def test_what_could_match_nothing_or_spin_is_refused(make, words):
+    with pytest.raises(ConfigurationError) as refused:
+        make()
+    assert words in str(refused.value)
