@@ -96,3 +96,38 @@ def test_what_could_match_nothing_or_spin_is_refused(make, words):
     with pytest.raises(ConfigurationError) as refused:
         make()
     assert words in str(refused.value)
+
+
+SECOND = 10**9
+
+
+@pytest.mark.parametrize("kind", ["notifier", "escalation"])
+def test_an_alert_without_a_beginning_began_when_it_came(run, kind):
+    async def scenario():
+        stage = KINDS[kind]()
+        await stage.open(stage_context(ManualClock(time_ns=1000 * SECOND)))
+        told = stage.add([Alert(name="Down")], 5.0)
+        stage.add([Alert(name="Down", message="still")], 7.0)
+        over = Alert(name="Down", status=AlertStatus.RESOLVED)
+        told += stage.add([over], 9.0) or stage.tick(305.0)
+        flat = [a for p in told for a in (p if isinstance(p, list) else [p])]
+        await stage.close()
+        return [(a.starts_at_unix_nano, a.ends_at_unix_nano) for a in flat]
+
+    began, ended = 1005 * SECOND, 1009 * SECOND
+    assert run(scenario()) == [(began, 0), (began, ended)]
+
+
+def test_an_alert_that_was_ended_by_hand_says_when(run):
+    async def scenario():
+        stage = Notifier(group_wait=0)
+        await stage.open(stage_context(ManualClock(time_ns=1000 * SECOND)))
+        stage.add([Alert(name="Down")], 0.0)
+        assert stage.resolve_alerts(lambda labels: True) == 1
+        ((alert,),) = stage.tick(300.0)
+        await stage.close()
+        return alert
+
+    alert = run(scenario())
+    assert alert.status is AlertStatus.RESOLVED
+    assert alert.ends_at_unix_nano == 1300 * SECOND

@@ -19,7 +19,7 @@ from ..errors import ConfigurationError
 from ..events import Alert, AlertStatus
 from ..settings import number
 from ..state import State
-from .labels import Identity, Matches, checked_alerts, identity_of, labels_of
+from .labels import Identity, Matches, checked_alerts, dated, identity_of, labels_of
 from .lasting import Silenced
 from .muting import SavedSilence, Silence, Silences
 from .policy import TARGET, Level, Policy, SavedLevel, raised
@@ -194,12 +194,13 @@ class Escalation(Silenced):
                 course = Course(alert, self.policy(), now)
                 self._courses[identity] = course
                 self._look(identity, course, now)
-            course.alert = alert.copy()
+            began = course.alert.starts_at_unix_nano
+            course.alert = dated(alert, self._time_ns(now), began=began)
             return []
         if course is None:
             return []
         if alert.status is AlertStatus.RESOLVED:
-            return self._end(identity, course, alert)
+            return self._end(identity, course, dated(alert, self._time_ns(now)))
         return self._acknowledge(identity, course, alert, now)
 
     def _end(self, identity: Identity, course: Course, alert: Alert) -> list[Alert]:

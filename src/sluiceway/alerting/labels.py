@@ -32,6 +32,21 @@ def identity_of(alert: Alert) -> Identity:
     return alert.name, tuple(sorted(present))
 
 
+def dated(alert: Alert, now_ns: int, *, began: int = 0) -> Alert:
+    """A copy that says when it began and, if it is over, when it ended.
+
+    Args:
+        alert: it may say neither.
+        now_ns: what is said instead, in nanoseconds since the epoch.
+        began: what is said instead of a missing beginning; 0 for ``now_ns``.
+    """
+    copy = alert.copy()
+    copy.starts_at_unix_nano = alert.starts_at_unix_nano or began or now_ns
+    if alert.status is AlertStatus.RESOLVED:
+        copy.ends_at_unix_nano = alert.ends_at_unix_nano or now_ns
+    return copy
+
+
 def checked_alerts(events: Iterable[Any], who: str) -> list[Alert]:
     """The alerts, with texts wherever there have to be some.
 

@@ -19,7 +19,15 @@ from ..settings import number
 from ..stages import Batches
 from ..state import State
 from .grouping import Group, Told
-from .labels import Identity, Labels, Matches, checked_alerts, identity_of, labels_of
+from .labels import (
+    Identity,
+    Labels,
+    Matches,
+    checked_alerts,
+    dated,
+    identity_of,
+    labels_of,
+)
 from .lasting import Silenced
 from .muting import (
     Inhibition,
@@ -174,7 +182,7 @@ class Notifier(Silenced):
         elif group.waits and first < group.due:
             group.due = first
             heapq.heappush(self._due, (first, key))
-        group.alerts[identity] = merged(known, alert)
+        group.alerts[identity] = merged(known, alert, self._time_ns(now))
 
     def _key(self, alert: Alert) -> GroupKey:
         labels = labels_of(alert)
@@ -205,8 +213,9 @@ class Notifier(Silenced):
                 repeat_interval=self.repeat_interval,
                 send_resolved=self.send_resolved,
             )
-            if told:
-                released.append(told)
+            if told:  # what was ended by hand does not say when
+                time_ns = self._time_ns(now)
+                released.append([dated(alert, time_ns) for alert in told])
             self._look_again(key, group, now)
         return self._kept(released, now)
 
@@ -279,10 +288,11 @@ class Notifier(Silenced):
         return f"<Notifier {seen.groups} groups, {seen.firing} firing>"
 
 
-def merged(known: Alert | None, alert: Alert) -> Alert:
+def merged(known: Alert | None, alert: Alert, now_ns: int) -> Alert:
     """An update of an alert: the earliest start, everything else of the newest."""
-    newest = alert.copy()
-    if known is not None and known.status is not AlertStatus.RESOLVED:
-        starts = [known.starts_at_unix_nano, newest.starts_at_unix_nano]
-        newest.starts_at_unix_nano = min((s for s in starts if s), default=0)
+    if known is None or known.status is AlertStatus.RESOLVED:
+        return dated(alert, now_ns)
+    newest = dated(alert, now_ns, began=known.starts_at_unix_nano)
+    starts = known.starts_at_unix_nano, newest.starts_at_unix_nano
+    newest.starts_at_unix_nano = min(starts)
     return newest
