@@ -163,8 +163,22 @@ def test_nobody_is_told_of_what_is_silenced_until_the_silence_is_over():
         (0, "chat", "firing"),
         (0, "chat", "firing"),
         (300, "pager", "firing"),
-        (1020, "pager", "firing"),
+        (1000, "pager", "firing"),
     ]
+
+
+def test_a_level_is_told_as_soon_as_its_silence_is_over():
+    silences = Silences(
+        [Silence({"x": "1"}, ends_at=97.3), Silence({"x": "1"}, 50, 80)]
+    )
+    escalation = Escalation([Level(["chat"], after=10)], silences=silences)
+    escalation.add([Alert(name="Down", labels={"x": "1"})], 0.0)
+    looks, told = 0, []
+    while not told:
+        now = escalation.next_deadline()
+        told, looks = escalation.tick(now), looks + 1
+    assert 97.3 <= now < 97.4
+    assert looks < 10
 
 
 def test_a_level_raises_the_severity_and_never_lowers_it():

@@ -25,6 +25,7 @@ from .muting import SavedSilence, Silence, Silences
 from .policy import TARGET, Level, Policy, SavedLevel, raised
 
 LOOK_AGAIN: Final = 60.0  # seconds between two looks at what is silenced
+SOONEST: Final = 0.001  # since the end of a silence may be a little off by rounding
 
 
 @define(eq=False)
@@ -240,8 +241,10 @@ class Escalation(Silenced):
         if course.acknowledged is not None:
             course.acknowledged = None
             course.policy, course.began, course.step = self.policy(), now, 0
-        if self._silences.mutes(labels_of(course.alert), self._time(now)):
-            self._look(identity, course, now + LOOK_AGAIN)
+        silenced = self._silences.until(labels_of(course.alert), self._time(now))
+        if silenced is not None:
+            look = min(self._now(silenced), now + LOOK_AGAIN)
+            self._look(identity, course, max(look, now + SOONEST))
             return []
         number_, level = course.policy.level(course.step)
         course.step += 1

@@ -187,6 +187,15 @@ class Silences:
         """Those in force at a time of day, in seconds since the epoch."""
         return [silence for silence in self.all() if silence.is_active(time)]
 
+    def until(self, labels: Labels, time: float) -> float | None:
+        """When the first of those ends that silence an alert; None if none does."""
+        ends = (
+            seconds_of(silence.ends_at, float("inf"))
+            for silence in self.all()
+            if silence.mutes(labels, time)
+        )
+        return min(ends, default=None)
+
     def mutes(self, labels: Labels, time: float) -> bool:
         """Whether one of them silences an alert at a time of day."""
         return any(silence.mutes(labels, time) for silence in self.all())
