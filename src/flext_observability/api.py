@@ -15,6 +15,7 @@ from .models import FlextAlert, FlextHealthCheck, FlextMetric, FlextTrace
 from .parents import place_of
 from .propagation import FlextTraceContext
 from .result import FlextResult
+from .sampling import decided
 
 
 class MetricOptions(TypedDict, total=False):
@@ -82,7 +83,7 @@ def flext_create_trace(
 
     Without options it is a part of the operation that runs where it is made: a call of
     a function that ``flext_monitor_function`` watches, or a span of OpenTelemetry's.
-    Where none runs it begins a trace.
+    Where none runs it begins a trace, which ``OTEL_TRACES_SAMPLER`` decides on.
 
     Args:
         name: what is shown.
@@ -90,9 +91,11 @@ def flext_create_trace(
         context: the application's data; it becomes the attributes of the span.
         **options: ``parent``; ``trace_id``, which without a parent begins that trace.
     """
-    return place_of(options).flat_map(
+    is_remote = isinstance(options.get("parent"), str | FlextTraceContext)
+    placed = place_of(options).flat_map(
         lambda place: made(FlextTrace, name, operation, context, options=place)
     )
+    return placed.map(lambda trace: decided(trace, is_remote=is_remote))
 
 
 def flext_create_alert(

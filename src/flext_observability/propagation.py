@@ -127,10 +127,18 @@ def current_context() -> FlextTraceContext | None:
     return context_of(headers)
 
 
-@cache
 def w3c_propagator() -> Any:
-    """What reads and writes ``traceparent``, whatever ``OTEL_PROPAGATORS`` says."""
-    return Telemetry(propagators=["tracecontext"]).propagator
+    """What reads and writes ``traceparent``; its carriers may hold lists."""
+    return own_telemetry().propagator
+
+
+@cache
+def own_telemetry() -> Telemetry:
+    """What is asked where no backend is: of traceparents, and for the sampler.
+
+    Its propagator is W3C's, whatever ``OTEL_PROPAGATORS`` says.
+    """
+    return Telemetry(propagators=["tracecontext"])
 
 
 def context_of(headers: Mapping[str, str]) -> FlextTraceContext | None:

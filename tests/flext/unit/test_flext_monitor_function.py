@@ -70,6 +70,7 @@ def watch():
 
 @pytest.fixture
 def process_wide():
+    reset_global_factory()
     yield
     assert reset_global_factory().is_success
 
@@ -151,11 +152,18 @@ def test_an_exception_passes_unchanged_and_is_an_error(watch):
     with pytest.raises(KeyError) as caught:
         fail()
     assert caught.value is error
-    with pytest.raises(KeyError) as caught:
-        run(fail_later())
-    assert caught.value is error
-    assert watch.outcomes() == {("sync", "error"): 1, ("async", "error"): 1}
-    assert watch.errors() == {("sync", "KeyError"): 1, ("async", "KeyError"): 1}
+
+    @watch("begun")
+    def begin():
+        return fail_later.__wrapped__()
+
+    for function in (fail_later, begin):
+        with pytest.raises(KeyError) as caught:
+            run(function())
+        assert caught.value is error
+    names = ("sync", "async", "begun")
+    assert watch.outcomes() == {(name, "error"): 1 for name in names}
+    assert watch.errors() == {(name, "KeyError"): 1 for name in names}
     for span in watch.spans():
         assert span.status_code is StatusCode.ERROR
         assert span.status_message == "KeyError: 'x'"

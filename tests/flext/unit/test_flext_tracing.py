@@ -14,6 +14,8 @@ from flext_observability import (
     FlextTrace,
     FlextTracingService,
     flext_create_trace,
+    get_global_factory,
+    reset_global_factory,
 )
 from flext_observability.open_traces import OpenTraces
 from flext_observability.operations import Operations
@@ -327,6 +329,61 @@ def test_many_threads_end_each_of_their_operations_once(traces, service):
 )
 def test_a_parent_that_cannot_be_meant_is_refused(options, told):
     assert told in flext_create_trace("a", "b", **options).error
+
+
+@pytest.fixture
+def sampled_by(monkeypatch):
+    """Sets the variables of a sampler, for a backend of the process made afresh."""
+
+    def set_variables(name, argument=""):
+        monkeypatch.setenv("OTEL_TRACES_SAMPLER", name)
+        monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", argument)
+        reset_global_factory()
+        assert get_global_factory().backend is not None
+
+    yield set_variables
+    monkeypatch.undo()
+    reset_global_factory()
+
+
+def test_the_sampler_of_the_environment_decides_on_what_begins_here(sampled_by):
+    sampled_by("parentbased_traceidratio", "0.5")
+    roots = [trace_of() for _ in range(200)]
+    for root in roots:
+        randomness = int(root.trace_id[-14:], 16)
+        assert root.is_sampled == (randomness >= 1 << 55)
+        assert root.trace_state == ("ot=th:8" if root.is_sampled else "")
+        part = trace_of("pay", parent=root)
+        assert (part.is_sampled, part.trace_state) == (
+            root.is_sampled,
+            root.trace_state,
+        )
+    assert {root.is_sampled for root in roots} == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("sampler", "kept"),
+    [
+        ("always_off", [False, False, False]),
+        ("parentbased_always_off", [False, True, False]),
+        ("always_on", [True, True, True]),
+        ("parentbased_always_on", [True, True, False]),
+    ],
+)
+def test_what_has_a_parent_follows_it_if_the_sampler_does(sampled_by, sampler, kept):
+    sampled_by(sampler)
+    parents = [None, *(f"00-{'a' * 32}-{'b' * 16}-0{flag}" for flag in (1, 0))]
+    traces = [trace_of(parent=parent) for parent in parents]
+    assert [trace.is_sampled for trace in traces] == kept
+
+
+def test_what_is_not_sampled_is_not_told_when_a_backend_stops():
+    traces = Traces()
+    trace = trace_of(parent=f"00-{'a' * 32}-{'b' * 16}-00")
+    assert traces.service.start(trace).is_success
+    assert traces.stopped() == []
+    late = traces.backend.operations.start(trace_of())
+    assert late.error_code == "not_running"
 
 
 def test_a_new_trace_says_that_its_id_is_random_and_a_given_one_does_not():
