@@ -6,6 +6,7 @@ case. Source: W3C Trace Context level 2, sections 3.2 and 3.3.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, MutableMapping
 from functools import cache
 from typing import Any, Final
@@ -25,6 +26,7 @@ TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
 NO_PARENT: Final = "no_parent"  # there is no such header
 MALFORMED: Final = "malformed"  # there is one, and it breaks the rules
+METADATA_KEY: Final = re.compile(r"[0-9a-z_.\-]+")  # gRPC over HTTP/2, "Requests"
 NAMES: Final = frozenset({TRACEPARENT, TRACESTATE})
 
 Carrier = Mapping[str, Any] | Iterable[tuple[Any, Any]]
@@ -75,15 +77,16 @@ def flext_grpc_metadata(
 
     Args:
         trace: whose part the receiver's work is.
-        metadata: what else there is; what it told of a trace is left out.
+        metadata: what else there is, its keys in any case, as gRPC wants them in lower
+            case; what it told of a trace is left out.
     """
 
     def joined(headers: dict[str, str]) -> tuple[tuple[str, str | bytes], ...]:
         if isinstance(metadata, str | bytes) or not isinstance(metadata, Iterable):
             raise FlextValidationError("metadata", metadata, "pairs of key and value")
-        others = [pair_of("metadata", pair) for pair in metadata]
+        others = [metadatum(pair) for pair in metadata]
         return (
-            *(pair for pair in others if pair[0].lower() not in NAMES),
+            *(pair for pair in others if pair[0] not in NAMES),
             *headers.items(),
         )
 
@@ -171,7 +174,7 @@ def filled(
         raise FlextValidationError("carrier", carrier, "a mapping that can be changed")
     for name in [*carrier]:
         if isinstance(name, str) and name.lower() in NAMES:
-            del carrier[name]
+            carrier.pop(name, None)
     carrier.update(headers)
     return carrier
 
@@ -194,6 +197,16 @@ def pair_of(field: str, pair: object) -> tuple[str, Any]:
         raise FlextValidationError(field, pair, "pairs of name and value")
     name, value = pair
     return next(iter(texts(name)), ""), value
+
+
+def metadatum(pair: object) -> tuple[str, Any]:
+    """A pair of gRPC's, with its key in lower case."""
+    name, value = pair_of("metadata", pair)
+    key = name.lower()
+    if METADATA_KEY.fullmatch(key) is None:
+        expected = "keys of ASCII letters, digits, '_', '-' and '.'"
+        raise FlextValidationError("metadata", name, expected)
+    return key, value
 
 
 def texts(value: object) -> list[str]:

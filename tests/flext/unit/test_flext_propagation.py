@@ -7,6 +7,7 @@ from types import MappingProxyType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from flext_observability import (
     FlextTraceContext,
@@ -84,6 +85,16 @@ def test_a_header_replaces_what_stood_there_in_any_case():
     }
 
 
+def test_headers_that_hold_a_name_twice_hold_it_once():
+    headers = CIMultiDict([("traceparent", "old"), ("Traceparent", "older")])
+    assert flext_inject_context(CONTEXT, headers).unwrap().getall("traceparent") == [
+        PARENT
+    ]
+    assert flext_extract_context(headers).unwrap() == CONTEXT
+    headers.add("traceparent", PARENT)
+    assert flext_extract_context(headers).error_code == "malformed"
+
+
 def test_the_state_of_a_trace_travels_with_it():
     carrier = {"traceparent": PARENT, "tracestate": "ot=th:8, rojo=1"}
     context = flext_extract_context(carrier).unwrap()
@@ -95,7 +106,7 @@ def test_the_state_of_a_trace_travels_with_it():
 
 def test_metadata_of_grpc_have_lower_case_keys_and_keep_the_others():
     trace = flext_create_trace("a", "b").unwrap()
-    others = [("Traceparent", "old"), ("some-bin", b"\xff")]
+    others = [("Traceparent", "old"), ("Some-Bin", b"\xff")]
     metadata = flext_grpc_metadata(trace, others).unwrap()
     assert metadata == (
         ("some-bin", b"\xff"),
@@ -119,7 +130,7 @@ def test_what_cannot_be_told_or_hold_a_header_is_refused(trace, carrier, told):
     assert told in flext_inject_context(trace, carrier).error
 
 
-@pytest.mark.parametrize("metadata", ["ab", 5, [("a",)]])
+@pytest.mark.parametrize("metadata", ["ab", 5, [("a",)], [("ä", "b")], [("", "b")]])
 def test_metadata_that_are_none_are_refused(metadata):
     assert flext_grpc_metadata(CONTEXT, metadata).error.startswith("metadata is ")
     assert "trace is" in flext_grpc_metadata(None).error
