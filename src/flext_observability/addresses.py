@@ -19,6 +19,8 @@ GRPC: Final = "grpc"
 GRPC_PORT: Final = 4317
 PROTOCOLS: Final = (GRPC, "http/protobuf", "http/json")
 HEADER: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, token
+OTLP_PORTS: Final = frozenset([GRPC_PORT, 4318])
+THIS_MACHINE: Final = frozenset(["localhost", "127.0.0.1", "::1"])
 OF_THE_CLIENT: Final = frozenset(
     ["connection", "content-encoding", "content-length", "content-type", "host"]
 )
@@ -49,6 +51,23 @@ def protocol_of(url: str) -> str:
     parts = urlsplit(url)
     bare = parts.port == GRPC_PORT and parts.path in {"", "/"}
     return GRPC if bare else "http/protobuf"
+
+
+def is_one_receiver(url: str, other: str) -> bool:
+    """Whether two addresses lead to the same receiver of OTLP.
+
+    The two ports of one host are two ways to it.
+    """
+    return place_of(url) == place_of(other)
+
+
+def place_of(url: str) -> tuple[str, object]:
+    """What an address has in common with others of the same receiver."""
+    parts = urlsplit(url)
+    name = parts.hostname or ""
+    known = "localhost" if name in THIS_MACHINE else name
+    is_usual = parts.port in OTLP_PORTS and parts.path in {"", "/"}
+    return known, "OTLP" if is_usual else url.rstrip("/")
 
 
 def headers(field: str, value: object) -> dict[str, str]:

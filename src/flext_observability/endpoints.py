@@ -8,7 +8,7 @@ from typing import Any, Final
 from sluiceway import Sink
 from sluiceway.sinks import AlertmanagerSink, OtlpSink, PushgatewaySink
 
-from .addresses import GRPC, protocol_of
+from .addresses import GRPC, is_one_receiver, protocol_of
 from .config import FlextObservabilityConfig
 from .exceptions import FlextConfigurationError
 
@@ -57,11 +57,11 @@ def add_jaeger(
     config: FlextObservabilityConfig, found: dict[str, list[Sink[Any]]]
 ) -> None:
     """A sink of traces alone, unless they go to that address already."""
-    address = config.jaeger_endpoint.rstrip("/")
-    known = config.otlp_endpoint.rstrip("/") if config.otlp_traces else ""
-    if address and address != known:
+    url, known = config.jaeger_endpoint, config.otlp_endpoint
+    is_told = bool(known) and config.otlp_traces and is_one_receiver(url, known)
+    if url and not is_told:
         bare = FlextObservabilityConfig()  # what is secret is for the OTLP endpoint
-        found["traces"].append(otlp_sink("jaeger", config.jaeger_endpoint, bare))
+        found["traces"].append(otlp_sink("jaeger", url, bare))
 
 
 def otlp_sink(name: str, url: str, config: FlextObservabilityConfig) -> OtlpSink:

@@ -211,6 +211,36 @@ def test_an_agent_of_jaeger_means_the_otlp_port_of_its_host(variables, url):
     assert sinks(config)["metrics"] == []  # Jaeger takes none
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "sent"),
+    [
+        ("http://localhost:4317", ["otlp"]),
+        ("http://localhost:4318/", ["otlp"]),
+        ("http://127.0.0.1:4317", ["otlp"]),
+        ("http://localhost:4319", ["otlp", "jaeger"]),
+        ("http://localhost:4318/up", ["otlp", "jaeger"]),
+        ("http://otlp.example:4317", ["otlp", "jaeger"]),
+    ],
+)
+def test_jaeger_gets_each_trace_once(endpoint, sent):
+    config = loaded(JAEGER_AGENT_HOST="localhost", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
+    assert sinks(config)["traces"] == sent
+
+
+def test_jaeger_gets_the_traces_that_the_endpoint_does_not_want():
+    config = loaded(
+        JAEGER_AGENT_HOST="localhost",
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:4317",
+        OTEL_TRACES_EXPORTER="none",
+    )
+    assert sinks(config) == {
+        "traces": ["jaeger"],
+        "metrics": ["otlp"],
+        "alerts": [],
+        "health": [],
+    }
+
+
 def test_jaeger_on_another_host_gets_the_traces_besides():
     config = loaded(
         JAEGER_AGENT_HOST="tracing", OTEL_EXPORTER_OTLP_ENDPOINT="http://otlp:4317"
