@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+import flext_observability
 
 ROOT = Path(__file__).resolve().parents[3]
 SOURCE = ROOT / "src"
@@ -86,6 +89,29 @@ def test_the_documents_searches_find_nothing_in_the_sources(words):
 def test_the_extra_of_this_package_brings_grpc():
     extras = PROJECT["project"]["optional-dependencies"]
     assert {*extras["grpc"]} <= {*extras["flext"]}
+
+
+FILES = {
+    "models": ("FlextMetric", "FlextTrace", "FlextAlert", "FlextHealthCheck"),
+    "exceptions": ("FlextObservabilityError",),
+    "services": ("FlextMetricsService", "FlextTracingService", "FlextHealthService"),
+    "factories": ("FlextObservabilityMasterFactory", "get_global_factory"),
+    "monitoring": ("FlextObservabilityMonitor", "flext_monitor_function"),
+    "api": ("flext_create_metric", "flext_create_trace", "flext_create_alert"),
+    "config": ("FlextObservabilityConfig",),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_the_document_has_what_it_names_and_the_root_has_it_too(name):
+    assert (SOURCE / "flext_observability" / f"{name}.py").is_file()
+    module = importlib.import_module(f"flext_observability.{name}")
+    for each in FILES[name]:
+        assert getattr(module, each) is getattr(flext_observability, each)
+
+
+def test_the_package_says_that_it_is_typed():
+    assert (SOURCE / "flext_observability" / "py.typed").is_file()
 
 
 def test_ninety_percent_of_all_branches_must_be_covered():
