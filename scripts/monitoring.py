@@ -108,8 +108,9 @@ def start_one(name: str, ports: Ports, folder: Path, engine: list[str]) -> str:
         trouble = launch(name, program, ports, folder)
     else:
         package = SERVERS[name].package
-        without = f"Debian's package {package}" if package else "a package of Debian's"
-        trouble = f"no docker engine answers, and {without} is not here"
+        debians = f"package {package} of Debian is not here"
+        why = debians if package else "Debian has no package of it"
+        trouble = f"no docker engine answers, and {why}"
     return trouble or wait_for(name, ports)
 
 
