@@ -58,7 +58,9 @@ class FlextObservabilityMonitor:
     """Starts, stops and reports on what records; for ``with`` and ``async with``.
 
     Nothing needs it: the first thing recorded starts the backend, and the end of the
-    program stops it. It is for those who want to say when, and to look.
+    program stops it. It is for those who want to say when, and to look. A stop is one
+    for all who record into that backend, and ``with`` blocks in one another end with
+    the inner one.
 
     Args:
         source: a backend, or a factory or service that has one; by default that of the

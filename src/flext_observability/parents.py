@@ -55,7 +55,7 @@ def parent_of(asked: object) -> FlextResult[Told]:
 
 def place_beneath(parent: Told, trace_id: str | None) -> FlextResult[dict[str, Any]]:
     """Beneath a parent; another trace than the parent's is refused."""
-    if trace_id and trace_id != parent.trace_id:
+    if trace_id and str(trace_id).lower() != parent.trace_id:
         expected = f"{parent.trace_id!r}, which the parent has, or no parent"
         return refused(FlextValidationError("trace_id", trace_id, expected))
     return FlextResult.ok(beneath(parent))

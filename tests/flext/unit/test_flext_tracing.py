@@ -389,4 +389,6 @@ def test_what_is_not_sampled_is_not_told_when_a_backend_stops():
 def test_a_new_trace_says_that_its_id_is_random_and_a_given_one_does_not():
     assert trace_of().trace_flags == 3
     assert trace_of(trace_id="a" * 32).trace_flags == 1
+    parent = f"00-{'a' * 32}-{'b' * 16}-01"
+    assert trace_of(parent=parent, trace_id="A" * 32).trace_id == "a" * 32
     assert trace_of(parent=None).parent_span_id == ""
