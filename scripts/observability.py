@@ -8,19 +8,21 @@ it to what is configured; what is recorded and lost is a failure.
 
 import argparse
 import asyncio
+import json
 import os
 import re
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from socket import create_connection
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import stack_files
-from monitoring import ROOT, STACK
+from monitoring import DIRECTLY, ROOT, STACK
 
 import flext_observability
 from flext_observability import (
@@ -34,6 +36,8 @@ from flext_observability import (
     flext_extract_context,
     flext_inject_context,
 )
+from sluiceway import Alert
+from sluiceway.events import AlertStatus
 
 SOURCE = ROOT / "src"
 FORBIDDEN = (
@@ -41,6 +45,8 @@ FORBIDDEN = (
     re.compile(r"from flext_observability\.[a-z]"),
 )
 SECONDS = 3.0  # for a server to be reached
+TRIES = 30
+ALERT = "FlextConfigured"
 MEASURED = "flext-observability"
 Problems = Iterator[str]
 
@@ -221,6 +227,53 @@ def health(backend: FlextBackend) -> Problems:
     print(f"overall: {checks.status().map(lambda told: told.status).unwrap_or('none')}")
 
 
+def alerts(backend: FlextBackend) -> Problems:
+    """Raise an alert and resolve it; Alertmanager has to know it both times."""
+    if not backend.ready():
+        yield from failure(backend.refusal())
+        return
+    labels = {"source": MEASURED, "run": str(os.getpid())}
+    began = time.time_ns()
+    for status in (AlertStatus.FIRING, AlertStatus.RESOLVED):
+        ended = time.time_ns() if status is AlertStatus.RESOLVED else 0
+        alert = Alert(
+            name=ALERT,
+            severity="info",
+            status=status,
+            message="make alerts-configure looks whether alerts arrive",
+            labels=labels,
+            starts_at_unix_nano=began,
+            ends_at_unix_nano=ended,
+        )
+        backend.alerts.emit_nowait(alert)
+        yield from failure(backend.flush())
+        if backend.config.alertmanager_url:
+            yield from known(backend.config.alertmanager_url, status, labels)
+        print(f"{ALERT}: {status.value}")
+
+
+def known(url: str, status: AlertStatus, labels: dict[str, str]) -> Problems:
+    """Whether Alertmanager says the same of our alert: there while it fires only."""
+    wanted = {"alertname": ALERT, **labels}
+    query = urlencode([("filter", f'{name}="{wanted[name]}"') for name in wanted])
+    for _ in range(TRIES):
+        if fires(f"{url.rstrip('/')}/api/v2/alerts?{query}") is (
+            status is AlertStatus.FIRING
+        ):
+            return
+        time.sleep(SECONDS / TRIES)
+    yield f"Alertmanager does not know that {ALERT} is {status.value}"
+
+
+def fires(url: str) -> bool | None:
+    """Whether there is such an alert; None if nobody says."""
+    try:
+        with DIRECTLY.open(url, timeout=SECONDS) as answer:
+            return bool(json.load(answer))
+    except (OSError, ValueError):
+        return None
+
+
 def reachable(url: str) -> str:
     """Whether somebody listens there."""
     parts = urlsplit(url)
@@ -230,7 +283,7 @@ def reachable(url: str) -> str:
 
 
 CHECKS = {"config": configuration, "files": stack_files.checks, "gates": gates}
-SERVICES = {"metrics": metrics, "traces": traces, "health": health}
+SERVICES = {"metrics": metrics, "traces": traces, "alerts": alerts, "health": health}
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pytest
 from scripts import security
 from scripts.monitoring import ROOT, answers
 from servers.polling import eventually
-from servers.processes import free_port, pushgateway, require
+from servers.processes import alertmanager, free_port, pushgateway, require
 
 from sluiceway import Pipeline, Span
 from sluiceway.sources import OtlpSource
@@ -130,6 +130,21 @@ def test_traces_are_started_and_reach_a_collector():
     assert second.trace_id == first.trace_id
     assert second.parent_span_id == first.span_id
     assert f"trace {first.trace_id.hex()}" in told.stdout
+
+
+@pytest.mark.servers
+def test_an_alert_is_raised_and_resolved_at_a_real_alertmanager(tmp_path):
+    with alertmanager(tmp_path) as server:
+        told = make("alerts-configure", ALERTMANAGER_URL=server.url)
+    assert told.returncode == 0, told.said
+    said = [line for line in told.stdout.splitlines() if line.startswith("Flext")]
+    assert said == ["FlextConfigured: firing", "FlextConfigured: resolved"]
+
+
+def test_alerts_that_reach_nobody_fail_the_target():
+    told = make("alerts-configure", ALERTMANAGER_URL=f"http://127.0.0.1:{free_port()}")
+    assert told.returncode != 0
+    assert "WRONG: alerts: " in told.stdout
 
 
 @pytest.mark.servers
