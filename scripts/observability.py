@@ -246,7 +246,10 @@ def alerts(backend: FlextBackend) -> Problems:
             ends_at_unix_nano=ended,
         )
         backend.alerts.emit_nowait(alert)
-        yield from failure(backend.flush())
+        flushed = backend.flush()
+        if flushed.is_failure:
+            yield from failure(flushed)
+            return
         if backend.config.alertmanager_url:
             yield from known(backend.config.alertmanager_url, status, labels)
         print(f"{ALERT}: {status.value}")
