@@ -162,6 +162,24 @@ def test_an_update_keeps_the_earliest_start_and_has_the_newest_texts():
     assert first.labels == {}
 
 
+def test_an_alert_whose_severity_changes_leaves_its_group_and_is_not_over():
+    bad, worse = firing(x="1"), firing(x="1")
+    bad.severity, worse.severity = "warning", "critical"
+    ended = resolved(x="1")
+    notifier = Notifier(["severity"], group_wait=0, group_interval=60)
+    told = []
+    for now, events in {0: [bad], 5: [worse], 60: [], 70: [ended], 130: []}.items():
+        for group in notifier.add(events, float(now)):
+            told += [(now, a.severity, a.status.value) for a in group]
+    assert told == [
+        (0, "warning", "firing"),
+        (5, "critical", "firing"),
+        (70, "warning", "resolved"),
+    ]
+    assert notifier.alerts() == []
+    assert notifier.statistics().groups == 0
+
+
 def test_empty_labels_are_no_part_of_the_identity():
     ((told,),) = Notifier(group_wait=0).add([firing(zone=""), firing()], 0.0)
     assert told.labels == {}

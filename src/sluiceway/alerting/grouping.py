@@ -78,6 +78,15 @@ class Group:
     told: Told | None = None
     waits: bool = True
 
+    def leave(self, identity: Identity) -> None:
+        """Forget an alert that goes to another group, since its severity has changed.
+
+        It is not told to be over: whoever knows it by its labels would believe that.
+        """
+        del self.alerts[identity]
+        if self.told is not None:
+            self.told.firing -= {identity}
+
     def tell(
         self,
         now: float,

@@ -134,6 +134,7 @@ class Notifier(Silenced):
         given = self.silences
         self._silences = given if isinstance(given, Silences) else Silences(given)
         self._groups: dict[GroupKey, Group] = {}
+        self._places: dict[Identity, GroupKey] = {}  # in which group an alert is
         self._due: list[tuple[float, GroupKey]] = []
 
     def alerts(self) -> list[Alert]:
@@ -171,10 +172,16 @@ class Notifier(Silenced):
 
     def _take(self, alert: Alert, now: float) -> None:
         key, identity = self._key(alert), identity_of(alert)
+        place = self._places.get(identity)
+        if alert.status is AlertStatus.RESOLVED:
+            if place is None:
+                return  # nobody was told that it fired, or it is told already
+            key = place
+        elif place is not None and place != key:
+            self._groups[place].leave(identity)
+        self._places[identity] = key
         group = self._groups.get(key)
         known = None if group is None else group.alerts.get(identity)
-        if alert.status is AlertStatus.RESOLVED and known is None:
-            return  # nobody was told that it fired, or it is told already
         first = self._first_look(alert, now)
         if group is None:
             group = self._groups[key] = Group(first)
@@ -207,17 +214,28 @@ class Notifier(Silenced):
                 continue
             if mutes is None:
                 mutes = self._muting(now)
-            told = group.tell(
-                now,
-                mutes,
-                repeat_interval=self.repeat_interval,
-                send_resolved=self.send_resolved,
-            )
-            if told:  # what was ended by hand does not say when
-                time_ns = self._time_ns(now)
-                released.append([dated(alert, time_ns) for alert in told])
+            told = self._told(key, group, mutes, now)
+            if told:
+                released.append(told)
             self._look_again(key, group, now)
         return self._kept(released, now)
+
+    def _told(
+        self, key: GroupKey, group: Group, mutes: Callable[[Labels], bool], now: float
+    ) -> list[Alert]:
+        """What is to be told of a group; what is over has no place afterwards."""
+        before = [*group.alerts]
+        told = group.tell(
+            now,
+            mutes,
+            repeat_interval=self.repeat_interval,
+            send_resolved=self.send_resolved,
+        )
+        for identity in before:
+            if identity not in group.alerts and self._places.get(identity) == key:
+                del self._places[identity]
+        time_ns = self._time_ns(now)  # what was ended by hand does not say when
+        return [dated(alert, time_ns) for alert in told]
 
     def _look_again(self, key: GroupKey, group: Group, now: float) -> None:
         """A group that holds nothing any more is forgotten."""
@@ -262,10 +280,12 @@ class Notifier(Silenced):
     def restore(self, saved: SavedNotifier, now: float) -> None:
         """Go on with them; what came due meanwhile is due at once."""
         self._groups.clear()
+        self._places.clear()
         self._due.clear()
         for kept in saved.groups:
             group = self._groups[kept.key] = Group(max(now, self._now(kept.due)))
             group.alerts = {identity_of(alert): alert for alert in kept.alerts}
+            self._places |= dict.fromkeys(group.alerts, kept.key)
             if kept.told is not None:
                 firing, resolved = kept.told.firing, kept.told.resolved
                 at = self._now(kept.told.at)
