@@ -45,7 +45,7 @@ class FlextMonitorReport:
     metrics: tuple[str, ...] = ()
     open_traces: int = 0
     health: str = "unknown"
-    ledger: Ledger | None = None
+    ledger: Ledger | None = field(default=None, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON can hold it, without the ledger."""

@@ -159,3 +159,11 @@ def test_an_endpoint_that_hangs_is_left_at_the_deadline_and_named():
     told = monitor.report()
     assert told.lost == 1
     assert told.as_dict()["losses"] == {"hangs": {"dropped{drain_timeout}": 1}}
+
+
+def test_a_report_shows_what_a_person_reads_and_keeps_the_ledger():
+    with FlextObservabilityMonitor(FlextBackend(FlextObservabilityConfig())) as monitor:
+        report = monitor.report()
+    assert report.ledger.balanced
+    assert "Ledger" not in repr(report)
+    assert "lost=0" in repr(report)
