@@ -1,9 +1,7 @@
 """An aiohttp application whose traces, metrics and logs leave it over OTLP.
 
 They go to OTEL_EXPORTER_OTLP_ENDPOINT, by default a collector on localhost:4318. The
-metrics can be scraped at /metrics too, as of the last collection: that is every minute,
-or what OTEL_METRIC_EXPORT_INTERVAL says in milliseconds. /healthz and /readyz are for
-an orchestrator.
+metrics can be scraped at /metrics too; /healthz and /readyz are for an orchestrator.
 
 Run it: python examples/aiohttp_app.py 8080, then curl localhost:8080/hello/you
 With several workers, in examples/:
@@ -37,7 +35,7 @@ def hide_names(span: Span) -> Span:
     return span
 
 
-otlp, scrape_page = OtlpSink(), PrometheusSink(port=None)
+otlp, scrape_page = OtlpSink(), PrometheusSink(port=None, live=telemetry)
 pipeline = Pipeline(
     telemetry.spans >> hide_names >> otlp,
     telemetry.metrics >> [otlp, scrape_page],

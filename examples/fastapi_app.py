@@ -1,9 +1,7 @@
 """A FastAPI application whose traces, metrics and logs leave it over OTLP.
 
 They go to OTEL_EXPORTER_OTLP_ENDPOINT, by default a collector on localhost:4318. The
-metrics can be scraped at /metrics too, as of the last collection: that is every minute,
-or what OTEL_METRIC_EXPORT_INTERVAL says in milliseconds. /healthz and /readyz are for
-an orchestrator.
+metrics can be scraped at /metrics too; /healthz and /readyz are for an orchestrator.
 
 Run it in examples/: uvicorn fastapi_app:app --workers 2, or with uvicorn-worker:
 gunicorn fastapi_app:app -w 2 -k uvicorn_worker.UvicornWorker --graceful-timeout 30
@@ -37,7 +35,7 @@ def hide_names(span: Span) -> Span:
     return span
 
 
-otlp, scrape_page = OtlpSink(), PrometheusSink(port=None)
+otlp, scrape_page = OtlpSink(), PrometheusSink(port=None, live=telemetry)
 pipeline = Pipeline(
     telemetry.spans >> hide_names >> otlp,
     telemetry.metrics >> [otlp, scrape_page],

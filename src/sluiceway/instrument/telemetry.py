@@ -247,6 +247,11 @@ class Telemetry:
             start_afresh=self._forget_measurements,
         )
 
+    @property
+    def temporality(self) -> TemporalityPreference:
+        """Whether sums are ``"cumulative"``, ``"delta"`` or ``"lowmemory"``."""
+        return self._wishes.temporality
+
     def collect(self) -> list[MetricPoint]:
         """A point for every series of every instrument, as of now.
 

@@ -10,11 +10,12 @@ import asyncio
 import gzip
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 
 from aiohttp import web
 from attrs import frozen
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, PartialError
 from ..events import MetricPoint
 from ..formats.negotiation import accepts_gzip, wants_openmetrics
 from ..formats.prometheus_claims import Shelf
@@ -24,6 +25,7 @@ from ..settings import Port, Queue
 from ..stages import Sink, StageContext
 from .addresses import cannot_listen, checked_host
 from .latest import LatestState
+from .live import Collected, Live
 from .rendering import rendered
 from .server_log import SERVER_LOG
 
@@ -65,9 +67,8 @@ class Scrape:
 class PrometheusSink(Sink[MetricPoint]):
     """Serves metric points to a Prometheus that scrapes them.
 
-    A scrape shows what has come so far and collects nothing: of a ``Telemetry`` that is
-    the collection every ``export_interval``, so let that be no longer than the scrape
-    interval.
+    A scrape shows what has come so far, of a ``Telemetry`` the collection every
+    ``export_interval``; with ``live`` it collects, and shows what is true now.
 
     Text 0.0.4 or OpenMetrics 1.0 (with exemplars), as the scraper asks; gzip. Names and
     labels become Prometheus's, the resource becomes ``target_info``; points of several
@@ -81,6 +82,9 @@ class PrometheusSink(Sink[MetricPoint]):
             None opens no port, for a page that is mounted as ``handle`` elsewhere.
         path: where the page is; default ``"/metrics"``.
         scope_labels: tell the instrumentation scope in ``otel_scope_*`` labels.
+        live: a ``Telemetry`` whose metrics each scrape collects, for 2 seconds at most,
+            beside what comes through the pipeline; not booked in the ledger. One with
+            delta sums is left alone, with a warning. Default None.
         name: the stage's name.
         queue: the queue in front; default ``Queue()``.
 
@@ -95,6 +99,7 @@ class PrometheusSink(Sink[MetricPoint]):
         port: Port | None = 9464,
         path: str = "/metrics",
         scope_labels: bool = False,
+        live: Collected | None = None,
         name: str | None = None,
         queue: Queue = QUEUE,
     ) -> None:
@@ -107,6 +112,7 @@ class PrometheusSink(Sink[MetricPoint]):
         self._bound_port: int | None = None
         self._scope_labels = scope_labels
         self._state = LatestState(shelf=Shelf(scopes=scope_labels))
+        self._live = Live(live, "PrometheusSink.live")
         self._superseded = 0
         self._scrapes = 0
         self._runner: web.AppRunner | None = None
@@ -196,6 +202,8 @@ class PrometheusSink(Sink[MetricPoint]):
             accept: the header ``Accept``, None if there was none.
             accept_encoding: the header ``Accept-Encoding``, likewise.
         """
+        with suppress(PartialError):  # what cannot stand on the page is left out
+            await self.write(await self._live.points())
         zips = accepts_gzip(accept_encoding)
         openmetrics = wants_openmetrics(accept)
         points = self._state.points()

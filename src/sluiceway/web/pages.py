@@ -238,8 +238,8 @@ class Pages(Mapping[str, Page]):
 
     Args:
         pipeline: whose health is told.
-        metrics: its ``PrometheusSink(port=None)``; None leaves ``/metrics`` out. It
-            shows the last collection, which ``Telemetry.export_interval`` tells.
+        metrics: its ``PrometheusSink(port=None, live=telemetry)``; None leaves
+            ``/metrics`` out.
         health: a ``HealthSource``, whose checks ``/readyz`` then tells of: it answers
             503 while a critical one is unhealthy or unknown. ``/healthz`` never
             depends on them.
