@@ -12,8 +12,6 @@ from typing import Any
 
 from attrs import fields_dict
 
-from sluiceway.config import find_lines
-
 from .exceptions import FlextConfigurationError
 from .settings import Setting, Told, unknown
 
@@ -25,6 +23,8 @@ def of_file(make: type[Any], path: str | os.PathLike[str]) -> Told:
         make: the configuration's class, whose fields are the file's keys.
         path: of the file.
     """
+    from sluiceway.config import find_lines  # noqa: PLC0415 - few read a file
+
     try:
         file = os.fspath(path)
         text = Path(file).read_text(encoding="utf-8-sig")
