@@ -14,6 +14,7 @@ from .api import (
     flext_create_trace,
 )
 from .backend import FlextBackend
+from .channels import FlextChannel
 from .config import FlextObservabilityConfig
 from .domain import FlextDomainService
 from .exceptions import (
@@ -48,6 +49,7 @@ from .tracing import FlextTracingService
 __all__ = [
     "FlextAlert",
     "FlextBackend",
+    "FlextChannel",
     "FlextConfigurationError",
     "FlextDomainService",
     "FlextFailure",

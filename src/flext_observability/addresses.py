@@ -94,6 +94,14 @@ def host(field: str, value: str) -> str:
     return f"[{value}]" if ":" in value else value
 
 
+def secret_url(field: str, value: object) -> str:
+    """An address which may be a secret itself, as those of chats are."""
+    try:
+        return validation.url(field, value)
+    except FlextValidationError as error:
+        raise FlextValidationError(field, "(hidden)", error.expected) from None
+
+
 def without_user(url: str) -> str:
     """The address without user and password."""
     parts = urlsplit(url)

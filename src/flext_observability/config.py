@@ -14,8 +14,9 @@ from typing import Any
 from attrs import field, frozen
 
 from . import addresses, validation
+from .channels import FlextChannel, channels
 from .environment import file_of, of_environment
-from .fields import by, unless_empty, with_checks
+from .fields import by, several, unless_empty, with_checks
 from .result import FlextResult
 from .settings import combined, of_arguments
 from .toml_file import of_file
@@ -56,6 +57,8 @@ class FlextObservabilityConfig:
             (``ALERTMANAGER_URL``).
         grafana_url: where people look; nothing is sent there, ``endpoints`` tells it
             (``GRAFANA_URL``).
+        channels: who is told of alerts besides, a ``FlextChannel`` each;
+            ``[[channels]]`` in TOML.
         export_interval: seconds between two exports of metrics; default 15
             (``OTEL_METRIC_EXPORT_INTERVAL``, milliseconds).
         own_metrics: whether what becomes of the telemetry is told as metrics, too:
@@ -105,6 +108,9 @@ class FlextObservabilityConfig:
     grafana_url: str = field(
         default="", repr=addresses.public, metadata=unless_empty(validation.url)
     )
+    channels: tuple[FlextChannel, ...] = field(
+        default=(), metadata=several(channels, FlextChannel)
+    )
     export_interval: float = field(default=15.0, metadata=by(validation.above_zero))
     own_metrics: bool = field(default=False, metadata=by(addresses.flag))
     drain_timeout: float = field(default=5.0, metadata=by(validation.at_least_zero))
@@ -134,9 +140,10 @@ class FlextObservabilityConfig:
     ) -> FlextResult[FlextObservabilityConfig]:
         """What a file says, over the defaults; all that is wrong is told by its line.
 
-        Its keys are the arguments of this class.
+        Its keys are the arguments of this class. A text that is ``${NAME}``, and
+        nothing else, means the variable of that name: keep secrets there.
         """
-        return cls.load(path, {})
+        return combined(cls, [of_file(cls, path, os.environ)])
 
     @classmethod
     def load(
@@ -158,7 +165,7 @@ class FlextObservabilityConfig:
         """
         variables = os.environ if environ is None else environ
         file = file_of(variables) if path is None else path
-        told = [] if file is None else [of_file(cls, file)]
+        told = [] if file is None else [of_file(cls, file, variables)]
         told += [of_environment(variables), of_arguments(cls, arguments)]
         return combined(cls, told)
 

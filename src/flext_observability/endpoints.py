@@ -39,6 +39,7 @@ def sinks_of(config: FlextObservabilityConfig) -> dict[str, list[Sink[Any]]]:
     if config.alertmanager_url:
         alertmanager = AlertmanagerSink(config.alertmanager_url, name="alertmanager")
         found["alerts"].append(alertmanager)
+    found["alerts"] += [channel.sink() for channel in config.channels]
     return found
 
 

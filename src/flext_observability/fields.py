@@ -9,11 +9,17 @@ from attrs import Attribute, Converter
 
 Check = Callable[..., Any]
 CHECK: Final = "check"
+EACH: Final = "each"  # the class of what a field has several of
 
 
 def by(check: Check, *rest: Any) -> Mapping[str, Any]:
     """Metadata of a field: ``check(name, value, *rest)`` makes of it what is kept."""
     return {CHECK: lambda value, attribute: check(attribute.name, value, *rest)}
+
+
+def several(check: Check, each: type[Any]) -> Mapping[str, Any]:
+    """The same for a field that holds several of a class."""
+    return {**by(check), EACH: each}
 
 
 def unless_empty(check: Check) -> Mapping[str, Any]:

@@ -100,8 +100,9 @@ def refusals(make: type[Any], field: str, setting: Setting) -> list[str]:
     try:
         attribute.metadata[CHECK](setting.value, attribute)
     except RefusedValueError as error:
+        written = "(hidden)" if attribute.repr is False else setting.written
         told = FlextConfigurationError(
-            setting.name, setting.written, error.expected, error.known
+            setting.name, written, error.expected, error.known
         )
         return [f"{setting.place}{told}"]
     return []

@@ -1,0 +1,190 @@
+"""Channels of alerts: what each type takes, and how a file describes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from flext_observability import (
+    FlextBackend,
+    FlextChannel,
+    FlextObservabilityConfig,
+    FlextValidationError,
+)
+from flext_observability.endpoints import sinks_of
+from sluiceway import Alert, Pipeline
+from sluiceway.sinks import AlertmanagerSink, PagerDutySink, SlackSink, WebhookSink
+from sluiceway.sources import WebhookSource
+from sluiceway.testing import CollectingSink
+
+KEY = "whsec_aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMg=="
+FILE = """
+service_name = "shop"
+
+[[channels]]
+name = "chat"
+type = "slack"
+url = "${SLACK_WEBHOOK}"
+
+[[channels]]
+name = "oncall"
+type = "pagerduty"
+key = "${ROUTING_KEY}"
+
+[[channels]]
+name = "hook"
+type = "webhook"
+url = "http://localhost:9095/"
+headers = { x-team = "${TEAM}" }
+"""
+VARIABLES = {
+    "SLACK_WEBHOOK": "https://hooks.slack.com/services/T/B/hunter2",
+    "ROUTING_KEY": "hunter2hunter2",
+    "TEAM": "till",
+}
+
+
+def load(folder, text, variables=None):
+    file = folder / "flext.toml"
+    file.write_text(text)
+    return FlextObservabilityConfig.load(file, variables or {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "made"),
+    [
+        ("webhook", {"url": "http://localhost/"}, WebhookSink),
+        ("webhook", {"url": "http://localhost/", "key": KEY}, WebhookSink),
+        ("slack", {"url": "https://hooks.slack.com/services/a"}, SlackSink),
+        ("pagerduty", {"key": "abc"}, PagerDutySink),
+        ("pagerduty", {"key": "abc", "url": "http://localhost/"}, PagerDutySink),
+        ("alertmanager", {"url": "http://localhost:9193"}, AlertmanagerSink),
+        ("Slack", {"url": "https://hooks.slack.com/services/a"}, SlackSink),
+    ],
+)
+def test_each_type_has_its_sink_by_the_channels_name(kind, settings, made):
+    sink = FlextChannel("there", kind, **settings).sink()
+    assert type(sink) is made
+    assert sink.name == "there"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"type": "mail"}, "type is 'mail'; expected one of webhook, slack"),
+        ({"type": "slak"}, "did you mean 'slack'"),
+        ({"type": "slack"}, "expected the url that a channel of type slack needs"),
+        ({"type": "pagerduty"}, "expected the key that a channel of type pagerduty"),
+        ({"type": "slack", "url": "http://h/", "key": "k"}, "type slack has no key"),
+        (
+            {"type": "pagerduty", "key": "k", "headers": {"a": "b"}},
+            "type pagerduty has no headers",
+        ),
+        (
+            {"type": "webhook", "url": "nowhere"},
+            "url is '.hidden.'; expected an address",
+        ),
+        ({"type": "pagerduty", "key": "two words"}, "settings of a pagerduty"),
+        ({"name": "", "type": "slack"}, "name is ''"),
+    ],
+)
+def test_what_a_channel_cannot_be_is_refused(settings, told):
+    with pytest.raises(FlextValidationError, match=told):
+        FlextChannel(**{"name": "there", **settings})
+
+
+def test_a_file_describes_channels_and_names_variables_for_what_is_secret(tmp_path):
+    config = load(tmp_path, FILE, VARIABLES).unwrap()
+    assert [(each.name, each.type) for each in config.channels] == [
+        ("chat", "slack"),
+        ("oncall", "pagerduty"),
+        ("hook", "webhook"),
+    ]
+    assert config.channels[0].url == VARIABLES["SLACK_WEBHOOK"]
+    assert config.channels[2].headers == {"x-team": "till"}
+    assert [sink.name for sink in sinks_of(config)["alerts"]] == [
+        "chat",
+        "oncall",
+        "hook",
+    ]
+    assert "hunter2" not in repr(config)
+
+
+def test_a_file_alone_may_name_variables_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("TEAM", "till")
+    file = tmp_path / "flext.toml"
+    file.write_text('service_name = "${TEAM}"\nenvironment = "x${TEAM}"\n')
+    config = FlextObservabilityConfig.from_toml(file).unwrap()
+    assert (config.service_name, config.environment) == ("till", "x${TEAM}")
+
+
+def test_a_variable_that_is_not_set_is_told_by_the_line(tmp_path):
+    failure = load(tmp_path, FILE, {**VARIABLES, "TEAM": ""})
+    place = f"{tmp_path / 'flext.toml'}:4: "
+    assert failure.error == f"{place}the variable TEAM is not set"
+
+
+def test_all_that_is_wrong_with_channels_is_told_by_its_line(tmp_path):
+    text = """[[channels]]
+name = "chat"
+type = "slak"
+ulr = "https://hooks.slack.com/services/T/B/hunter2"
+
+[[channels]]
+type = "slack"
+url = "https//hooks.slack.com/services/T/B/hunter2"
+
+[[channels]]
+name = "hook"
+type = "webhook"
+key = "hunter2"
+"""
+    told = load(tmp_path, text).error
+    assert "hunter2" not in told
+    lines = [
+        line.removeprefix(f"{tmp_path / 'flext.toml'}:") for line in told.split("\n")
+    ]
+    assert [line.partition(";")[0] for line in lines] == [
+        "3: type is 'slak'",
+        "4: setting is 'ulr'",
+        "8: url is '(hidden)'",
+        "6: a table of channels has no name",
+        "10: url is ''",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("channels = 5", "channels is 5; expected channels: [[channels]] in TOML"),
+        ("channels = [5]", "channels is 5; expected a table: [[channels]]"),
+        ("[channels]\nname = 'x'", "channels is a dict of 1; expected channels"),
+    ],
+)
+def test_what_is_no_list_of_tables_is_refused(tmp_path, text, told):
+    assert told in load(tmp_path, text).error
+
+
+def test_two_channels_have_two_names():
+    hook = FlextChannel("hook", "webhook", "http://localhost/")
+    failure = FlextObservabilityConfig.load(environ={}, channels=[hook, hook])
+    assert "and not two called 'hook'" in failure.error
+
+
+@pytest.mark.parametrize("value", ["chat", [5], 5])
+def test_an_argument_that_is_no_channel_is_refused(value):
+    assert FlextObservabilityConfig.load(environ={}, channels=value).is_failure
+
+
+def test_an_alert_reaches_a_channel():
+    source, kept = WebhookSource(port=0, secret=KEY), CollectingSink()
+    with Pipeline(source >> kept).background():
+        url = f"http://127.0.0.1:{source.port}/"
+        hook = FlextChannel("hook", "webhook", url, key=KEY)
+        backend = FlextBackend(FlextObservabilityConfig(channels=(hook,)))
+        try:
+            assert backend.start().is_success
+            backend.alerts.emit_nowait(Alert(name="Fire", message="it burns"))
+            assert backend.flush().is_success
+        finally:
+            backend.stop()
+    assert [alert.name for alert in kept.events] == ["Fire"]
