@@ -10,9 +10,9 @@ import pytest
 from sluiceway import Inlet, Pipeline
 from sluiceway.admin import AdminClient, AdminError, AdminServer
 from sluiceway.admin.messages import SilenceState
-from sluiceway.alerting import Escalation, Level
+from sluiceway.alerting import Escalation, Level, Notifier, ThresholdRule
 from sluiceway.errors import ConfigurationError
-from sluiceway.events import Alert
+from sluiceway.events import Alert, MetricPoint
 from sluiceway.testing import CollectingSink, ManualClock
 
 HERE = "127.0.0.1:0"
@@ -117,3 +117,19 @@ def test_silences_end_by_the_pipelines_clock(run, tmp_path):
             return silenced, await ask("silences")
 
     assert run(scenario()) == ([True, False], [])
+
+
+def test_an_alert_that_was_ended_is_not_listed_by_its_rule_either(run, tmp_path):
+    path = str(tmp_path / "a.sock")
+
+    async def scenario():
+        inlet, end = Inlet(), CollectingSink()
+        chain = inlet >> ThresholdRule("Hot", above=1) >> Notifier(group_wait=0) >> end
+        async with Pipeline(chain) as pipeline, AdminServer(pipeline, path):
+            await inlet.emit(MetricPoint(name="t", value=2))
+            await end.wait_for(1)
+            client = AdminClient(path)
+            count = await asyncio.to_thread(client.resolve, {"alertname": "Hot"})
+            return count, await asyncio.to_thread(client.alerts)
+
+    assert run(scenario()) == (1, [])

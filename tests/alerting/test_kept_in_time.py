@@ -200,3 +200,24 @@ def test_an_alert_that_utf_8_cannot_say_is_kept_too(run, tmp_path):
         return [a.message for a in (await begun_again(Notifier, path)).alerts()]
 
     assert run(scenario()) == ["?"]
+
+
+def test_what_was_ended_by_hand_stays_so_after_a_restart(run, tmp_path):
+    path = tmp_path / "alerts.db"
+    hot = MetricPoint(name="t", value=2)
+
+    def rule(state):
+        return ThresholdRule("Hot", above=1, state=state)
+
+    async def scenario():
+        first = await begun_again(rule, path)
+        assert first.add([hot], 0.0)
+        assert first.resolve_alerts(lambda labels: True) == 1
+        assert first.flush(1.0)
+        await first.close()
+        second = await begun_again(rule, path, 5)
+        found = second.add([hot], 5.0), second.alerts()
+        await second.close()
+        return found
+
+    assert run(scenario()) == ([], [])

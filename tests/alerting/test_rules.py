@@ -466,3 +466,17 @@ def test_fired_and_resolved_take_turns_whatever_comes(steps, for_, keep):
         assert mine == ["firing", "resolved"] * (len(mine) // 2)
     assert rule.held() == 0
     assert rule.statistics().series == 0
+
+
+def test_an_alert_that_was_ended_by_hand_fires_again_only_after_its_condition_ended():
+    rule = ThresholdRule("Hot", above=90, clear=80, by=["attributes.x"])
+    rule.add([point(95, x="1"), point(95, x="2")], 0.0)
+    assert rule.resolve_alerts(lambda labels: labels["x"] == "1") == 1
+    assert [alert.labels["x"] for alert in rule.alerts()] == ["2"]
+    (over,) = rule.flush(1.0)
+    assert (over.labels, over.status) == ({"x": "1"}, AlertStatus.RESOLVED)
+    assert rule.resolve_alerts(lambda labels: labels["x"] == "1") == 0
+    for now, value in ((2.0, 99), (3.0, 85), (4.0, 99), (5.0, 70)):
+        assert rule.add([point(value, x="1")], now) == []
+    (again,) = rule.add([point(95, x="1")], 6.0)
+    assert again.status is AlertStatus.FIRING

@@ -189,3 +189,23 @@ def test_settings_that_mean_nothing_are_refused(settings, words):
 
 def test_it_does_what_the_engine_relies_on():
     check_accumulator(HealthAlerts, found("unhealthy", "degraded", "healthy"))
+
+
+def test_an_alert_that_was_ended_by_hand_fires_again_when_its_check_changes():
+    stage = HealthAlerts()
+
+    def statuses(word):
+        return [status for status, _, _ in told(stage, found(word))]
+
+    def end():
+        assert stage.resolve_alerts(lambda labels: labels["check"] == "database") == 1
+        return [alert.status.value for alert in stage.flush(1.0)]
+
+    assert statuses("degraded") == ["firing"]
+    assert [alert.labels["check"] for alert in stage.alerts()] == ["database"]
+    assert end() == ["resolved"]
+    assert stage.alerts() == []
+    assert statuses("degraded") == []
+    assert statuses("unhealthy") == ["firing"]
+    assert end() == ["resolved"]
+    assert statuses("healthy") == []

@@ -19,11 +19,13 @@ class Phase(enum.Enum):
         INACTIVE: its condition does not hold.
         PENDING: it holds, but not for long enough.
         FIRING: it fires, or has just ceased to hold.
+        ENDED: somebody has ended it, and its condition has held ever since.
     """
 
     INACTIVE = "inactive"
     PENDING = "pending"
     FIRING = "firing"
+    ENDED = "ended"
 
 
 @define
@@ -52,6 +54,7 @@ class Lifecycle:
             return self._step_firing(holds=holds, now=now)
         if not holds:
             self.phase = Phase.INACTIVE
+        if not holds or self.phase is Phase.ENDED:
             return False
         if self.phase is Phase.INACTIVE:
             self.phase, self.since = Phase.PENDING, now

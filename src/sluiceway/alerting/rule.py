@@ -7,7 +7,6 @@ begins or ceases to fire, never in between.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -19,6 +18,8 @@ from ..errors import ConfigurationError
 from ..events import Alert, AlertStatus
 from ..settings import number
 from ..state import State
+from .labels import Matches
+from .labels import labels_of as all_labels_of
 from .lasting import Lasting
 from .lifecycle import Lifecycle, Phase
 from .matching import matcher
@@ -29,8 +30,6 @@ Where = Mapping[str, Any] | Callable[[Any], Any]
 By = Sequence[str] | Mapping[str, Any]
 
 MOST_SERIES: Final = 10_000
-
-limit = number(-math.inf, optional=True)
 
 
 def a_word(owner: Any, attribute: Attribute[Any], value: Any) -> None:
@@ -171,6 +170,7 @@ class Rule(Lasting[Any, Alert]):
         checked_templates(f"{kind}.annotations", self.annotations)
         self._series: dict[tuple[str, ...], Series] = {}
         self._due = 0.0
+        self._ended: list[Series] = []
         self._refused = 0
 
     # What a kind of rule adds.
@@ -240,12 +240,13 @@ class Rule(Lasting[Any, Alert]):
     def flush(self, now: float) -> list[Alert]:
         """The alerts that begin or cease to fire."""
         self._due = now + self.interval
-        told: list[Alert] = []
+        told = [self._over(series, now) for series in self._ended]
+        self._ended.clear()
         for key, series in [*self._series.items()]:
             if series.event is None and now < series.stays_until:
                 continue
             value = series.measure.value(now)
-            firing = series.life.phase is Phase.FIRING
+            firing = series.life.phase in {Phase.FIRING, Phase.ENDED}
             holds = self.holds(value, firing=firing)
             if series.life.step(holds=holds, now=now):
                 told.append(self._tell(series, value, now))
@@ -259,14 +260,16 @@ class Rule(Lasting[Any, Alert]):
 
     def _tell(self, series: Series, value: float | None, now: float) -> Alert:
         """The alert of a series that begins or ceases to fire."""
-        now_ns = self._time_ns(now)
-        if series.life.phase is Phase.FIRING:
-            series.alert = self._new_alert(series, value, now_ns)
-            return series.alert.copy()
+        if series.life.phase is not Phase.FIRING:
+            return self._over(series, now)
+        series.alert = self._new_alert(series, value, self._time_ns(now))
+        return series.alert.copy()
+
+    def _over(self, series: Series, now: float) -> Alert:
         assert series.alert is not None
         alert, series.alert = series.alert, None
         alert.status = AlertStatus.RESOLVED
-        alert.ends_at_unix_nano = now_ns
+        alert.ends_at_unix_nano = self._time_ns(now)
         return alert
 
     def _new_alert(self, series: Series, value: float | None, now_ns: int) -> Alert:
@@ -289,8 +292,25 @@ class Rule(Lasting[Any, Alert]):
 
     def alerts(self) -> list[Alert]:
         """Copies of the alerts that fire."""
-        told = (series.alert for series in self._series.values())
-        return [alert.copy() for alert in told if alert is not None]
+        return [alert.copy() for _, alert in self._firing()]
+
+    def resolve_alerts(self, matches: Matches) -> int:
+        """End alerts, which is told at the next look; how many that are.
+
+        One that was ended so fires again only after its condition has ceased to hold.
+        """
+        found = [s for s, alert in self._firing() if matches(all_labels_of(alert))]
+        for series in found:
+            series.life.phase = Phase.ENDED
+        self._ended += found
+        return len(found)
+
+    def _firing(self) -> list[tuple[Series, Alert]]:
+        return [
+            (series, series.alert)
+            for series in self._series.values()
+            if series.alert is not None and series.life.phase is Phase.FIRING
+        ]
 
     def snapshot(self) -> SavedRule:
         """The series that are pending or firing."""
@@ -335,58 +355,3 @@ class Rule(Lasting[Any, Alert]):
         seen = self.statistics()
         counts = f"{seen.series} series, {seen.firing} firing"
         return f"<{type(self).__name__} {self.alert} {counts}>"
-
-
-@define(eq=False, slots=False, repr=False)
-class BoundedRule(Rule):
-    """A rule that holds a number against a limit.
-
-    Args:
-        above: it holds for numbers above this.
-        below: it holds for numbers below this; one of the two must be given.
-        clear: once it fires, it goes on until the number is back at this, so that it
-            does not flap round the limit; default the limit itself.
-        window: seconds that an event counts for; default 300.
-
-    Raises:
-        ConfigurationError: both or none of ``above`` and ``below``, or ``clear`` on the
-            wrong side.
-    """
-
-    above: float | None = field(default=None, kw_only=True, validator=limit)
-    below: float | None = field(default=None, kw_only=True, validator=limit)
-    clear: float | None = field(default=None, kw_only=True, validator=limit)
-    window: float = field(default=300.0, kw_only=True, validator=number(0.001))
-
-    def __attrs_post_init__(self) -> None:
-        kind = type(self).__name__
-        if (self.above is None) == (self.below is None):
-            raise ConfigurationError(f"{kind} needs one of above and below")
-        clear = self.threshold if self.clear is None else self.clear
-        wrong = clear > self.threshold if self.below is None else clear < self.threshold
-        if wrong:
-            side = "at most above" if self.below is None else "at least below"
-            raise ConfigurationError(
-                f"{kind}.clear is {clear!r}; expected {side}, {self.threshold!r}"
-            )
-        self._clear = clear
-        super().__attrs_post_init__()
-
-    @property
-    def threshold(self) -> float:
-        """``above`` or ``below``."""
-        given = self.above if self.below is None else self.below
-        assert given is not None
-        return given
-
-    @property
-    def patience(self) -> float:
-        """The window: so long it takes to know as much as before."""
-        return self.window
-
-    def holds(self, value: float | None, *, firing: bool) -> bool:
-        """Whether the number is beyond the limit, or not yet back if it fires."""
-        if value is None:
-            return False
-        against = self._clear if firing else self.threshold
-        return value > against if self.below is None else value < against

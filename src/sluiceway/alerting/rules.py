@@ -13,9 +13,10 @@ from attrs import define, field
 from ..events import Alert
 from ..settings import number, one_of
 from .amounts import Amounts
+from .bounded import BoundedRule
 from .matching import Match, matcher
 from .reading import Read, number_of, reader
-from .rule import BoundedRule, Measure, Rule, Where
+from .rule import Measure, Rule, Where
 from .window import Window
 
 Aggregate = Literal["last", "mean", "max", "min", "sum"]

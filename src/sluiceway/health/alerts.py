@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ..alerting.labels import Matches, labels_of
 from ..alerting.lasting import Lasting
 from ..errors import ConfigurationError
 from ..events import Alert, AlertStatus, HealthCheck, HealthStatus
@@ -28,11 +29,13 @@ class Firing(msgspec.Struct):
         check: the check's name.
         status: what was told last.
         alert: how it was told.
+        ended: whether somebody has ended it since then.
     """
 
     check: str
     status: HealthStatus
     alert: Alert
+    ended: bool = False
 
 
 class SavedAlerts(msgspec.Struct):
@@ -93,6 +96,7 @@ class HealthAlerts(Lasting[HealthCheck, Alert]):
         }
         self._labels = checked_labels(labels)
         self._firing: OrderedDict[str, Firing] = OrderedDict()
+        self._orders: list[Alert] = []
 
     def add(self, events: list[HealthCheck], now: float) -> list[Alert]:
         """The alerts of what has changed."""
@@ -107,7 +111,7 @@ class HealthAlerts(Lasting[HealthCheck, Alert]):
         severity = self._severity(check)
         if severity is None:
             stays = before is None or check.status is HealthStatus.UNKNOWN
-            return [] if stays else [self._resolve(check)]
+            return [] if stays else self._resolve(check)
         if before is not None and before.status is check.status:
             return []
         return [self._fire(check, severity, before)]
@@ -135,13 +139,44 @@ class HealthAlerts(Lasting[HealthCheck, Alert]):
         if len(self._firing) > MOST:
             self._firing.popitem(last=False)
 
-    def _resolve(self, check: HealthCheck) -> Alert:
-        alert = self._firing.pop(check.name).alert
+    def _resolve(self, check: HealthCheck) -> list[Alert]:
+        firing = self._firing.pop(check.name)
+        if firing.ended:
+            return []
+        alert = firing.alert
         alert.status = AlertStatus.RESOLVED
         alert.message = sentence(check)
         alert.annotations["status"] = check.status.value
         alert.ends_at_unix_nano = check.time_unix_nano
-        return alert
+        return [alert]
+
+    def alerts(self) -> list[Alert]:
+        """Copies of the alerts that fire."""
+        firing = self._firing.values()
+        return [each.alert.copy() for each in firing if not each.ended]
+
+    def resolve_alerts(self, matches: Matches) -> int:
+        """End alerts, which is told at the next flush; how many that are.
+
+        One that was ended so fires again when its check changes, and not before.
+        """
+        found = [
+            each
+            for each in self._firing.values()
+            if not each.ended and matches(labels_of(each.alert))
+        ]
+        for each in found:
+            each.ended = True
+            self._orders.append(each.alert.copy())
+        return len(found)
+
+    def flush(self, now: float) -> list[Alert]:
+        """The ends of what was ended by hand."""
+        orders, self._orders = self._orders, []
+        for alert in orders:
+            alert.status = AlertStatus.RESOLVED
+            alert.ends_at_unix_nano = self._time_ns(now)
+        return self._kept(orders, now)
 
     def snapshot(self) -> SavedAlerts:
         """What fires."""
