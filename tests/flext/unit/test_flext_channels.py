@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from attrs import fields_dict
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flext_observability import (
     FlextBackend,
@@ -11,6 +14,8 @@ from flext_observability import (
     FlextValidationError,
 )
 from flext_observability.endpoints import sinks_of
+from flext_observability.settings import combined
+from flext_observability.toml_file import Reader
 from sluiceway import Alert, Pipeline
 from sluiceway.sinks import AlertmanagerSink, PagerDutySink, SlackSink, WebhookSink
 from sluiceway.sources import WebhookSource
@@ -188,3 +193,21 @@ def test_an_alert_reaches_a_channel():
         finally:
             backend.stop()
     assert [alert.name for alert in kept.events] == ["Fire"]
+
+
+PLAIN = st.booleans() | st.integers() | st.floats() | st.text() | st.just("${X}")
+WORDS = st.sampled_from(["name", "type", "url", "key", "headers", "other"])
+KINDS = st.sampled_from(["slack", "webhook", "pagerduty", "http://localhost/"])
+TABLE = st.dictionaries(WORDS, PLAIN | KINDS | st.dictionaries(WORDS, PLAIN))
+VALUE = PLAIN | st.lists(PLAIN | TABLE, max_size=3) | TABLE
+KEYS = st.sampled_from([*fields_dict(FlextObservabilityConfig), "other", "channels"])
+
+
+@given(st.dictionaries(KEYS, VALUE))
+def test_no_document_makes_it_raise_and_each_problem_has_its_place(document):
+    reader = Reader("flext.toml", {}, {"X": "x"})
+    reader.read(FlextObservabilityConfig, document)
+    result = combined(FlextObservabilityConfig, [reader.told])
+    problems = (result.error_data or {"problems": []})["problems"]
+    assert all(problem.startswith("flext.toml:1: ") for problem in problems)
+    assert result.is_success is not bool(problems)
