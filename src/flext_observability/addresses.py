@@ -12,6 +12,8 @@ from logging import NOTSET, getLevelNamesMapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from attrs import frozen
+
 from . import validation
 from .exceptions import FlextValidationError
 
@@ -51,6 +53,40 @@ def protocol_of(url: str) -> str:
     parts = urlsplit(url)
     bare = parts.port == GRPC_PORT and parts.path in {"", "/"}
     return GRPC if bare else "http/protobuf"
+
+
+@frozen
+class Otlp:
+    """Where something is sent by OTLP, and how.
+
+    Attributes:
+        url: below which ``v1/traces`` and ``v1/metrics`` are, or of a gRPC server.
+        protocol: one of OTLP's.
+    """
+
+    url: str
+    protocol: str
+
+
+def of_all(url: str, protocol: str) -> Otlp:
+    """What an address for all signals means."""
+    return Otlp(url, protocol or protocol_of(url))
+
+
+def of_signal(field: str, url: str, signal: str, protocol: str) -> Otlp:
+    """What the whole address of one signal means.
+
+    Raises:
+        FlextValidationError: nothing that can be sent to.
+    """
+    path = f"/v1/{signal}"
+    above = url.rstrip("/").removesuffix(path)
+    if above != url.rstrip("/"):
+        return Otlp(above, protocol or "http/protobuf")
+    if (protocol or protocol_of(url)) != GRPC:
+        expected = f"an address that ends in {path}, or with port {GRPC_PORT} for gRPC"
+        raise FlextValidationError(field, url, expected)
+    return Otlp(url, GRPC)
 
 
 def is_one_receiver(url: str, other: str) -> bool:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from attrs import field, frozen
 
 from . import addresses, validation
+from .addresses import Otlp
 from .channels import FlextChannel, channels
 from .environment import file_of, of_environment
 from .fields import by, several, unless_empty, with_checks
@@ -39,6 +40,11 @@ class FlextObservabilityConfig:
             (``FLEXT_LOG_LEVEL``).
         otlp_endpoint: where traces and metrics are sent by OTLP; ``""`` for nowhere
             (``OTEL_EXPORTER_OTLP_ENDPOINT``).
+        otlp_traces_endpoint: the whole address for traces, in place of the one above:
+            it ends in ``/v1/traces``, or means gRPC
+            (``OTEL_EXPORTER_OTLP_TRACES_ENDPOINT``).
+        otlp_metrics_endpoint: the same for metrics
+            (``OTEL_EXPORTER_OTLP_METRICS_ENDPOINT``).
         otlp_protocol: ``"grpc"``, ``"http/protobuf"`` or ``"http/json"``; by default
             gRPC for a bare port 4317, else ``"http/protobuf"``
             (``OTEL_EXPORTER_OTLP_PROTOCOL``).
@@ -88,6 +94,12 @@ class FlextObservabilityConfig:
     otlp_endpoint: str = field(
         default="", repr=addresses.public, metadata=unless_empty(validation.url)
     )
+    otlp_traces_endpoint: str = field(
+        default="", repr=addresses.public, metadata=unless_empty(validation.url)
+    )
+    otlp_metrics_endpoint: str = field(
+        default="", repr=addresses.public, metadata=unless_empty(validation.url)
+    )
     otlp_protocol: str = field(
         default="", metadata=unless_empty(addresses.otlp_protocol)
     )
@@ -119,6 +131,24 @@ class FlextObservabilityConfig:
     trace_timeout: float = field(default=3600.0, metadata=by(validation.above_zero))
     http_port: int | None = field(default=None, metadata=by(validation.port_or_none))
     http_host: str = field(default="127.0.0.1", metadata=by(validation.text))
+
+    def __attrs_post_init__(self) -> None:
+        self.otlp_of("traces")
+        self.otlp_of("metrics")
+
+    def otlp_of(self, signal: Literal["traces", "metrics"]) -> Otlp | None:
+        """Where a signal is sent by OTLP; None for nowhere.
+
+        Raises:
+            FlextValidationError: never, once this is made.
+        """
+        own: str = getattr(self, f"otlp_{signal}_endpoint")
+        if own:
+            field_of_it = f"otlp_{signal}_endpoint"
+            return addresses.of_signal(field_of_it, own, signal, self.otlp_protocol)
+        if not self.otlp_endpoint:
+            return None
+        return addresses.of_all(self.otlp_endpoint, self.otlp_protocol)
 
     @classmethod
     def from_environment(
@@ -173,6 +203,8 @@ class FlextObservabilityConfig:
         """Where others are, by their names; without users and passwords."""
         named = {
             "otlp": self.otlp_endpoint,
+            "otlp_traces": self.otlp_traces_endpoint,
+            "otlp_metrics": self.otlp_metrics_endpoint,
             "jaeger": self.jaeger_endpoint,
             "pushgateway": self.pushgateway_url,
             "alertmanager": self.alertmanager_url,

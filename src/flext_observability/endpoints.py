@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any, Final
 
 from sluiceway import Sink
 from sluiceway.sinks import AlertmanagerSink, OtlpSink, PushgatewaySink
 
-from .addresses import GRPC, is_one_receiver, protocol_of
+from .addresses import GRPC, Otlp, is_one_receiver, of_all
 from .config import FlextObservabilityConfig
 from .exceptions import FlextConfigurationError
 
@@ -46,11 +47,17 @@ def sinks_of(config: FlextObservabilityConfig) -> dict[str, list[Sink[Any]]]:
 def add_otlp(
     config: FlextObservabilityConfig, found: dict[str, list[Sink[Any]]]
 ) -> None:
-    """The one sink of the signals that go to the OTLP endpoint."""
-    wanted = {"traces": config.otlp_traces, "metrics": config.otlp_metrics}
-    if config.otlp_endpoint and any(wanted.values()):
-        sink = otlp_sink("otlp", config.otlp_endpoint, config)
-        for signal in [signal for signal, is_wanted in wanted.items() if is_wanted]:
+    """A sink for each signal, or one for both where they go to the same place."""
+    traces = config.otlp_of("traces") if config.otlp_traces else None
+    metrics = config.otlp_of("metrics") if config.otlp_metrics else None
+    if traces is not None and traces == metrics:
+        sink = otlp_sink("otlp", traces, config.otlp_headers)
+        found["traces"].append(sink)
+        found["metrics"].append(sink)
+        return
+    for signal, to in (("traces", traces), ("metrics", metrics)):
+        if to is not None:
+            sink = otlp_sink(f"otlp_{signal}", to, config.otlp_headers)
             found[signal].append(sink)
 
 
@@ -58,20 +65,20 @@ def add_jaeger(
     config: FlextObservabilityConfig, found: dict[str, list[Sink[Any]]]
 ) -> None:
     """A sink of traces alone, unless they go to that address already."""
-    url, known = config.jaeger_endpoint, config.otlp_endpoint
-    is_told = bool(known) and config.otlp_traces and is_one_receiver(url, known)
-    if url and not is_told:
-        bare = FlextObservabilityConfig()  # what is secret is for the OTLP endpoint
-        found["traces"].append(otlp_sink("jaeger", url, bare))
+    url = config.jaeger_endpoint
+    known = config.otlp_of("traces") if config.otlp_traces else None
+    if url and (known is None or not is_one_receiver(url, known.url)):
+        no_headers: dict[str, str] = {}  # what is secret is for the OTLP endpoint
+        found["traces"].append(otlp_sink("jaeger", of_all(url, ""), no_headers))
 
 
-def otlp_sink(name: str, url: str, config: FlextObservabilityConfig) -> OtlpSink:
+def otlp_sink(name: str, to: Otlp, headers: Mapping[str, str]) -> OtlpSink:
     """A sink by the protocol that is told, or that the address means.
 
     Raises:
         FlextConfigurationError: that is gRPC, and grpcio is missing.
     """
-    protocol: Any = config.otlp_protocol or protocol_of(url)
+    protocol: Any = to.protocol
     if protocol == GRPC and find_spec("grpc") is None:
-        raise FlextConfigurationError(f"{name}_endpoint", url, NEEDS_GRPC)
-    return OtlpSink(url, protocol=protocol, headers=config.otlp_headers, name=name)
+        raise FlextConfigurationError(f"{name}_endpoint", to.url, NEEDS_GRPC)
+    return OtlpSink(to.url, protocol=protocol, headers=headers, name=name)

@@ -24,7 +24,7 @@ OTLP: Final = "OTEL_EXPORTER_OTLP_"
 OF_ONE_SIGNAL: Final = tuple(
     (f"{OTLP}{signal}_{word}", f"{OTLP}{word}")
     for signal in ("TRACES", "METRICS")
-    for word in ("ENDPOINT", "PROTOCOL", "HEADERS")
+    for word in ("PROTOCOL", "HEADERS")
 )
 FILE: Final = "FLEXT_OBSERVABILITY_CONFIG"
 JAEGER_HOST: Final = "JAEGER_AGENT_HOST"
@@ -167,6 +167,8 @@ VARIABLES: Final[Mapping[str, tuple[str, Callable[[str, str], Any]]]] = {
     "OTEL_SERVICE_NAME": ("service_name", plain),
     "OTEL_SDK_DISABLED": ("disabled", flag),
     f"{OTLP}ENDPOINT": ("otlp_endpoint", plain),
+    f"{OTLP}TRACES_ENDPOINT": ("otlp_traces_endpoint", plain),
+    f"{OTLP}METRICS_ENDPOINT": ("otlp_metrics_endpoint", plain),
     f"{OTLP}PROTOCOL": ("otlp_protocol", plain),
     f"{OTLP}HEADERS": ("otlp_headers", pairs),
     "OTEL_TRACES_EXPORTER": ("otlp_traces", exporter),

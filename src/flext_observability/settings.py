@@ -82,16 +82,34 @@ def combined(make: type[Made], sources: Sequence[Told]) -> FlextResult[Made]:
         make: the configuration's class.
         sources: from the weakest to the strongest.
     """
-    chosen: dict[str, Any] = {}
+    chosen: dict[str, Setting] = {}
     problems: list[str] = []
     for told in sources:
         problems += told.problems
+        chosen |= told.settings
         for field, setting in told.settings.items():
-            chosen[field] = setting.value
             problems += refusals(make, field, setting)
-    if problems:
-        return FlextResult.fail("\n".join(problems), CODE, {"problems": problems})
-    return FlextResult.ok(make(**chosen))
+    if not problems:
+        return made_of(make, chosen)
+    return failed(problems)
+
+
+def made_of(make: type[Made], chosen: Mapping[str, Setting]) -> FlextResult[Made]:
+    """What the settings make, or all that is wrong with them together."""
+    problems: list[str] = []
+    left = dict(chosen)
+    while True:
+        try:
+            made = make(**{name: left[name].value for name in left})
+        except RefusedValueError as error:
+            problems.append(worded(make, error, left.pop(error.field)))
+        else:
+            return failed(problems) if problems else FlextResult.ok(made)
+
+
+def failed(problems: Sequence[str]) -> FlextResult[Any]:
+    """The failure that tells them, a line for each."""
+    return FlextResult.fail("\n".join(problems), CODE, {"problems": problems})
 
 
 def refusals(make: type[Any], field: str, setting: Setting) -> list[str]:
@@ -100,9 +118,14 @@ def refusals(make: type[Any], field: str, setting: Setting) -> list[str]:
     try:
         attribute.metadata[CHECK](setting.value, attribute)
     except RefusedValueError as error:
-        written = "(hidden)" if attribute.repr is False else setting.written
-        told = FlextConfigurationError(
-            setting.name, written, error.expected, error.known
-        )
-        return [f"{setting.place}{told}"]
+        return [worded(make, error, setting)]
     return []
+
+
+def worded(make: type[Any], error: RefusedValueError, setting: Setting) -> str:
+    """An error in the words of whoever told the setting."""
+    attribute = fields_dict(make).get(error.field)
+    is_hidden = attribute is not None and attribute.repr is False
+    written = "(hidden)" if is_hidden else setting.written
+    told = FlextConfigurationError(setting.name, written, error.expected, error.known)
+    return f"{setting.place}{told}"

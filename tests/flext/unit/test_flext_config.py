@@ -146,10 +146,10 @@ BAD = {
     "OTEL_RESOURCE_ATTRIBUTES": "=x",
     "OTEL_TRACES_EXPORTER": "zipkin",
     "OTEL_METRICS_EXPORTER": "prometheus",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://elsewhere:4318/v1/traces",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "elsewhere:4318/v1/traces",
     "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc",
     "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "a=b",
-    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://elsewhere:4318/v1/metrics",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "grpc://elsewhere:4317",
     "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "grpc",
     "OTEL_EXPORTER_OTLP_METRICS_HEADERS": "a=b",
     "PROMETHEUS_PUSH_GATEWAY": "http://localhost:99999",
@@ -235,7 +235,7 @@ def test_jaeger_gets_the_traces_that_the_endpoint_does_not_want():
     )
     assert sinks(config) == {
         "traces": ["jaeger"],
-        "metrics": ["otlp"],
+        "metrics": ["otlp_metrics"],
         "alerts": [],
         "health": [],
     }
@@ -251,6 +251,65 @@ def test_jaeger_on_another_host_gets_the_traces_besides():
 def test_a_port_that_was_no_agents_says_why_it_cannot_be_followed():
     (problem,) = problems(JAEGER_AGENT_PORT="14250")
     assert "in whose place OTLP goes to port 4317" in problem
+
+
+TRACES = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+METRICS = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
+GENERAL = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://all:4317"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "traces", "metrics"),
+    [
+        (GENERAL, "grpc http://all:4317", "grpc http://all:4317"),
+        (
+            {**GENERAL, TRACES: "http://one:4318/v1/traces"},
+            "http/protobuf http://one:4318",
+            "grpc http://all:4317",
+        ),
+        (
+            {TRACES: "http://one:4317", METRICS: "https://two/up/v1/metrics/"},
+            "grpc http://one:4317",
+            "http/protobuf https://two/up",
+        ),
+        (
+            {METRICS: "http://one:4317/v1/metrics"},
+            None,
+            "http/protobuf http://one:4317",
+        ),
+        (
+            {TRACES: "http://one:99", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            "grpc http://one:99",
+            None,
+        ),
+    ],
+)
+def test_a_signal_can_have_an_address_of_its_own(variables, traces, metrics):
+    config = loaded(**variables)
+    for signal, expected in (("traces", traces), ("metrics", metrics)):
+        to = config.otlp_of(signal)
+        assert (to and f"{to.protocol} {to.url}") == expected
+    found = sinks(config)
+    same = traces == metrics
+    assert found["traces"] == (
+        [] if not traces else ["otlp" if same else "otlp_traces"]
+    )
+    assert [*found["metrics"]] == (
+        [] if not metrics else ["otlp" if same else "otlp_metrics"]
+    )
+
+
+def test_addresses_of_signals_that_cannot_be_sent_to_are_both_told(tmp_path):
+    told = problems(**{TRACES: "http://one:4318", METRICS: "http://one/v1/traces"})
+    expected = "expected an address that ends in"
+    grpc = "or with port 4317 for gRPC"
+    assert told == [
+        f"{TRACES} is 'http://one:4318'; {expected} /v1/traces, {grpc}",
+        f"{METRICS} is 'http://one/v1/traces'; {expected} /v1/metrics, {grpc}",
+    ]
+    file = written(tmp_path, '\notlp_traces_endpoint = "http://one:4318"\n')
+    failure = FlextObservabilityConfig.from_toml(file)
+    assert failure.error.startswith(f"{file}:2: otlp_traces_endpoint is 'http://one")
 
 
 @pytest.mark.parametrize(
