@@ -133,19 +133,17 @@ class FlextObservabilityConfig:
     http_host: str = field(default="127.0.0.1", metadata=by(validation.text))
 
     def __attrs_post_init__(self) -> None:
+        # What an address means depends on the protocol; that it means something is
+        # found out here.
         self.otlp_of("traces")
         self.otlp_of("metrics")
 
     def otlp_of(self, signal: Literal["traces", "metrics"]) -> Otlp | None:
-        """Where a signal is sent by OTLP; None for nowhere.
-
-        Raises:
-            FlextValidationError: never, once this is made.
-        """
-        own: str = getattr(self, f"otlp_{signal}_endpoint")
+        """Where a signal is sent by OTLP; None for nowhere."""
+        name = f"otlp_{signal}_endpoint"
+        own = getattr(self, name)
         if own:
-            field_of_it = f"otlp_{signal}_endpoint"
-            return addresses.of_signal(field_of_it, own, signal, self.otlp_protocol)
+            return addresses.of_signal(name, own, signal, self.otlp_protocol)
         if not self.otlp_endpoint:
             return None
         return addresses.of_all(self.otlp_endpoint, self.otlp_protocol)

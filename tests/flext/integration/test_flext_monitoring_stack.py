@@ -1,4 +1,10 @@
-"""The monitoring stack: its files are valid, and its questions have answers."""
+"""The monitoring stack: its files are valid, and its questions have answers.
+
+Of a real Prometheus, each question of a dashboard must get samples, and each recorded
+series must be there. The condition of an alert must be evaluated without an error and
+ask for metrics that are there: as nothing is wrong, it has no samples. That it fires
+when something is, the unit tests of the rules say, and each is seen to fail here.
+"""
 
 from __future__ import annotations
 
