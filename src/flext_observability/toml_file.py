@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -80,10 +80,7 @@ class Reader:
             if key not in known:
                 self.told.problems.append(unknown(key, known, place))
                 continue
-            value = self._filled(told, place)
-            each = known[key].metadata.get(EACH)
-            if each is not None and isinstance(value, list):
-                value = self._tables(each, key, value)
+            value = self._meant(known[key], (key,), self._filled(told, place))
             self.told.settings[key] = Setting(key, value, told, place)
 
     def _place(self, key: Key) -> str:
@@ -104,40 +101,61 @@ class Reader:
             self.told.problems.append(f"{place}the variable {name} is not set")
         return text
 
-    def _tables(
-        self, make: type[Any], key: str, tables: list[Any]
-    ) -> tuple[object, ...]:
-        """What each table describes; those that are wrong are told and left out."""
+    def _meant(self, attribute: Any, key: Key, value: Any) -> Any:
+        """What is written for a field: of several tables, what each describes.
+
+        Those that are wrong are told and left out.
+        """
+        each = attribute.metadata.get(EACH)
+        if each is None or not isinstance(value, list):
+            return value
         made = [
-            self._table(make, (key, number), table)
-            for number, table in enumerate(tables)
+            self._table(each, (*key, number), table)
+            for number, table in enumerate(value)
         ]
         return tuple(each for each in made if each is not None)
 
     def _table(self, make: type[Any], key: Key, table: Any) -> object | None:
-        problems = [*self._wrong(make, key, table)]
-        if not problems:
-            try:
-                return make(**table)  # type: ignore[no-any-return]
-            except RefusedValueError as error:
-                problems.append(f"{self._place(key)}{error}")
-        self.told.problems += problems
+        """What a table describes; None if something is wrong with it, which is told."""
+        problems = self.told.problems
+        before = len(problems)
+        place = self._place(key)
+        if not isinstance(table, dict):
+            expected = f"a table: [[{name_of(key)}]]"
+            problems.append(
+                f"{place}{FlextConfigurationError(name_of(key), table, expected)}"
+            )
+            return None
+        values = {
+            name: self._setting(make, (*key, name), table[name]) for name in table
+        }
+        for name, attribute in fields_dict(make).items():
+            if attribute.default is NOTHING and name not in table:
+                problems.append(f"{place}a table of {name_of(key)} has no {name}")
+        return self._made(make, place, values) if len(problems) == before else None
+
+    def _setting(self, make: type[Any], key: Key, value: Any) -> Any:
+        """The value of one key of a table; what is wrong with it is told."""
+        name, place = str(key[-1]), self._place(key)
+        attribute = fields_dict(make).get(name)
+        if attribute is None:
+            self.told.problems.append(unknown(name, fields_dict(make), place))
+            return value
+        before = len(self.told.problems)
+        meant = self._meant(attribute, key, value)
+        if len(self.told.problems) == before:
+            setting = Setting(name, meant, value, place)
+            self.told.problems += refusals(make, name, setting)
+        return meant
+
+    def _made(self, make: type[Any], place: str, values: Mapping[str, Any]) -> Any:
+        try:
+            return make(**values)
+        except RefusedValueError as error:
+            self.told.problems.append(f"{place}{error}")
         return None
 
-    def _wrong(self, make: type[Any], key: Key, table: Any) -> Iterator[str]:
-        """What is wrong with the single settings of a table."""
-        known = fields_dict(make)
-        if not isinstance(table, dict):
-            expected = f"a table: [[{key[0]}]]"
-            error = FlextConfigurationError(f"{key[0]}", table, expected)
-            yield f"{self._place(key)}{error}"
-            return
-        for name, value in table.items():
-            place = self._place((*key, name))
-            if name in known:
-                yield from refusals(make, name, Setting(name, value, value, place))
-            else:
-                yield unknown(name, known, place)
-        for name, attribute in known.items():
-            if attribute.default is NOTHING and name not in table:
-                yield f"{self._place(key)}a table of {key[0]} has no {name}"
+
+def name_of(key: Key) -> str:
+    """What a table is called in its header."""
+    return ".".join(part for part in key if isinstance(part, str))

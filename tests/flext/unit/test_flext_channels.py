@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from attrs import fields_dict
+from attrs import field, fields_dict, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,10 +12,12 @@ from flext_observability import (
     FlextChannel,
     FlextObservabilityConfig,
     FlextValidationError,
+    validation,
 )
 from flext_observability.endpoints import sinks_of
+from flext_observability.fields import by, several, with_checks
 from flext_observability.settings import combined
-from flext_observability.toml_file import Reader
+from flext_observability.toml_file import Reader, of_file
 from sluiceway import Alert, Pipeline
 from sluiceway.sinks import AlertmanagerSink, PagerDutySink, SlackSink, WebhookSink
 from sluiceway.sources import WebhookSource
@@ -193,6 +195,64 @@ def test_an_alert_reaches_a_channel():
         finally:
             backend.stop()
     assert [alert.name for alert in kept.events] == ["Fire"]
+
+
+@frozen(kw_only=True, field_transformer=with_checks)
+class Step:
+    """What stands in tables within tables."""
+
+    after: float = field(metadata=by(validation.at_least_zero))
+    note: str = field(default="", metadata=by(validation.any_text))
+
+
+@frozen(kw_only=True, field_transformer=with_checks)
+class Plan:
+    """What has several steps."""
+
+    name: str = field(metadata=by(validation.text))
+    steps: tuple[Step, ...] = field(
+        default=(), metadata=several(lambda _, value: value, Step)
+    )
+
+
+@frozen(kw_only=True, field_transformer=with_checks)
+class Plans:
+    """What has several plans."""
+
+    plans: tuple[Plan, ...] = field(
+        default=(), metadata=several(lambda _, value: value, Plan)
+    )
+
+
+NESTED = """
+[[plans]]
+name = "first"
+[[plans.steps]]
+after = 1
+[[plans.steps]]
+after = {after}
+note = "${X}"
+
+[[plans]]
+name = "second"
+"""
+
+
+def test_tables_can_stand_within_tables(tmp_path):
+    file = tmp_path / "plans.toml"
+    file.write_text(NESTED.replace("{after}", "2"))
+    told = of_file(Plans, file, {"X": "x"})
+    assert combined(Plans, [told]).unwrap() == Plans(
+        plans=(
+            Plan(name="first", steps=(Step(after=1), Step(after=2, note="x"))),
+            Plan(name="second"),
+        )
+    )
+    file.write_text(NESTED.replace("{after}", "-2").replace('"second"', "5"))
+    assert combined(Plans, [of_file(Plans, file, {"X": "x"})]).error.splitlines() == [
+        f"{file}:7: after is -2; expected a number from 0",
+        f"{file}:11: name is 5; expected text",
+    ]
 
 
 PLAIN = st.booleans() | st.integers() | st.floats() | st.text() | st.just("${X}")
