@@ -22,6 +22,7 @@ KINDS = {
     "escalation": lambda **settings: Escalation([Level(["chat"])], **settings),
     "damper": FlapDamper,
 }
+INF = float("inf")
 ODD = {
     "a number": {"code": 500},
     "a list": {"code": [500]},
@@ -88,11 +89,15 @@ def test_what_is_no_text_does_not_cost_what_else_is_kept(
         (lambda: Silence({"a": "b"}, ends_at=float("nan")), "Silence.ends_at is nan"),
         (lambda: Silence({"a": "b"}, comment=3), "Silence.comment is 3; expected a te"),
         (lambda: Inhibition({}, {"b": "c"}, equal=[1]), "Inhibition.equal is [1]"),
+        (lambda: Level(["a"], after=INF), "Level.after is inf; expected a number from"),
+        (lambda: Escalation([Level(["a"])], pause=INF), "Escalation.pause is inf"),
+        (lambda: Notifier(group_wait=INF), "Notifier.group_wait is inf"),
+        (lambda: Notifier(group_interval=INF), "Notifier.group_interval is inf"),
         (lambda: ThresholdRule("x", above=1, interval=0), "interval is 0; expected"),
         (lambda: ThresholdRule("x", above=1, labels={1: "a"}), "labels has 1"),
     ],
 )
-def test_what_could_match_nothing_or_spin_is_refused(make, words):
+def test_what_matches_nothing_spins_or_cannot_be_kept_is_refused(make, words):
     with pytest.raises(ConfigurationError) as refused:
         make()
     assert words in str(refused.value)

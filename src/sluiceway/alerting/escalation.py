@@ -22,7 +22,7 @@ from ..state import State
 from .labels import Identity, Matches, checked_alerts, dated, identity_of, labels_of
 from .lasting import Silenced
 from .muting import SavedSilence, Silence, Silences
-from .policy import TARGET, Level, Policy, SavedLevel, raised
+from .policy import LONGEST, TARGET, Level, Policy, SavedLevel, raised
 
 LOOK_AGAIN: Final = 60.0  # seconds between two looks at what is silenced
 SOONEST: Final = 0.001  # since the end of a silence may be a little off by rounding
@@ -114,7 +114,7 @@ class Escalation(Silenced):
 
     levels: Sequence[Level]
     repeats: int = field(default=0, kw_only=True, validator=number(0, 9, whole=True))
-    pause: float = field(default=300.0, kw_only=True, validator=number(0))
+    pause: float = field(default=300.0, kw_only=True, validator=number(0, LONGEST))
     acknowledged_for: float | None = field(
         default=None, kw_only=True, validator=number(0.001, optional=True)
     )

@@ -35,6 +35,7 @@ from .muting import (
     Silence,
     Silences,
 )
+from .policy import LONGEST
 
 ALL: Final = "..."
 GroupKey = tuple[tuple[str, str], ...]
@@ -111,8 +112,10 @@ class Notifier(Silenced):
     mutates = False
 
     group_by: Sequence[str] = ("alertname",)
-    group_wait: float = field(default=30.0, kw_only=True, validator=number(0))
-    group_interval: float = field(default=300.0, kw_only=True, validator=number(0.001))
+    group_wait: float = field(default=30.0, kw_only=True, validator=number(0, LONGEST))
+    group_interval: float = field(
+        default=300.0, kw_only=True, validator=number(0.001, LONGEST)
+    )
     repeat_interval: float = field(default=14400.0, kw_only=True, validator=number(0))
     send_resolved: bool = field(default=True, kw_only=True)
     inhibit: Sequence[Inhibition] = field(default=(), kw_only=True)

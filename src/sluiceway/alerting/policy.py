@@ -17,6 +17,7 @@ from ..settings import number
 
 TARGET: Final = "escalation.target"
 LEVEL: Final = "escalation.level"
+LONGEST: Final = 1e9  # seconds, 31 years: a time of day that a file can keep
 SEVERITIES: Final = ("info", "warning", "error", "critical")
 
 
@@ -46,7 +47,7 @@ class Level:
     """
 
     targets: Sequence[str] = field(validator=targets_of)
-    after: float = field(default=0.0, validator=number(0))
+    after: float = field(default=0.0, validator=number(0, LONGEST))
     severity: str | None = None
 
     def __attrs_post_init__(self) -> None:
