@@ -138,9 +138,9 @@ def test_a_rule_s_alerts_are_listed_too(run, path):
             await life.inlet.emit(MetricPoint(name="t", value=2))
             await life.end.wait_for(1)
             (state,) = await life.ask("alerts")
-            with pytest.raises(AdminError, match="no stage of this pipeline can"):
+            with pytest.raises(AdminError, match="an alert; an Escalation can"):
                 await life.ask("acknowledge", {"alertname": "Hot"})
-            with pytest.raises(AdminError, match="knows silences"):
+            with pytest.raises(AdminError, match="silences; a Notifier or an Esc"):
                 await life.ask("silence", SilenceState({"alertname": "Hot"}))
             return state
 

@@ -17,6 +17,7 @@ from ..events import Alert, AlertStatus
 from ..pipeline import Pipeline
 from .messages import AlertState, Selection, SilenceState
 
+WHO = {"acknowledge": "an Escalation", "resolve": "a rule or a Notifier"}
 FLUSH_SECONDS = 5.0  # that the pipeline may take to tell what was ordered
 
 
@@ -63,7 +64,9 @@ class Desk:
         matches = narrow_matcher(selection)
         stages = self._offering(method := f"{what}_alerts")
         if not stages:
-            raise ConfigurationError(f"no stage of this pipeline can {what} an alert")
+            raise ConfigurationError(
+                f"no stage of this pipeline can {what} an alert; {WHO[what]} can"
+            )
         before = [state for state in self.alerts() if matches(labels_of_state(state))]
         ordered = sum(getattr(stage, method)(matches) for _, stage in stages)
         if ordered:
@@ -109,7 +112,10 @@ class Desk:
             )
         books = self._silences()
         if not books:
-            raise ConfigurationError("no stage of this pipeline knows silences")
+            raise ConfigurationError(
+                "no stage of this pipeline knows silences; a Notifier or an Escalation "
+                "does"
+            )
         for book in books:
             book.forget_ended(self._time())
             book.add(silence)
