@@ -333,6 +333,32 @@ def test_texts_tell_of_the_value_the_limit_the_labels_and_the_latest_event():
 
 
 @pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ("{event.kind} {event.status_code}", "server error"),
+        ("{event.trace_id}", "0a" * 16),
+        ("{event.duration:.1f} s", "2.5 s"),
+        ("{value!r} {event.attributes[code]!r}", "1.0 500"),
+        ("{event.attributes[slow]}", "true"),
+        ("[{event.body}{event.resource.attributes[no]:.2f}]", "[]"),
+    ],
+)
+def test_a_text_tells_an_event_s_fields_as_rules_call_them(message, text):
+    event = Span(
+        name="GET",
+        trace_id=b"\x0a" * 16,
+        span_id=b"\x01" * 8,
+        kind=SpanKind.SERVER,
+        status_code=StatusCode.ERROR,
+        end_time_unix_nano=2_500_000_000,
+        attributes={"code": 500, "slow": True},
+    )
+    rule = RatioRule("Errors", of={}, above=0.5, message=message)
+    (alert,) = rule.add([event], 0.0)
+    assert alert.message == text
+
+
+@pytest.mark.parametrize(
     ("message", "words"),
     [
         ("{valeu}", "did you mean 'value'?"),
@@ -340,6 +366,8 @@ def test_texts_tell_of_the_value_the_limit_the_labels_and_the_latest_event():
         ("{}", "cannot be filled in"),
         (7, "expected a text"),
         ("{event.__class__}", "cannot be filled in"),
+        ("{labels.zone}", "has {labels.zone}; expected {labels[zone]}"),
+        ("{event.attributes.a.b:>3}", "expected {event.attributes[a.b]}"),
     ],
 )
 def test_a_text_that_could_never_be_filled_in_is_refused(message, words):

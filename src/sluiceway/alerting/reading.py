@@ -92,13 +92,15 @@ def number_of(value: Any) -> float | None:
 
 
 def text_of(value: Any) -> str:
-    """The value as a label: words of enums in small letters, flags as TOML has them."""
+    """The value as a label: enums in small letters, flags as in TOML, ids in hex."""
     if type(value) is str:
         return valid(value)
     if isinstance(value, enum.Enum):
         return value.name.lower()
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, bytes):  # ids of traces and spans
+        return value.hex()
     return "" if value is None else valid(str(value))
 
 

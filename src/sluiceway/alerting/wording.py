@@ -6,13 +6,16 @@ an event lacks later is an empty text, and never an error.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from string import Formatter
 from typing import Any, Final
 
 from ..errors import ConfigurationError, nearest
-from .reading import valid
+from .reading import duration_of, text_of, valid
 
+DOTTED: Final = re.compile(r"(labels|event\.(?:resource\.)?attributes)\.(.+)")
 FIELDS: Final = ("alert", "value", "threshold", "labels", "event")
 
 
@@ -25,6 +28,8 @@ class Shown:
     def __getattr__(self, name: str) -> Shown:
         if name.startswith("_"):
             raise AttributeError(name)
+        if name == "duration":
+            return Shown(duration_of(self._value))
         return Shown(getattr(self._value, name, None))
 
     def __getitem__(self, key: Any) -> Shown:
@@ -34,15 +39,21 @@ class Shown:
             return Shown(None)
 
     def __format__(self, form: str) -> str:
-        if self._value is None:
+        value = self._value
+        if isinstance(value, Enum | bytes | bool):
+            value = text_of(value)
+        if value is None:
             return ""
         try:
-            return format(self._value, form)
+            return format(value, form)
         except Exception:  # noqa: BLE001 - a form that fits another type
-            return str(self._value)
+            return str(value)
 
     def __str__(self) -> str:
         return format(self, "")
+
+    def __repr__(self) -> str:
+        return repr(self._value)
 
 
 class Filler(Formatter):
@@ -70,7 +81,10 @@ def checked_template(setting: str, template: Any) -> str:
     if not isinstance(template, str):
         raise ConfigurationError(f"{setting} is {template!r}; expected a text")
     try:
+        check_keys(setting, template)
         filled(template, dict.fromkeys(FIELDS))
+    except ConfigurationError:
+        raise
     except KeyError as error:
         (word,) = error.args
         raise ConfigurationError(
@@ -82,6 +96,22 @@ def checked_template(setting: str, template: Any) -> str:
             f"{setting} is {template!r}, which cannot be filled in: {error}"
         ) from None
     return template
+
+
+def check_keys(setting: str, template: str) -> None:
+    """Refuse a key that stands behind a dot, where nothing would be found.
+
+    Raises:
+        ConfigurationError: it does.
+        ValueError: the template has open braces.
+    """
+    for _, field, _, _ in Formatter().parse(template):
+        match = DOTTED.fullmatch(field or "")
+        if match is not None:
+            table, key = match.groups()
+            raise ConfigurationError(
+                f"{setting} has {{{field}}}; expected {{{table}[{key}]}}"
+            )
 
 
 def checked_templates(setting: str, templates: Any) -> None:
