@@ -461,6 +461,15 @@ def test_a_condition_is_a_value_a_list_or_a_sign_and_a_value(wanted, yes, no):
     assert rule.add([LogRecord(body=yes)], 1.0)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "passes"),
+    [("SERVER", True), ("server", True), ("!= SERVER", False), ("Client", False)],
+)
+def test_words_of_enums_are_taken_in_any_case(wanted, passes):
+    rule = RateRule("Any", above=0, where={"kind": wanted})
+    assert bool(rule.add([span()], 0.0)) is passes
+
+
 def test_conditions_that_are_functions_may_fail():
     def fails(event):
         raise KeyError(event)

@@ -94,7 +94,7 @@ def test_of(setting: str, wanted: Any) -> Match:
 
 
 def equals(wanted: str) -> Match:
-    """Whether a value's text is this one; those of enums are remembered."""
+    """Whether a value's text is this one; of enums in any case, and remembered."""
     known: dict[Enum, bool] = {}
 
     def match(value: Any) -> bool:
@@ -103,7 +103,7 @@ def equals(wanted: str) -> Match:
         if isinstance(value, Enum):
             found = known.get(value)
             if found is None:
-                found = known[value] = text_of(value) == wanted
+                found = known[value] = text_of(value) == wanted.lower()
             return found
         return value is not None and text_of(value) == wanted
 
@@ -115,7 +115,8 @@ def signed(setting: str, sign: str, operand: str) -> Match:
     if sign == "=":
         return equals(operand)
     if sign == "!=":
-        return lambda value: text_of(value) != operand
+        equal = equals(operand)
+        return lambda value: not equal("" if value is None else value)
     if sign in COMPARE:
         return compares(setting, COMPARE[sign], operand)
     try:
