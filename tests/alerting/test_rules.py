@@ -270,6 +270,28 @@ def test_a_ratio_of_sums_counts_what_they_have_grown_by():
     assert rule.add([total(990, code=200), total(513, code=500)], 20.0)
 
 
+def test_a_ratio_may_be_of_one_metric_out_of_another():
+    rule = RatioRule(
+        "Errors",
+        of={"name": "errors"},
+        out_of={"name": "requests"},
+        above=0.1,
+        window=60,
+        message="{value:.0%}",
+    )
+
+    def counted(errors, requests, now):
+        names = {"errors": errors, "requests": requests}
+        names["others"] = now
+        points = [point(v, n, MetricKind.SUM) for n, v in names.items()]
+        return rule.add(points, now)
+
+    assert counted(0, 0, 0.0) == []
+    assert counted(10, 100, 10.0) == []
+    (alert,) = counted(24, 120, 20.0)
+    assert alert.message == "20%"
+
+
 # A change.
 
 

@@ -175,19 +175,24 @@ class RatioRule(BoundedRule):
 
     Args:
         of: which of the events are counted above the line, as ``where`` says it.
-        at_least: events in the window below which the share means nothing; default 1.
+        out_of: which are counted below it, where those above are others, such as
+            another metric; default all.
+        at_least: events below the line without which the share means nothing; default
+            1.
     """
 
     of: Where = field(kw_only=True)
+    out_of: Where = field(factory=dict, kw_only=True)
     at_least: float = field(default=1, kw_only=True, validator=number(0))
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        self._counts = matcher("RatioRule.of", self.of)
+        self._above = matcher("RatioRule.of", self.of)
+        self._below = matcher("RatioRule.out_of", self.out_of)
 
     def new_measure(self) -> Measure:
         """A window of all and one of those above the line."""
-        return Share(self.window, self._counts, self.at_least)
+        return Share(self.window, self._above, self._below, self.at_least)
 
 
 class Share(Measure):
@@ -195,21 +200,25 @@ class Share(Measure):
 
     Args:
         seconds: that an event counts for.
-        match: whether it is of that kind; None if all are.
+        above: whether it is of that kind; None if all are.
+        below: whether it is one of those that are shared; None if all are.
         at_least: events without which there is no share.
     """
 
-    def __init__(self, seconds: float, match: Match | None, at_least: float) -> None:
+    def __init__(
+        self, seconds: float, above: Match | None, below: Match | None, at_least: float
+    ) -> None:
         self._all, self._some = Window(seconds), Window(seconds)
-        self._match = match
+        self._above, self._below = above, below
         self._least = at_least
         self._amounts = Amounts()
 
     def add(self, event: Any, now: float) -> None:
         """Count an event."""
         amount = self._amounts.of(event)
-        self._all.add(amount, now)
-        if self._match is None or self._match(event):
+        if self._below is None or self._below(event):
+            self._all.add(amount, now)
+        if self._above is None or self._above(event):
             self._some.add(amount, now)
 
     def value(self, now: float) -> float | None:
@@ -223,7 +232,7 @@ class Share(Measure):
 
     def is_idle(self) -> bool:
         """Whether no event counts any more."""
-        return self._all.is_empty
+        return self._all.is_empty and self._some.is_empty
 
 
 @define(eq=False, slots=False, repr=False)
