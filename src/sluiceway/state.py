@@ -2,6 +2,8 @@
 
 Law: the loop never waits for the disk. Of several values of one stage that wait to be
 written only the newest is; a file that cannot be written is told of, and harms nobody.
+A stage's value is written by who loaded it last: a process that is on its way out while
+the next one runs does not put its own back.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import os
 from contextlib import closing
 from functools import partial
 from logging import getLogger
+from secrets import token_hex
 from typing import Any
 
 from .beside import beside
@@ -18,6 +21,8 @@ from .errors import ConfigurationError
 from .settings import checked_path
 
 TABLE = "CREATE TABLE IF NOT EXISTS state (stage TEXT PRIMARY KEY, value BLOB)"
+WRITERS = "CREATE TABLE IF NOT EXISTS writers (stage TEXT PRIMARY KEY, writer TEXT)"
+CLAIM = "INSERT OR REPLACE INTO writers VALUES (?, ?)"
 STORE = "INSERT OR REPLACE INTO state VALUES (?, ?)"
 SECONDS = 5.0  # that a writer waits for another one
 
@@ -35,10 +40,12 @@ class StateFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(checked_path("StateFile.path", path))
         self._waiting: dict[str, bytes] = {}
+        self._lost: set[str] = set()
+        self._token = token_hex(8)
         self._writing: asyncio.Task[None] | None = None
 
     async def load(self, stage: str) -> bytes | None:
-        """What a stage kept last; None if that is nothing.
+        """What a stage kept last; None if that is nothing. It is this object's now.
 
         Raises:
             ConfigurationError: the file cannot be used.
@@ -65,28 +72,50 @@ class StateFile:
         while self._waiting:
             values, self._waiting = self._waiting, {}
             try:
-                await beside(partial(self._write, values), "sluiceway-state")
+                lost = await beside(partial(self._write, values), "sluiceway-state")
+                self._tell_lost(lost)
             except Exception as error:  # noqa: BLE001 - whatever a disk does
                 logger = getLogger(__name__)
                 logger.warning("%s was not written: %s", self.path, error)
+
+    def _tell_lost(self, stages: set[str]) -> None:
+        for stage in sorted(stages - self._lost):
+            getLogger(__name__).warning(
+                "what %s keeps in %s is not written: another pipeline has opened it",
+                *(stage, self.path),
+            )
+        self._lost = stages
 
     # On a thread.
 
     def _read(self, stage: str) -> bytes | None:
         with closing(self._connect()) as file, file:
+            file.execute(CLAIM, (stage, self._writer()))
             found = file.execute("SELECT value FROM state WHERE stage = ?", (stage,))
             row = found.fetchone()
         return None if row is None else bytes(row[0])
 
-    def _write(self, values: dict[str, bytes]) -> None:
+    def _write(self, values: dict[str, bytes]) -> set[str]:
+        """Write what is this object's; the stages that are not."""
         with closing(self._connect()) as file, file:
-            file.executemany(STORE, values.items())
+            file.execute("BEGIN IMMEDIATE")
+            writers = dict(file.execute("SELECT stage, writer FROM writers"))
+            own = self._writer()
+            lost = {stage for stage in values if writers.get(stage, own) != own}
+            mine = [(s, value) for s, value in values.items() if s not in lost]
+            file.executemany(STORE, mine)
+        return lost
+
+    def _writer(self) -> str:
+        """Who this is, in a forked child another one."""
+        return f"{os.getpid()}-{self._token}"
 
     def _connect(self) -> Any:
         import sqlite3  # noqa: PLC0415 - only who keeps something needs it
 
         file = sqlite3.connect(self.path, timeout=SECONDS)
         file.execute(TABLE)
+        file.execute(WRITERS)
         return file
 
     def __repr__(self) -> str:

@@ -61,11 +61,11 @@ def test_a_silence_is_kept_as_soon_as_it_is_added_or_ended(run, tmp_path, make):
         async with Pipeline(chain, clock=clock_at(0)):
             stage.silencing.add(silence)
             await until(lambda: "moving" in kept(path))
-            again = await begun_again(make, path)
-            found = again.silencing.all()
             stage.silencing.remove(silence)
             await until(lambda: "moving" not in kept(path))
-        return found
+            stage.silencing.add(silence)
+            await until(lambda: "moving" in kept(path))
+            return (await begun_again(make, path)).silencing.all()
 
     assert run(scenario()) == [silence]
 
@@ -221,3 +221,26 @@ def test_what_was_ended_by_hand_stays_so_after_a_restart(run, tmp_path):
         return found
 
     assert run(scenario()) == ([], [])
+
+
+def test_a_process_on_its_way_out_does_not_put_its_own_state_back(
+    run, tmp_path, caplog
+):
+    path = tmp_path / "alerts.db"
+
+    async def scenario():
+        old = await begun_again(Notifier, path)
+        old.add([Alert(name="Old")], 0.0)
+        new = await begun_again(Notifier, path)
+        new.add([Alert(name="New")], 0.0)
+        await new.close()
+        await old.close()
+        third = await begun_again(Notifier, path)
+        names = [alert.name for alert in third.alerts()]
+        await third.close()
+        return names
+
+    assert run(scenario())[-1] == "New"
+    assert caplog.messages == [
+        f"what notifier keeps in {path} is not written: another pipeline has opened it"
+    ]
