@@ -12,6 +12,7 @@ from ..lazy import lazy_names
 if TYPE_CHECKING:
     from .escalation import Escalation, target_of
     from .flapping import FlapDamper
+    from .labels import label_matcher, labels_of
     from .muting import Inhibition, Silence, Silences
     from .notifier import Notifier
     from .policy import Level
@@ -30,6 +31,8 @@ __all__ = [
     "Silence",
     "Silences",
     "ThresholdRule",
+    "label_matcher",
+    "labels_of",
     "target_of",
 ]
 
@@ -42,6 +45,8 @@ MODULES: Final = {
     "Notifier": ".notifier",
     "Silence": ".muting",
     "Silences": ".muting",
+    "label_matcher": ".labels",
+    "labels_of": ".labels",
     "target_of": ".escalation",
 }
 
