@@ -7,6 +7,8 @@ sluiceway's, on a thread of its own. Import names from here only.
 from __future__ import annotations
 
 from . import compat
+from .alert_book import FlextAlertEvent
+from .alerts import FlextAlertService
 from .api import (
     flext_create_alert,
     flext_create_health_check,
@@ -17,6 +19,7 @@ from .backend import FlextBackend
 from .channels import FlextChannel
 from .config import FlextObservabilityConfig
 from .domain import FlextDomainService
+from .escalation import FlextEscalationLevel, FlextEscalationPolicy
 from .exceptions import (
     FlextConfigurationError,
     FlextObservabilityError,
@@ -48,10 +51,14 @@ from .tracing import FlextTracingService
 
 __all__ = [
     "FlextAlert",
+    "FlextAlertEvent",
+    "FlextAlertService",
     "FlextBackend",
     "FlextChannel",
     "FlextConfigurationError",
     "FlextDomainService",
+    "FlextEscalationLevel",
+    "FlextEscalationPolicy",
     "FlextFailure",
     "FlextHealthCheck",
     "FlextHealthService",

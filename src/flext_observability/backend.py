@@ -33,9 +33,12 @@ from sluiceway.sinks import PrometheusSink
 from sluiceway.sources import PipelineMetricsSource
 from sluiceway.web import Pages
 
+from .alert_channels import AlertChannels
+from .alert_desk import AlertDesk
 from .config import FlextObservabilityConfig
 from .endpoints import sinks_of
 from .environment import ENVIRONMENT
+from .escalation import FlextEscalationPolicy
 from .exceptions import FlextConfigurationError, FlextObservabilityError
 from .health_checks import HealthChecks
 from .instruments import Instruments
@@ -62,12 +65,16 @@ class FlextBackend:
         sinks: further sinks by signal: ``"traces"`` (``Span``), ``"metrics"``
             (``MetricPoint``), ``"alerts"`` (``Alert``) and ``"health"``
             (``HealthCheck``).
+        channels: sinks of alerts that are told by name: of each alert at once, or as
+            the policies say.
+        policies: who is told of an alert when; the first that matches it counts.
 
     Attributes:
         telemetry: the instruments: its tracer and meter are for the ``FlextMonitor``.
         traces: takes ended operations.
         operations: takes operations when they start and when they end.
         alerts: takes alerts whenever their status changes.
+        alert_desk: takes alerts, and knows what became of them.
         health: takes results of health checks.
         instruments: takes measurements.
         checks: the health checks.
@@ -78,6 +85,8 @@ class FlextBackend:
         config: FlextObservabilityConfig | None = None,
         *,
         sinks: Mapping[str, Sequence[Sink[Any]]] | None = None,
+        channels: Mapping[str, Sink[Any]] | None = None,
+        policies: Sequence[FlextEscalationPolicy] = (),
     ) -> None:
         loaded = configured(config)
         self.config = loaded.unwrap_or(FlextObservabilityConfig())
@@ -95,6 +104,9 @@ class FlextBackend:
             OpenTraces(self.config.open_traces, self.config.trace_timeout),
         )
         self.alerts: Inlet[Alert] = Inlet("alerts")
+        self.alert_desk = AlertDesk(
+            self.alerts.emit_nowait, AlertChannels(channels, policies)
+        )
         self.health: Inlet[HealthCheck] = Inlet("health")
         self.instruments = Instruments(
             self.telemetry.meter(NAME), self.config.series_limit
@@ -120,6 +132,23 @@ class FlextBackend:
             expected = "a Sink, such as sluiceway.sinks.ConsoleSink()"
             raise FlextConfigurationError("sink", stage, expected)
         self._sinks[signal].append(stage)
+
+    def add_alert_channel(self, name: str, stage: Sink[Any]) -> None:
+        """Make a channel, which policies and escalations name.
+
+        Raises:
+            RefusedValueError: the name is none or taken, it is no sink, or the backend
+                has been started.
+        """
+        self.alert_desk.channels.add(name, stage)
+
+    def add_policy(self, policy: FlextEscalationPolicy) -> None:
+        """Ask a further policy who is told of an alert, after those that there are.
+
+        Raises:
+            FlextConfigurationError: its name is taken, or the backend has been started.
+        """
+        self.alert_desk.channels.add_policy(policy)
 
     # Running.
 
@@ -207,13 +236,16 @@ class FlextBackend:
         to = {name: [*given[name], *self._sinks[name]] for name in SIGNALS}
         page = PrometheusSink(port=None, name="page")
         to["metrics"].append(page)
-        alerts = to["alerts"] or [sink(name="no_channel")(nothing)]
+        alerts = [*to["alerts"]] or [sink(name="no_channel")(nothing)]
         health = [
             HealthMetrics(resource=self.telemetry.resource) >> to["metrics"],
             *to["health"],
         ]
+        channels = self.alert_desk.chains()
+        if channels:
+            to["alerts"].append(sink(name="channels")(self.alert_desk.heard))
         if to["alerts"]:
-            health.append(HealthAlerts() >> alerts)
+            health.append(HealthAlerts() >> to["alerts"])
         own = [self._own_metrics() >> to["metrics"]] if self.config.own_metrics else []
         servers = self._servers()
         pipeline = Pipeline(
@@ -222,6 +254,7 @@ class FlextBackend:
             >> (to["traces"] or [sink(name="no_endpoint")(nothing)]),
             self.telemetry.metrics >> to["metrics"],
             self.alerts >> alerts,
+            *channels,
             merge(self.health, self.checks.turns, *servers) >> health,
             name=NAME,
             drain_timeout=self.config.drain_timeout,

@@ -172,8 +172,12 @@ class FlextAlert:
         alert_id: what names it in the services, through its whole life; a new one by
             default.
         status: firing, acknowledged or resolved.
-        level: how often it was escalated.
+        level: the level of escalation that it has reached; 0 before the first.
         created_at: when it was raised; now by default.
+        times_seen: how often it was processed while it fired.
+        last_seen: when it was processed last; None before.
+        acknowledged_by: who takes care of it; ``""`` if nobody does, or nobody says.
+        resolved_at: when it was over; None before.
 
     Raises:
         FlextValidationError: a field cannot be meant.
@@ -190,6 +194,14 @@ class FlextAlert:
     )
     level: int = field(default=0, metadata=by(validation.whole))
     created_at: datetime = field(default=Factory(now), metadata=by(validation.moment))
+    times_seen: int = field(default=0, metadata=by(validation.whole))
+    last_seen: datetime | None = field(
+        default=None, metadata=unless_empty(validation.moment)
+    )
+    acknowledged_by: str = field(default="", metadata=by(validation.any_text))
+    resolved_at: datetime | None = field(
+        default=None, metadata=unless_empty(validation.moment)
+    )
 
     @property
     def id(self) -> str:

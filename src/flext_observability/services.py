@@ -6,8 +6,14 @@ backend share that of the process, so that one that is made for a call loses not
 
 from __future__ import annotations
 
+from .alerts import FlextAlertService
 from .health import FlextHealthService
 from .metrics import FlextMetricsService
 from .tracing import FlextTracingService
 
-__all__ = ["FlextHealthService", "FlextMetricsService", "FlextTracingService"]
+__all__ = [
+    "FlextAlertService",
+    "FlextHealthService",
+    "FlextMetricsService",
+    "FlextTracingService",
+]
