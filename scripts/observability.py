@@ -26,18 +26,19 @@ from monitoring import DIRECTLY, ROOT, STACK
 
 import flext_observability
 from flext_observability import (
+    FlextAlert,
+    FlextAlertService,
     FlextBackend,
     FlextHealthService,
     FlextMetricsService,
     FlextObservabilityConfig,
     FlextResult,
     FlextTracingService,
+    flext_create_alert,
     flext_create_trace,
     flext_extract_context,
     flext_inject_context,
 )
-from sluiceway import Alert
-from sluiceway.events import AlertStatus
 
 SOURCE = ROOT / "src"
 FORBIDDEN = (
@@ -228,47 +229,44 @@ def health(backend: FlextBackend) -> Problems:
 
 
 def alerts(backend: FlextBackend) -> Problems:
-    """Raise an alert and resolve it; Alertmanager has to know it both times."""
-    if not backend.ready():
-        yield from failure(backend.refusal())
-        return
+    """Raise, escalate and resolve an alert; Alertmanager has to know each time."""
+    desk = FlextAlertService(backend)
     labels = {"source": MEASURED, "run": str(os.getpid())}
-    began = time.time_ns()
-    for status in (AlertStatus.FIRING, AlertStatus.RESOLVED):
-        ended = time.time_ns() if status is AlertStatus.RESOLVED else 0
-        alert = Alert(
-            name=ALERT,
-            severity="info",
-            status=status,
-            message="make alerts-configure looks whether alerts arrive",
-            labels=labels,
-            starts_at_unix_nano=began,
-            ends_at_unix_nano=ended,
-        )
-        backend.alerts.emit_nowait(alert)
-        flushed = backend.flush()
-        if flushed.is_failure:
-            yield from failure(flushed)
+    raised = flext_create_alert(
+        ALERT,
+        "info",
+        "make alerts-configure looks whether alerts arrive",
+        MEASURED,
+        tags={"run": labels["run"]},
+    )
+    steps: dict[str, Callable[[FlextAlert], FlextResult]] = {
+        "raised": desk.process,
+        "escalated": lambda alert: desk.escalate(alert, {"severity": "warning"}),
+        "resolved": desk.resolve,
+    }
+    for name, step in steps.items():
+        done = raised.flat_map(step).flat_map(lambda _: backend.flush())
+        if done.is_failure:
+            yield from failure(done)
             return
         if backend.config.alertmanager_url:
-            yield from known(backend.config.alertmanager_url, status, labels)
-        print(f"{ALERT}: {status.value}")
+            fires = name != "resolved"
+            yield from known(backend.config.alertmanager_url, labels, fires=fires)
+        print(f"{ALERT}: {name}")
 
 
-def known(url: str, status: AlertStatus, labels: dict[str, str]) -> Problems:
+def known(url: str, labels: dict[str, str], *, fires: bool) -> Problems:
     """Whether Alertmanager says the same of our alert: there while it fires only."""
     wanted = {"alertname": ALERT, **labels}
     query = urlencode([("filter", f'{name}="{wanted[name]}"') for name in wanted])
     for _ in range(TRIES):
-        if fires(f"{url.rstrip('/')}/api/v2/alerts?{query}") is (
-            status is AlertStatus.FIRING
-        ):
+        if is_there(f"{url.rstrip('/')}/api/v2/alerts?{query}") is fires:
             return
         time.sleep(SECONDS / TRIES)
-    yield f"Alertmanager does not know that {ALERT} is {status.value}"
+    yield f"Alertmanager does not know that {ALERT} {'fires' if fires else 'is over'}"
 
 
-def fires(url: str) -> bool | None:
+def is_there(url: str) -> bool | None:
     """Whether there is such an alert; None if nobody says."""
     try:
         with DIRECTLY.open(url, timeout=SECONDS) as answer:

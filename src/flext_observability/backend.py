@@ -36,7 +36,7 @@ from sluiceway.web import Pages
 from .alert_channels import AlertChannels
 from .alert_desk import AlertDesk
 from .config import FlextObservabilityConfig
-from .endpoints import sinks_of
+from .endpoints import channels_of, sinks_of
 from .environment import ENVIRONMENT
 from .escalation import FlextEscalationPolicy
 from .exceptions import FlextConfigurationError, FlextObservabilityError
@@ -66,8 +66,9 @@ class FlextBackend:
             (``MetricPoint``), ``"alerts"`` (``Alert``) and ``"health"``
             (``HealthCheck``).
         channels: sinks of alerts that are told by name: of each alert at once, or as
-            the policies say.
-        policies: who is told of an alert when; the first that matches it counts.
+            the policies say; besides those of the configuration.
+        policies: who is told of an alert when; the first that matches it counts, and
+            those of the configuration come first.
 
     Attributes:
         telemetry: the instruments: its tracer and meter are for the ``FlextMonitor``.
@@ -105,7 +106,7 @@ class FlextBackend:
         )
         self.alerts: Inlet[Alert] = Inlet("alerts")
         self.alert_desk = AlertDesk(
-            self.alerts.emit_nowait, AlertChannels(channels, policies)
+            self.alerts.emit_nowait, alert_channels(self.config, channels, policies)
         )
         self.health: Inlet[HealthCheck] = Inlet("health")
         self.instruments = Instruments(
@@ -296,6 +297,16 @@ def configured(
     if config is None:
         return FlextObservabilityConfig.from_environment()
     return FlextResult.ok(config)
+
+
+def alert_channels(
+    config: FlextObservabilityConfig,
+    channels: Mapping[str, Sink[Any]] | None,
+    policies: Sequence[FlextEscalationPolicy],
+) -> AlertChannels:
+    """Those of the configuration, and those that are given."""
+    made = {**channels_of(config), **(channels or {})}
+    return AlertChannels(made, (*config.policies, *policies))
 
 
 def set_log_level(level: str) -> None:

@@ -17,6 +17,7 @@ from . import addresses, validation
 from .addresses import Otlp
 from .channels import FlextChannel, channels
 from .environment import file_of, of_environment
+from .escalation import FlextEscalationPolicy, policies
 from .fields import by, several, unless_empty, with_checks
 from .result import FlextResult
 from .settings import combined, of_arguments
@@ -65,6 +66,9 @@ class FlextObservabilityConfig:
             (``GRAFANA_URL``).
         channels: who is told of alerts besides, a ``FlextChannel`` each;
             ``[[channels]]`` in TOML.
+        policies: which channels are told of an alert when, a ``FlextEscalationPolicy``
+            each; ``[[policies]]`` and ``[[policies.levels]]`` in TOML. Without one all
+            channels are told at once.
         export_interval: seconds between two exports of metrics; default 15
             (``OTEL_METRIC_EXPORT_INTERVAL``, milliseconds).
         own_metrics: whether what becomes of the telemetry is told as metrics, too:
@@ -122,6 +126,9 @@ class FlextObservabilityConfig:
     )
     channels: tuple[FlextChannel, ...] = field(
         default=(), metadata=several(channels, FlextChannel)
+    )
+    policies: tuple[FlextEscalationPolicy, ...] = field(
+        default=(), metadata=several(policies, FlextEscalationPolicy)
     )
     export_interval: float = field(default=15.0, metadata=by(validation.above_zero))
     own_metrics: bool = field(default=False, metadata=by(addresses.flag))

@@ -40,8 +40,12 @@ def sinks_of(config: FlextObservabilityConfig) -> dict[str, list[Sink[Any]]]:
     if config.alertmanager_url:
         alertmanager = AlertmanagerSink(config.alertmanager_url, name="alertmanager")
         found["alerts"].append(alertmanager)
-    found["alerts"] += [channel.sink() for channel in config.channels]
     return found
+
+
+def channels_of(config: FlextObservabilityConfig) -> dict[str, Sink[Any]]:
+    """The sinks of the channels, by their names."""
+    return {channel.name: channel.sink() for channel in config.channels}
 
 
 def add_otlp(

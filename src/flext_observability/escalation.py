@@ -17,7 +17,7 @@ from sluiceway.alerting import Level, label_matcher
 
 from . import validation
 from .exceptions import FlextValidationError, shown, suggestion
-from .fields import by, with_checks
+from .fields import by, several, with_checks
 from .models import SEVERITIES
 
 KEYS: Final = ("level", "severity", "channels", "reason", "by")
@@ -119,7 +119,9 @@ class FlextEscalationPolicy:
     """
 
     name: str = field(metadata=by(exact_text))
-    levels: Sequence[FlextEscalationLevel] = field(metadata=by(levels_of))
+    levels: Sequence[FlextEscalationLevel] = field(
+        metadata=several(levels_of, FlextEscalationLevel)
+    )
     matching: Mapping[str, Any] = field(
         default=Factory(dict[str, Any]), metadata=by(labels_wanted)
     )
@@ -137,6 +139,20 @@ class FlextEscalationPolicy:
     def channels(self) -> list[str]:
         """All channels that it names."""
         return [name for level in self.levels for name in level.channels]
+
+
+def policies(field: str, value: object) -> tuple[FlextEscalationPolicy, ...]:
+    """Policies, each with a name of its own."""
+    told = tuple(value) if isinstance(value, list | tuple) else ()
+    names = [each.name for each in told if isinstance(each, FlextEscalationPolicy)]
+    if not isinstance(value, list | tuple) or len(names) != len(told):
+        expected = "policies of escalation: [[policies]] in TOML"
+        raise FlextValidationError(field, value, expected)
+    for name in names:
+        if names.count(name) > 1:
+            expected = f"policies of different names, and not two called {name!r}"
+            raise FlextValidationError(field, value, expected)
+    return told
 
 
 @frozen

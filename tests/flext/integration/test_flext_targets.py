@@ -133,12 +133,16 @@ def test_traces_are_started_and_reach_a_collector():
 
 
 @pytest.mark.servers
-def test_an_alert_is_raised_and_resolved_at_a_real_alertmanager(tmp_path):
+def test_an_alert_is_raised_escalated_and_resolved_at_a_real_alertmanager(tmp_path):
     with alertmanager(tmp_path) as server:
         told = make("alerts-configure", ALERTMANAGER_URL=server.url)
     assert told.returncode == 0, told.said
     said = [line for line in told.stdout.splitlines() if line.startswith("Flext")]
-    assert said == ["FlextConfigured: firing", "FlextConfigured: resolved"]
+    assert said == [
+        "FlextConfigured: raised",
+        "FlextConfigured: escalated",
+        "FlextConfigured: resolved",
+    ]
 
 
 def test_alerts_that_reach_nobody_fail_the_target():

@@ -6,19 +6,24 @@ import pytest
 from attrs import field, fields_dict, frozen
 from hypothesis import given
 from hypothesis import strategies as st
+from servers.polling import eventually
 
 from flext_observability import (
+    FlextAlertService,
     FlextBackend,
     FlextChannel,
+    FlextEscalationLevel,
+    FlextEscalationPolicy,
     FlextObservabilityConfig,
     FlextValidationError,
+    flext_create_alert,
     validation,
 )
-from flext_observability.endpoints import sinks_of
+from flext_observability.endpoints import channels_of
 from flext_observability.fields import by, several, with_checks
 from flext_observability.settings import combined
 from flext_observability.toml_file import Reader, of_file
-from sluiceway import Alert, Pipeline
+from sluiceway import Pipeline
 from sluiceway.sinks import AlertmanagerSink, PagerDutySink, SlackSink, WebhookSink
 from sluiceway.sources import WebhookSource
 from sluiceway.testing import CollectingSink
@@ -108,11 +113,9 @@ def test_a_file_describes_channels_and_names_variables_for_what_is_secret(tmp_pa
     ]
     assert config.channels[0].url == VARIABLES["SLACK_WEBHOOK"]
     assert config.channels[2].headers == {"x-team": "till"}
-    assert [sink.name for sink in sinks_of(config)["alerts"]] == [
-        "chat",
-        "oncall",
-        "hook",
-    ]
+    made = channels_of(config)
+    assert [*made] == ["chat", "oncall", "hook"]
+    assert [sink.name for sink in made.values()] == [*made]
     assert "hunter2" not in repr(config)
 
 
@@ -182,19 +185,131 @@ def test_an_argument_that_is_no_channel_is_refused(value):
     assert FlextObservabilityConfig.load(environ={}, channels=value).is_failure
 
 
-def test_an_alert_reaches_a_channel():
-    source, kept = WebhookSource(port=0, secret=KEY), CollectingSink()
-    with Pipeline(source >> kept).background():
-        url = f"http://127.0.0.1:{source.port}/"
-        hook = FlextChannel("hook", "webhook", url, key=KEY)
-        backend = FlextBackend(FlextObservabilityConfig(channels=(hook,)))
+# Policies.
+
+POLICIES = """
+[[policies]]
+name = "oncall"
+matching = { severity = ["error", "critical"] }
+repeats = 1
+
+[[policies.levels]]
+channels = "chat"
+
+[[policies.levels]]
+channels = ["oncall", "hook"]
+after = 300
+severity = "critical"
+
+[[policies]]
+name = "rest"
+levels = [{ channels = ["chat"] }]
+"""
+
+
+def test_a_file_describes_who_is_told_when(tmp_path):
+    config = load(tmp_path, FILE + POLICIES, VARIABLES).unwrap()
+    assert config.policies == (
+        FlextEscalationPolicy(
+            "oncall",
+            [
+                FlextEscalationLevel("chat"),
+                FlextEscalationLevel(["oncall", "hook"], 300, "critical"),
+            ],
+            matching={"severity": ["error", "critical"]},
+            repeats=1,
+        ),
+        FlextEscalationPolicy("rest", [FlextEscalationLevel("chat")]),
+    )
+
+
+def test_all_that_is_wrong_with_policies_is_told_by_its_line(tmp_path):
+    text = """[[policies]]
+name = "oncall"
+repeats = 100
+[[policies.levels]]
+channels = "chat"
+after = -1
+[[policies.levels]]
+severity = "sever"
+
+[[policies]]
+levels = []
+"""
+    told = load(tmp_path, text).error
+    lines = [x.removeprefix(f"{tmp_path / 'flext.toml'}:") for x in told.split("\n")]
+    assert [line.partition(";")[0] for line in lines] == [
+        "3: repeats is 100",
+        "6: after is -1",
+        "8: severity is 'sever'",
+        "7: a table of policies.levels has no channels",
+        "11: levels is []",
+        "10: a table of policies has no name",
+    ]
+
+
+def test_a_policy_that_names_no_channel_is_refused_at_the_start(tmp_path):
+    text = FILE + POLICIES.replace('"chat"', '"chatt"', 1)
+    backend = FlextBackend(load(tmp_path, text, VARIABLES).unwrap())
+    told = backend.start().error
+    assert "a channel of 'oncall' is 'chatt'" in told
+    assert "did you mean 'chat'" in told
+
+
+def test_two_policies_have_two_names():
+    policy = FlextEscalationPolicy("a", [FlextEscalationLevel("chat")])
+    failure = FlextObservabilityConfig.load(environ={}, policies=[policy, policy])
+    assert "and not two called 'a'" in failure.error
+    assert FlextObservabilityConfig.load(environ={}, policies=["a"]).is_failure
+
+
+class Receiver:
+    """Takes the signed requests of a webhook."""
+
+    def __init__(self):
+        self._source = WebhookSource(port=0, secret=KEY)
+        self._kept = CollectingSink()
+        self.background = Pipeline(self._source >> self._kept).background()
+
+    def table(self, name):
+        url = f"http://127.0.0.1:{self._source.port}/"
+        described = f'name = "{name}"\ntype = "webhook"\nurl = "{url}"\n'
+        return f'[[channels]]\n{described}key = "${{KEY}}"\n'
+
+    def names(self):
+        return [alert.name for alert in self._kept.events]
+
+
+def test_an_alert_climbs_from_channel_to_channel_as_the_file_says(tmp_path):
+    chat, oncall = Receiver(), Receiver()
+    policy = """
+    [[policies]]
+    name = "all"
+    levels = [{ channels = "chat" }, { channels = "oncall", after = 0.1 }]
+    """
+    with chat.background, oncall.background:
+        text = chat.table("chat") + oncall.table("oncall") + policy
+        backend = FlextBackend(load(tmp_path, text, {"KEY": KEY}).unwrap())
         try:
-            assert backend.start().is_success
-            backend.alerts.emit_nowait(Alert(name="Fire", message="it burns"))
-            assert backend.flush().is_success
+            alert = flext_create_alert("Fire", "error", "it burns").unwrap()
+            assert FlextAlertService(backend).process(alert).is_success
+            eventually(oncall.names)
         finally:
             backend.stop()
-    assert [alert.name for alert in kept.events] == ["Fire"]
+    assert "Fire" in chat.names()
+
+
+def test_without_a_policy_each_channel_is_told_at_once(tmp_path):
+    chat, oncall = Receiver(), Receiver()
+    with chat.background, oncall.background:
+        text = chat.table("chat") + oncall.table("oncall")
+        backend = FlextBackend(load(tmp_path, text, {"KEY": KEY}).unwrap())
+        try:
+            alert = flext_create_alert("Fire", "error", "it burns").unwrap()
+            assert FlextAlertService(backend).process(alert).is_success
+            eventually(lambda: chat.names() and oncall.names())
+        finally:
+            backend.stop()
 
 
 @frozen(kw_only=True, field_transformer=with_checks)

@@ -94,7 +94,12 @@ def test_the_extra_of_this_package_brings_grpc():
 FILES = {
     "models": ("FlextMetric", "FlextTrace", "FlextAlert", "FlextHealthCheck"),
     "exceptions": ("FlextObservabilityError",),
-    "services": ("FlextMetricsService", "FlextTracingService", "FlextHealthService"),
+    "services": (
+        "FlextMetricsService",
+        "FlextTracingService",
+        "FlextAlertService",
+        "FlextHealthService",
+    ),
     "factories": ("FlextObservabilityMasterFactory", "get_global_factory"),
     "monitoring": ("FlextObservabilityMonitor", "flext_monitor_function"),
     "api": ("flext_create_metric", "flext_create_trace", "flext_create_alert"),
