@@ -244,3 +244,26 @@ def test_a_process_on_its_way_out_does_not_put_its_own_state_back(
     assert caplog.messages == [
         f"what notifier keeps in {path} is not written: another pipeline has opened it"
     ]
+
+
+def test_settings_that_mean_nothing_any_more_are_left_aside(run, tmp_path, caplog):
+    path = tmp_path / "alerts.db"
+
+    def make(state):
+        return Escalation([Level(["chat"])], state=state)
+
+    async def scenario():
+        first = await begun_again(make, path)
+        first.add([Alert(name="Down")], 0.0)
+        await first.close()
+        with closing(sqlite3.connect(path)) as file, file:
+            file.execute(
+                "UPDATE state "
+                "SET value = CAST(replace(value, '[\"chat\"]', '[]') AS BLOB)"
+            )
+        second = await begun_again(make, path)
+        await second.close()
+        return second.alerts()
+
+    assert run(scenario()) == []
+    assert "is left aside: Level.targets is []" in caplog.text

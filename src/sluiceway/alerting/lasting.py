@@ -15,6 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from ..errors import ConfigurationError
 from ..events import Alert
 from ..formats.valid_json import encoded
 from ..stages import Accumulator, StageContext
@@ -67,21 +68,29 @@ class Lasting(Accumulator[In, Out], Generic[In, Out]):
         self._epoch_ns = context.clock.time_ns() - int(now * 1e9)
         if self.state is None:
             return
-        self._file = state_file(self.state)
+        file = state_file(self.state)
         self._loop = asyncio.get_running_loop()
         self._stage = context.name
         self._keep_at, self._waits = 0.0, False
-        kept = await self._file.load(context.name)
-        if kept is None:
-            return
+        kept = await file.load(context.name)
+        self._file = file  # not before: else a close would write over what it is
         try:
-            saved = msgspec.json.decode(kept, type=type(self.snapshot()))
-        except msgspec.MsgspecError as error:
+            self._go_on(kept, now)
+        except (msgspec.MsgspecError, ConfigurationError) as error:
             context.logger.warning(
                 "what %s kept in %s cannot be read, and is left aside: %s",
-                *(context.name, self._file.path, error),
+                *(context.name, file.path, error),
             )
-        else:
+
+    def _go_on(self, kept: bytes | None, now: float) -> None:
+        """Go on from what was kept, if it was.
+
+        Raises:
+            msgspec.MsgspecError: it is something else.
+            ConfigurationError: a setting of it cannot mean anything.
+        """
+        if kept is not None:
+            saved = msgspec.json.decode(kept, type=type(self.snapshot()))
             self.restore(saved, now)
 
     async def close(self) -> None:
