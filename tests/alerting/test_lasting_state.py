@@ -23,7 +23,7 @@ from sluiceway.alerting import (
     ThresholdRule,
 )
 from sluiceway.errors import ConfigurationError
-from sluiceway.events import Alert, AlertStatus, MetricPoint
+from sluiceway.events import Alert, AlertStatus, LogRecord, MetricPoint
 from sluiceway.state import StateFile
 from sluiceway.testing import CollectingSink, ManualClock, stage_context
 
@@ -364,3 +364,22 @@ def until_kept(path):
         file.close()
         if any(json.loads(value)["courses"] for (value,) in rows):
             return
+
+
+def test_an_alert_stays_what_it_was_until_enough_is_known_again(run, tmp_path):
+    def make():
+        state = tmp_path / "alerts.db"
+        bad = {"severity_number": 17}
+        return RatioRule("Bad", of=bad, above=0.5, at_least=3, state=state)
+
+    good, bad = LogRecord(), LogRecord(severity_number=17)
+
+    first, second = lives(
+        run,
+        make,
+        (0, {0: [bad, bad, bad]}),
+        (60, {60: [good], 61: [good], 70: [good]}),
+    )
+    assert first == [(0, "firing", None)]
+    assert [status for _, status, _ in second] == ["resolved"]
+    assert second[0][0] == 70

@@ -63,7 +63,8 @@ class Series:
         labels: that tell it from the others of the rule.
         event: the latest one, for texts.
         alert: what was told last, while it fires.
-        stays_until: when a series that was restored is looked at, if nothing is heard.
+        stays_until: when a series that was restored is looked at, if too little is
+            heard.
     """
 
     def __init__(
@@ -133,8 +134,8 @@ class Rule(Lasting[Any, Alert]):
         max_series: series at most; what comes for others is refused, counted and told
             of once; default 10,000.
         state: a file that keeps what is pending and firing across restarts; its numbers
-            are gathered anew, and until something is heard, or the window has passed,
-            an alert stays what it was. Default none.
+            are gathered anew, and until enough is heard, or the window has passed, an
+            alert stays what it was. Default none.
         name: the stage's name.
 
     Raises:
@@ -243,9 +244,10 @@ class Rule(Lasting[Any, Alert]):
         told = [self._over(series, now) for series in self._ended]
         self._ended.clear()
         for key, series in [*self._series.items()]:
-            if series.event is None and now < series.stays_until:
-                continue
             value = series.measure.value(now)
+            unknown = series.event is None or value is None
+            if unknown and now < series.stays_until:
+                continue
             firing = series.life.phase in {Phase.FIRING, Phase.ENDED}
             holds = self.holds(value, firing=firing)
             if series.life.step(holds=holds, now=now):

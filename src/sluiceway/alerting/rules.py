@@ -131,13 +131,14 @@ class RateRule(BoundedRule):
     """Fires while so many events come in a second, on the average of a window.
 
     Of metric points it counts what their sums, or their histograms' counts, have grown
-    by, resets considered. A series that nothing is heard of any more has the rate 0,
-    and is forgotten unless that makes it fire.
+    by, resets considered. Whether it is ``below`` a limit is not known before a window
+    has passed since the first event of a series. A series that nothing is heard of any
+    more has the rate 0, and is forgotten unless that makes it fire.
     """
 
     def new_measure(self) -> Measure:
         """A window of what the events count for."""
-        return Pace(self.window)
+        return Pace(self.window, whole=self.below is not None)
 
 
 class Pace(Measure):
@@ -145,20 +146,29 @@ class Pace(Measure):
 
     Args:
         seconds: that an event counts for.
+        whole: whether the rate is unknown before so many seconds have been seen, since
+            it would be too low.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, whole: bool) -> None:
         self._window = Window(seconds)
         self._seconds = seconds
+        self._whole = whole
+        self._since: float | None = None
         self._amounts = Amounts()
 
     def add(self, event: Any, now: float) -> None:
         """Count an event."""
+        if self._since is None:
+            self._since = now
         self._window.add(self._amounts.of(event), now)
 
     def value(self, now: float) -> float | None:
-        """The rate."""
+        """The rate; None if too little has been seen."""
         self._window.forget(now)
+        since = now if self._since is None else self._since
+        if self._whole and now - since < self._seconds:
+            return None
         return self._window.total() / self._seconds
 
     def is_idle(self) -> bool:
