@@ -55,6 +55,14 @@ def test_each_level_is_told_when_its_time_comes():
     assert played(Escalation(LEVELS), {0: [alert()]}, 5000) == FULL
 
 
+def test_the_first_level_waits_for_its_time_too():
+    escalation = Escalation([Level(["chat"], after=60)], acknowledged_for=100)
+    script = {0: [alert()], 10: [acknowledged()]}
+    assert played(escalation, script, 1000) == [(170, "chat", "firing")]
+    script = {0: [alert()], 50: [resolved()]}
+    assert played(Escalation([Level(["chat"], after=60)]), script, 1000) == []
+
+
 def test_an_acknowledgement_before_the_next_level_stops_it_and_is_told():
     script = {0: [alert()], 290: [acknowledged()]}
     assert played(Escalation(LEVELS), script, 5000) == [

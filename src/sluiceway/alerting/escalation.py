@@ -194,7 +194,7 @@ class Escalation(Silenced):
             if course is None:
                 course = Course(alert, self.policy(), now)
                 self._courses[identity] = course
-                self._look(identity, course, now)
+                self._begin(identity, course, now)
             began = course.alert.starts_at_unix_nano
             course.alert = dated(alert, self._time_ns(now), began=began)
             return []
@@ -219,6 +219,11 @@ class Escalation(Silenced):
             self._look(identity, course, now + self.acknowledged_for)
         return [] if again else [after(told, alert) for told in course.told.values()]
 
+    def _begin(self, identity: Identity, course: Course, now: float) -> None:
+        """Follow the policy as it is now, from its first level on."""
+        course.policy, course.began, course.step = self.policy(), now, 0
+        self._look(identity, course, now + (course.policy.due(0) or 0.0))
+
     def _look(self, identity: Identity, course: Course, when: float) -> None:
         course.due = when
         heapq.heappush(self._due, (when, next(self._numbers), identity))
@@ -240,7 +245,8 @@ class Escalation(Silenced):
         """What a level tells; an old acknowledgement is none any more."""
         if course.acknowledged is not None:
             course.acknowledged = None
-            course.policy, course.began, course.step = self.policy(), now, 0
+            self._begin(identity, course, now)
+            return []
         silenced = self._silences.until(labels_of(course.alert), self._time(now))
         if silenced is not None:
             look = min(self._now(silenced), now + LOOK_AGAIN)
