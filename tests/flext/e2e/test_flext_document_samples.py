@@ -1,15 +1,19 @@
 """Every sample that the FLEXT document calls right runs as it stands, and succeeds."""
 
 import asyncio
+import inspect
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
-from document_samples import names_of
+from document_samples import names_of, text_of
 
 from flext_observability import FlextBackend, FlextObservabilityConfig
 from flext_observability.backend import PROCESS
 from flext_observability.compat import install, uninstall
+from sluiceway.events import StatusCode
 from sluiceway.testing import CollectingSink
 
 SIGNALS = ("traces", "metrics", "alerts", "health")
@@ -40,15 +44,20 @@ def recorded():
 
 
 def totals(points):
-    """The latest value of each metric, over all of its series."""
+    """The latest value of each counter and gauge, over all of its series."""
     latest = {}
     for point in points:
-        latest[point.name, tuple(sorted(point.attributes.items()))] = point.value
+        if isinstance(point.value, int | float):
+            latest[point.name, tuple(sorted(point.attributes.items()))] = point.value
     names = {name for name, _ in latest}
     return {
         name: sum(value for key, value in latest.items() if key[0] == name)
         for name in names
     }
+
+
+def spans(events, name):
+    return [span for span in events if span.name == name]
 
 
 def test_the_metrics_pattern_records_what_it_is_given(recorded):
@@ -78,6 +87,95 @@ def test_the_metrics_pattern_fails_as_it_says(recorded):
     assert result.error.startswith("Metric creation failed: value is 'many'")
 
 
+@pytest.fixture
+def tracing():
+    return names_of("tracing_pattern")["EnterpriseObservabilityService"]
+
+
+def test_the_tracing_pattern_starts_a_trace(recorded, tracing):
+    service = tracing("shop")
+    context = {"order": 7, "lines": [1, 2], "who": {"id": None}}
+    trace = asyncio.run(service.create_distributed_trace("pay", context)).unwrap()
+    assert (trace.name, trace.operation) == ("pay", "shop.pay")
+    assert trace.context == context
+    assert re.fullmatch("[0-9a-f]{32}", trace.trace_id)
+
+
+def test_the_tracing_pattern_monitors_an_operation(recorded, tracing):
+    data = {"operation": "pay", "amount": 12}
+    answer = asyncio.run(tracing("shop").process_monitored_operation(data)).unwrap()
+    assert answer["operation"] == "pay"
+    assert answer["result"] == {"processed": True, "data": data}
+    assert answer["success"] is True
+    sent = recorded()
+    (span,) = spans(sent.traces, "process_operation")
+    assert span.trace_id.hex() == answer["trace_id"]
+    assert span.status_code == StatusCode.OK
+    assert totals(sent.metrics)["shop.operations"] == 1
+
+
+def test_the_tracing_pattern_tells_an_error(recorded, tracing):
+    class Broken(tracing):
+        async def _process_business_logic(self, data):
+            raise ValueError("no stock")
+
+    result = asyncio.run(Broken("shop").process_monitored_operation({}))
+    assert result.error == "Monitored operation failed: no stock"
+    (span,) = spans(recorded().traces, "process_operation")
+    assert span.status_code == StatusCode.ERROR
+    assert span.status_message == "no stock"
+
+
+@pytest.fixture
+def alerting():
+    create = names_of("alerting_pattern")["create_enterprise_alerting_service"]
+    return asyncio.run(create()).unwrap()
+
+
+def test_the_alerting_pattern_creates_an_alert(recorded, alerting):
+    config = {"name": "disc", "message": "90 % full"}
+    alert = asyncio.run(alerting.create_system_alert(config)).unwrap()
+    assert (alert.name, alert.message) == ("disc", "90 % full")
+    assert (alert.severity, alert.source) == ("warning", "system")
+    assert alert.alert_id
+
+
+def test_the_alerting_pattern_fails_as_it_says(recorded, alerting):
+    result = asyncio.run(alerting.create_system_alert({"name": "disc"}))
+    assert result.error == "System alert creation failed: 'message'"
+    config = {"name": "disc", "message": "full", "severity": "warnning"}
+    result = asyncio.run(alerting.create_system_alert(config))
+    assert result.error.startswith("Alert creation failed: severity is 'warnning'")
+    assert "did you mean 'warning'?" in result.error
+
+
+def test_the_alerting_pattern_runs_health_checks(recorded, alerting):
+    names = ["database", "cache"]
+    checks = asyncio.run(alerting.monitor_system_health(names)).unwrap()
+    assert [each.name for each in checks] == names
+    assert {each.status for each in checks} == {"healthy"}
+    assert checks[0].details == {"checked_at": "now", "component": "database"}
+    assert [each.name for each in recorded().health] == names
+
+
+def test_the_alerting_pattern_escalates_an_alert(recorded, alerting):
+    async def escalated():
+        config = {"name": "disc", "message": "90 % full"}
+        alert = (await alerting.create_system_alert(config)).unwrap()
+        result = await alerting.process_alert_escalation(alert, {"level": 2})
+        return alert, result.unwrap()
+
+    alert, answer = asyncio.run(escalated())
+    assert answer == {
+        "alert_id": alert.alert_id,
+        "escalated": True,
+        "escalation_level": 2,
+        "processed_at": "now",
+        "success": True,
+    }
+    assert "disc" in {each.name for each in recorded().alerts}
+
+
 def test_the_pipeline_pattern_collects_traces_and_evaluates(recorded):
     monitor = names_of("pipeline_pattern")["collect_monitor_alert"]
     config = {"latency": {"value": 0.5, "unit": "s"}, "errors": {"value": 3}}
@@ -97,6 +195,46 @@ def test_the_pipeline_pattern_fails_as_it_says(recorded):
     assert result.error.startswith("Metrics collection failed: ")
 
 
+def test_the_integration_pattern_monitors_an_operation(recorded):
+    operation = names_of("real_integration")["monitored_business_operation"]
+    assert inspect.iscoroutinefunction(operation)
+    assert asyncio.run(operation({"x": 1})).unwrap() == {"done": {"x": 1}}
+    sums = totals(recorded().metrics)
+    assert (sums["operation_start"], sums["operation_success"]) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "name", ["forbidden_imports", "import_patterns", "type_annotations"]
+)
+def test_every_import_that_the_document_shows_works(name):
+    assert names_of(name)["FlextResult"].ok(1).is_success
+
+
 def test_the_type_annotations_are_those_of_a_coroutine():
     collect = names_of("type_annotations")["collect_system_metrics"]
     assert asyncio.run(collect(["cpu"])) is None  # the document's body is `pass`
+
+
+@pytest.mark.parametrize("name", ["services", "factory", "decorator"])
+def test_a_smoke_script_prints_its_check_mark(name):
+    script = text_of(f"smoke_{name}")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.stdout.startswith("✅")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_the_smoke_scripts_make_really_works(recorded, capsys):
+    names = {"__name__": "smoke"}
+    exec(text_of("smoke_factory"), names)
+    assert names["metric_result"].unwrap().name == "test_metric"
+    assert names["trace_result"].unwrap().operation == "test_operation"
+    exec(text_of("smoke_decorator"), names)
+    assert names["test_func"]() == "monitored"
+    (span,) = spans(recorded().traces, "test_function")
+    assert span.status_code != StatusCode.ERROR
+    assert capsys.readouterr().out.count("✅") == 2

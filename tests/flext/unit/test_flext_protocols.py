@@ -3,7 +3,12 @@
 import pytest
 from mypy_runs import found_and_marked
 
-from flext_observability import FlextMetricsService, FlextTracingService
+from flext_observability import (
+    FlextAlertService,
+    FlextHealthService,
+    FlextMetricsService,
+    FlextTracingService,
+)
 from flext_observability.protocols import (
     FlextAlertProtocol,
     FlextHealthProtocol,
@@ -17,7 +22,12 @@ PROTOCOLS = [
     FlextMetricsProtocol,
     FlextTracingProtocol,
 ]
-SERVICES = [FlextMetricsService, FlextTracingService]
+SERVICES = [
+    FlextAlertService,
+    FlextHealthService,
+    FlextMetricsService,
+    FlextTracingService,
+]
 
 
 class Quiet:

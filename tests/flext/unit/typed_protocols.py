@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, assert_type
 
 from flext_observability import (
+    FlextAlertService,
+    FlextHealthService,
     FlextMetric,
     FlextMetricsService,
     FlextResult,
@@ -13,6 +15,7 @@ from flext_observability import (
     FlextTracingService,
 )
 from flext_observability.protocols import (
+    FlextAlertProtocol,
     FlextHealthProtocol,
     FlextMetricsProtocol,
     FlextTracingProtocol,
@@ -20,6 +23,8 @@ from flext_observability.protocols import (
 
 metrics: FlextMetricsProtocol = FlextMetricsService()
 tracing: FlextTracingProtocol = FlextTracingService()
+alerts: FlextAlertProtocol = FlextAlertService()
+checks: FlextHealthProtocol = FlextHealthService()
 
 
 class Recorder:
