@@ -174,6 +174,7 @@ def test_health_is_told_of_what_is_configured(tmp_path):
         "test-monitoring",
         "test-metrics-e2e",
         "test-tracing-distributed",
+        "test-alerts-integration",
         "test-health-monitoring",
         "observability-test",
     ],
