@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import stat
 
 import pytest
 
@@ -133,3 +134,22 @@ def test_an_alert_that_was_ended_is_not_listed_by_its_rule_either(run, tmp_path)
             return count, await asyncio.to_thread(client.alerts)
 
     assert run(scenario()) == (1, [])
+
+
+def test_no_other_file_gets_the_socket_s_mode(run, tmp_path):
+    async def scenario():
+        made, done = [], asyncio.Event()
+
+        async def make_files():
+            while not done.is_set():
+                made.append(tmp_path / str(len(made)))
+                made[-1].touch()
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(make_files())
+        async with oncall() as pipeline, AdminServer(pipeline, str(tmp_path / "s")):
+            done.set()
+        await task
+        return {stat.S_IMODE(path.stat().st_mode) for path in made}
+
+    assert len(run(scenario())) == 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
+import socket
 from collections.abc import Callable
 from errno import EADDRINUSE
 from pathlib import Path
@@ -86,11 +87,7 @@ class AdminServer:
     async def _listen(self, runner: web.AppRunner) -> None:
         if self._port is None:
             await refuse_stealing(self.address)
-            before = os.umask(0o177)  # nobody else may connect, at no moment
-            try:
-                await web.UnixSite(runner, self.address).start()
-            finally:
-                os.umask(before)
+            await web.SockSite(runner, owned_socket(self.address)).start()
         else:
             host = self.address.rpartition(":")[0].strip("[]")
             await web.TCPSite(runner, host, self._port).start()
@@ -166,6 +163,26 @@ class AdminServer:
     def __repr__(self) -> str:
         state = "closed" if self._runner is None else "open"
         return f"<AdminServer {self.address} {state}>"
+
+
+def owned_socket(path: str) -> socket.socket:
+    """A socket that nobody but its owner can connect to, at no moment.
+
+    Raises:
+        OSError: the path cannot be had.
+    """
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)  # and nothing is awaited, for it is the whole process's
+    try:
+        if Path(path).is_socket():
+            remove(path)
+        made.bind(path)
+    except OSError:
+        made.close()
+        raise
+    finally:
+        os.umask(before)
+    return made
 
 
 def remove(path: str) -> None:
