@@ -267,3 +267,29 @@ def test_settings_that_mean_nothing_any_more_are_left_aside(run, tmp_path, caplo
 
     assert run(scenario()) == []
     assert "is left aside: Level.targets is []" in caplog.text
+
+
+def test_a_large_state_is_kept_once_a_second_however_much_is_released(run, tmp_path):
+    path = tmp_path / "alerts.db"
+    snapshots = []
+
+    class Counting(FlapDamper):
+        def snapshot(self):
+            snapshots.append(1)
+            return super().snapshot()
+
+    async def scenario():
+        stage = Counting(state=path)
+        await stage.open(stage_context(clock_at(0), name="flapdamper"))
+        many = [Alert(name="Down", labels={"x": str(n)}) for n in range(1000)]
+        stage.add(many, 0.0)
+        del snapshots[:]
+        for n in range(100):
+            stage.add([Alert(name=f"Late{n}")], n / 1000)
+        assert len(snapshots) <= 1
+        assert stage.next_deadline() <= 1.0
+        stage.tick(1.0)
+        await until(lambda: "Late99" in kept(path))
+        await stage.close()
+
+    run(scenario())

@@ -2,7 +2,8 @@
 
 Law: what is kept tells times of day, since the pipeline's clock begins anew; whoever
 keeps it does no I/O himself. It is kept whenever something was released, within a
-second otherwise, and at the end: a crash repeats what it released last, at most.
+second otherwise or when it is large, and at the end: a crash repeats what it released
+last, at most.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from .muting import Silences
 In = TypeVar("In")
 Out = TypeVar("Out")
 
+SMALL: Final = 64 * 1024  # bytes that cost little, each time that something is released
 EACH: Final = 1.0  # seconds until it is kept while nothing is released
 
 
@@ -42,6 +44,7 @@ class Lasting(Accumulator[In, Out], Generic[In, Out]):
     _loop: asyncio.AbstractEventLoop
     _logger: Logger | None = None
     _keep_at = 0.0
+    _size = 0  # bytes that were kept last
     _waits = False  # whether something has changed that is not kept yet
 
     @abstractmethod
@@ -109,11 +112,14 @@ class Lasting(Accumulator[In, Out], Generic[In, Out]):
     def _save(self) -> None:
         if self._file is not None:
             self._waits = False
-            self._file.save(self._stage, encoded(self.snapshot()))
+            state = encoded(self.snapshot())
+            self._size = len(state)
+            self._file.save(self._stage, state)
 
     def _kept(self, released: list[Any], now: float) -> list[Any]:
         """What is released, once it is on its way to the file that it was."""
-        if released or now >= self._keep_at:
+        at_once = bool(released) and self._size <= SMALL
+        if at_once or now >= self._keep_at:
             self._keep_at = now + EACH
             self._save()
         else:

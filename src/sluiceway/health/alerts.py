@@ -178,6 +178,14 @@ class HealthAlerts(Lasting[HealthCheck, Alert]):
             alert.ends_at_unix_nano = self._time_ns(now)
         return self._kept(orders, now)
 
+    def tick(self, now: float) -> list[Alert]:
+        """Nothing, but what has changed is kept."""
+        return self._kept([], now)
+
+    def next_deadline(self) -> float | None:
+        """When what has changed is to be kept."""
+        return self._soonest(None)
+
     def snapshot(self) -> SavedAlerts:
         """What fires."""
         return SavedAlerts([*self._firing.values()])
