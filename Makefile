@@ -79,7 +79,7 @@ install-dev: $(VENV)/.installed $(VENV)/.security  ## make the environment that 
 
 setup: install-dev servers observability-config-check  ## the same, the servers and a check
 
-servers:  ## fetch the real servers that the tests start (Debian only)
+servers:  ## fetch the real servers and the browser of the tests (Debian only)
 	$(PYTHON) scripts/fetch_servers.py $(VENV)/servers
 
 clean:  ## remove what make built

@@ -1,8 +1,9 @@
-"""Fetch the real servers that the tests start, without touching the system.
+"""Fetch the real servers and the browser that the tests start, and leave the system be.
 
 Each Debian package is downloaded by apt and unpacked into a folder of its own name
-below the folder given on the command line. What cannot be had is named, with the
-reason, and is no failure: the tests that need it are skipped by name.
+below the folder given on the command line; the browser with the libraries that this
+system lacks. What cannot be had is named, with the reason, and is no failure: the
+tests that need it are skipped by name.
 """
 
 import os
@@ -12,7 +13,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-PACKAGES = ("prometheus", "prometheus-pushgateway", "prometheus-alertmanager")
+ALONE = ("download",)
+WITH_LIBRARIES = ("install", "--yes", "--no-install-recommends", "--download-only")
+PACKAGES = {
+    "prometheus": ALONE,
+    "prometheus-pushgateway": ALONE,
+    "prometheus-alertmanager": ALONE,
+    "chromium-headless-shell": WITH_LIBRARIES,
+}
 TOOLS = ("apt-get", "dpkg-deb")
 SECONDS = 300
 SHARED = b"/usr/share/prometheus/"
@@ -63,20 +71,23 @@ def fetch_each(
 def fetch(name: str, root: Path, folder: Path, options: list[str]) -> str:
     """Download and unpack one package; the reason if that failed, else nothing."""
     work = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=folder))
-    reason = run("apt-get", *polite(folder), *options, "download", name, cwd=work)
-    archives = list(work.glob("*.deb"))
+    how, place = PACKAGES[name], option("Dir::Cache::archives", work)
+    (work / "partial").mkdir()
+    reason = run("apt-get", *polite(folder), *options, *place, *how, name, cwd=work)
+    archives = sorted(work.glob("*.deb"))
     if reason or not archives:
-        return reason or "apt-get downloaded nothing"
-    reason = run("dpkg-deb", "-x", str(archives[0]), str(work / "files"), cwd=work)
-    if reason:
-        return reason
+        return reason or "apt-get downloaded nothing; it may be installed"
+    for archive in archives:
+        reason = run("dpkg-deb", "-x", str(archive), str(work / "files"), cwd=work)
+        if reason:
+            return reason
     relocate(work / "files")
     try:
         # A rename is all or nothing: a folder that exists is complete.
         (work / "files").rename(root / name)
     except OSError as error:
         return "" if (root / name).is_dir() else str(error)
-    print(f"servers: {archives[0].name} is in {root / name}")
+    print(f"servers: {name} is in {root / name}")
     return ""
 
 
@@ -107,6 +118,7 @@ def polite(folder: Path) -> list[str]:
     settings = {
         "Dir::Cache": cache,
         "APT::Sandbox::User": "root",
+        "Debug::NoLocking": "true",
         "APT::Update::Error-Mode": "any",
         "Acquire::Retries": 2,
         "Acquire::http::Timeout": 20,
