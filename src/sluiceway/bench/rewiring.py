@@ -6,26 +6,25 @@ are; only what brings events in and what takes them out is another. Nothing is o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from attrs import evolve, field, frozen
 
-from .._engine.checks import event_types
-from .._engine.graph import Graph, Node, StageKind, reached_from
+from .._engine.graph import Graph, Node, StageKind
 from ..clock import SYSTEM_CLOCK
 from ..errors import ConfigurationError, nearest
-from ..events import LogRecord, MetricPoint, Span
 from ..pipeline import Pipeline
 from ..settings import number, one_of
 from ..stages import Sink, StageContext
+from .encoding import EncodedEvents
 from .generator import Extent, LoadSource, Make, Watcher
+from .kinds import kinds_for
 from .recordings import RecordedEvents, read_recording
 from .schedules import Schedule
-from .telemetry import MIX, Shape, TelemetryMaker
+from .telemetry import Shape, TelemetryMaker
 
 Sinks = Literal["null", "real"]
-KINDS: Final = {"spans": Span, "points": MetricPoint, "logs": LogRecord}
 
 
 @frozen
@@ -37,7 +36,7 @@ class Load:
         schedule: when events are due; None, the default, is as fast as possible.
         shape: of made events.
         any_kind: False, the default, leaves out the kinds of ``shape.mix`` that a
-            source or its sinks declare not to have; True sends the whole mix.
+            source or the stages behind it declare not to take; True sends all of it.
         recording: a file whose events are sent instead; None to make them.
         sources: the names of those that are driven; empty for all.
         sinks: ``"null"``, the default, or ``"real"``.
@@ -124,7 +123,10 @@ def rewire(pipeline: Pipeline, load: Load, watcher: Watcher) -> Rewired:
             extent = shared(load.extent, chosen.index(node.name), len(chosen))
             schedule = load.schedule.share(len(chosen)) if load.schedule else None
         make = maker(load, kinds[node.name], recorded, position)
-        node.stage = LoadSource(make, extent, schedule, watcher, node.name)
+        encoded = node.stage.sends_encoded
+        made = EncodedEvents(make) if encoded else make
+        node.stage = LoadSource(made, extent, schedule, watcher, node.name)
+        node.stage.sends_encoded = encoded
         (driven if node.name in chosen else silent).append(node.stage)
     if load.sinks == "null":
         for node in graph.of_kind(StageKind.SINK):
@@ -163,21 +165,9 @@ def chosen_sources(load: Load, kinds: dict[str, tuple[str, ...]]) -> Sequence[st
 
 
 def kinds_of(node: Node, load: Load) -> tuple[str, ...]:
-    """The kinds of the mix that a source has and a sink behind it takes."""
+    """The kinds of the mix that a source has and the stages behind it take."""
     wanted = tuple(word for word, share in load.shape.mix.items() if share)
-    if load.any_kind:
-        return wanted
-    sinks = [n for n in reached_from(node) if n.kind is StageKind.SINK]
-    taken = {word for sink in sinks for word in declared(sink.stage)}
-    return tuple(word for word in wanted if word in taken & declared(node.stage))
-
-
-def declared(stage: Any) -> set[str]:
-    """The kinds of events that a stage declares; all where it declares none of ours."""
-    types: Iterable[Any] = event_types(stage)
-    found = [kind for kind in types if isinstance(kind, type)]
-    words = {word for word, kind in KINDS.items() if kind in found}
-    return words or ({*MIX} if not found else set())
+    return wanted if load.any_kind else kinds_for(node, wanted)
 
 
 def maker(

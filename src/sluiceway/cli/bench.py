@@ -143,6 +143,7 @@ def introduction(word: str, load: Load, drive: Drive) -> list[str]:
     for source in rewired.driven:
         made = ", ".join(rewired.kinds.get(source.name or "", ()))
         what = f"made {made}" if made else f"the events of {load.recording}"
+        what += ", encoded" if source.sends_encoded else ""
         lines.append(f"  {source.name} is replaced by {what}")
     lines += [f"  {name} sends nothing" for name in rewired.silent]
     takes = f", {load.write_time * 1000:g} ms a write" if load.write_time else ""

@@ -56,7 +56,7 @@ def add_event_options(parser: ArgumentParser) -> None:
         type=quantities.shares,
         metavar="SHARES",
         help="of spans, points and logs (default spans=60,points=20,logs=20, of which "
-        "each source gets what it and its sinks declare to take)",
+        "each source gets what it and the stages behind it declare to take)",
     )
     add(
         "--attributes",

@@ -1,0 +1,153 @@
+"""Which made events reach which pipeline: what its stages declare decides."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Protocol, TypeVar
+
+import pytest
+
+from sluiceway import (
+    Accumulator,
+    Pipeline,
+    Processor,
+    Sink,
+    Source,
+    processor,
+    sampler,
+    sink,
+    source,
+)
+from sluiceway.bench.kinds import kinds_for
+from sluiceway.bench.meter import Meter
+from sluiceway.bench.rewiring import Load, graph_of, rewire
+from sluiceway.clock import SYSTEM_CLOCK
+from sluiceway.events import Alert, HealthCheck, MetricPoint, Span
+from sluiceway.formats.otlp_protobuf import EncodedPoint, EncodedRecord, EncodedSpan
+from sluiceway.samplers import ProbabilitySampler
+from sluiceway.sinks import ConsoleSink, JsonLinesSink, OtlpSink
+from sluiceway.sources import IterableSource, OtlpSource
+from sluiceway.testing import CollectingSink
+
+ALL = ("spans", "points", "logs")
+T = TypeVar("T")
+
+
+class Named(Protocol):
+    name: str
+
+
+class Checks(Source[HealthCheck]):
+    async def run(self, send): ...
+
+
+class Anything(Source[Any]):
+    async def run(self, send): ...
+
+
+class Spans(Source[Span]):
+    async def run(self, send): ...
+
+
+class Counts(Processor[Span, MetricPoint]):
+    def process(self, events):
+        return events
+
+
+class Points(Sink[MetricPoint]):
+    async def write(self, events): ...
+
+
+class Alerts(Sink[Alert]):
+    async def write(self, events): ...
+
+
+class Rule(Accumulator[Span, Alert]):
+    def add(self, events, now):
+        return []
+
+
+@source
+async def unsaid():
+    yield 1
+
+
+@source
+async def said_span() -> AsyncIterator[list[Span] | None]:
+    yield None
+
+
+@source
+async def said_dict() -> AsyncIterator[dict[str, Any]]:
+    yield {}
+
+
+@processor
+def spans_only(event: Span) -> Span | list[Span]:
+    return event
+
+
+@processor
+def named(event: Named) -> Named:
+    return event
+
+
+@sampler
+def kept(event) -> bool:
+    return bool(event)
+
+
+@sink
+async def lists(events: list) -> None: ...
+
+
+@sink
+async def points(events: list[MetricPoint]) -> None: ...
+
+
+def kinds(chain):
+    [node] = [n for n in graph_of(Pipeline(chain)).nodes if not n.origins]
+    return kinds_for(node, ALL)
+
+
+@pytest.mark.parametrize(
+    "end", [JsonLinesSink, ConsoleSink, CollectingSink, lambda: lists]
+)
+def test_a_sink_that_takes_anything_is_sent_all_kinds(end, tmp_path):
+    last = end(tmp_path / "events") if end is JsonLinesSink else end()
+    assert kinds(unsaid >> last) == ALL
+    assert kinds(Anything() >> kept >> last) == ALL
+    assert kinds(IterableSource([]) >> named >> last) == ALL
+
+
+def test_what_a_stage_on_the_way_does_not_take_is_not_sent():
+    assert kinds(unsaid >> spans_only >> CollectingSink()) == ("spans",)
+    assert kinds(unsaid >> [spans_only >> CollectingSink(), points]) == (
+        "spans",
+        "points",
+    )
+    assert kinds(said_span >> CollectingSink()) == ("spans",)
+    assert kinds(IterableSource[Span]([]) >> CollectingSink()) == ("spans",)
+    assert kinds(Spans() >> points) == ()
+
+
+def test_a_stage_that_makes_other_events_is_sent_what_it_takes():
+    assert kinds(OtlpSource(port=0) >> Counts() >> Points()) == ("spans",)
+    assert kinds(Spans() >> Rule() >> Alerts()) == ("spans",)
+
+
+def test_events_of_another_sort_are_none_of_the_kinds():
+    assert kinds(Checks() >> CollectingSink()) == ()
+    assert kinds(said_dict >> CollectingSink()) == ()
+
+
+def test_a_source_that_does_not_decode_is_replaced_by_encoded_events():
+    pipeline = Pipeline(
+        OtlpSource(port=0, decode=False)
+        >> ProbabilitySampler(0.5)
+        >> OtlpSink("http://127.0.0.1:9")
+    )
+    [load] = rewire(pipeline, Load(), Meter(SYSTEM_CLOCK)).driven
+    made = load._make(300)
+    assert len(made) == 300
+    assert {type(e) for e in made} == {EncodedSpan, EncodedPoint, EncodedRecord}
