@@ -106,7 +106,7 @@ class AlertChannels:
         return not self._sinks or self._notices.emit_nowait(notice)
 
     def heard(self, alerts: list[Alert]) -> None:
-        """Tell channels of alerts that are made elsewhere in the pipeline."""
+        """Tell channels of alerts that were made elsewhere."""
         for alert in alerts:
             self.tell(Notice(alert, self.policy_for(alert), is_news=True))
 

@@ -91,8 +91,8 @@ class AlertDesk:
         return self.channels.chains(self._told)
 
     def heard(self, alerts: list[Alert]) -> None:
-        """Tell channels of alerts that are made elsewhere in the pipeline."""
-        self.channels.heard(alerts)
+        """Tell channels of alerts that were made elsewhere, and so have no id."""
+        self.channels.heard([a for a in alerts if ALERT_ID not in a.annotations])
 
     # Raising.
 

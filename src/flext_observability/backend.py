@@ -237,16 +237,16 @@ class FlextBackend:
         to = {name: [*given[name], *self._sinks[name]] for name in SIGNALS}
         page = PrometheusSink(port=None, name="page")
         to["metrics"].append(page)
-        alerts = [*to["alerts"]] or [sink(name="no_channel")(nothing)]
+        channels = self.alert_desk.chains()
+        if channels:
+            to["alerts"].append(sink(name="channels")(self.alert_desk.heard))
+        alerts = to["alerts"] or [sink(name="no_channel")(nothing)]
         health = [
             HealthMetrics(resource=self.telemetry.resource) >> to["metrics"],
             *to["health"],
         ]
-        channels = self.alert_desk.chains()
-        if channels:
-            to["alerts"].append(sink(name="channels")(self.alert_desk.heard))
         if to["alerts"]:
-            health.append(HealthAlerts() >> to["alerts"])
+            health.append(HealthAlerts() >> alerts)
         own = [self._own_metrics() >> to["metrics"]] if self.config.own_metrics else []
         servers = self._servers()
         pipeline = Pipeline(

@@ -590,6 +590,17 @@ def test_channels_and_policies_are_given_before_the_start():
     assert [each.status for each in sink.events] == [AlertStatus.FIRING]
 
 
+def test_an_alert_that_goes_past_the_service_is_told_to_channels_once(
+    backend, service, channels
+):
+    service.process(alert())
+    assert backend.alerts.emit_nowait(Alert(name="Fire", message="it burns"))
+    assert backend.flush().is_success
+    backend.stop()
+    for sink in channels.values():
+        assert sorted(each.name for each in sink.events) == ["Down", "Fire"]
+
+
 def test_a_silence_that_would_silence_everything_is_refused(service):
     result = service.silence({}, 60)
     assert "silences everything" in result.error
