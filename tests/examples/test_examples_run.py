@@ -68,6 +68,25 @@ def test_health_decides_who_is_ready_and_whom_people_hear_of():
     assert lines[-1].endswith("0 lost; balanced")
 
 
+def test_the_flext_service_is_watched_and_its_alert_escalates_until_acknowledged():
+    done = run_example("flext_service.py")
+    told = done.stdout.splitlines()
+    assert told.count("chat: firing DiskFull: no room left") == 1
+    assert told.count("pager: firing critical DiskFull") == 1
+    assert "disk: unhealthy" in told
+    assert "pager: resolved critical DiskFull" in told
+    history = [line.split(" ", 1)[1] for line in told if line[2:3] == line[5:6] == ":"]
+    assert [line.split()[0] for line in history] == [
+        "raised",
+        "told",
+        "told",
+        "acknowledged",
+        "resolved",
+    ]
+    assert "3.0 orders" in told
+    assert told[-1].endswith("lost 0")
+
+
 def test_the_custom_stages_work_together():
     done = run_example("custom_stages.py")
     assert done.returncode == 0, done.stderr
