@@ -70,6 +70,7 @@ def test_health_decides_who_is_ready_and_whom_people_hear_of():
 
 def test_the_flext_service_is_watched_and_its_alert_escalates_until_acknowledged():
     done = run_example("flext_service.py")
+    assert done.returncode == 0, done.stderr
     told = done.stdout.splitlines()
     assert told.count("chat: firing DiskFull: no room left") == 1
     assert told.count("pager: firing critical DiskFull") == 1
