@@ -15,7 +15,7 @@ from sluiceway.alerting import Silence
 from . import validation
 from .alert_book import FlextAlertEvent
 from .alert_events import own_alert
-from .backend import PROCESS, FlextBackend
+from .backend import FlextBackend
 from .creating import attempted, refused
 from .escalation import (
     exact_text,
@@ -26,6 +26,7 @@ from .escalation import (
 )
 from .exceptions import FlextValidationError
 from .models import FlextAlert
+from .process import PROCESS
 from .result import FlextResult, described
 
 Read = TypeVar("Read")

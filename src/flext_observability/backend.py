@@ -8,9 +8,8 @@ every event loop. A dead endpoint slows nobody who records, and an end of the pr
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from logging import getLogger
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from sluiceway import (
     Alert,
@@ -22,35 +21,26 @@ from sluiceway import (
     SluicewayError,
     Span,
     StopReport,
-    merge,
-    sink,
 )
 from sluiceway.background import Background
 from sluiceway.fork import follow_forks
-from sluiceway.health import HealthAlerts, HealthMetrics
-from sluiceway.instrument import Telemetry
-from sluiceway.sinks import PrometheusSink
-from sluiceway.sources import PipelineMetricsSource
-from sluiceway.web import Pages
 
-from .alert_channels import AlertChannels
 from .alert_desk import AlertDesk
+from .beginnings import alert_channels, configured, set_log_level, telemetry_of
 from .config import FlextObservabilityConfig
-from .endpoints import channels_of, sinks_of
-from .environment import ENVIRONMENT
 from .escalation import FlextEscalationPolicy
 from .exceptions import FlextConfigurationError, FlextObservabilityError
 from .health_checks import HealthChecks
 from .instruments import Instruments
 from .open_traces import OpenTraces
 from .operations import CLOSED, STOPPED, Operations
-from .pages import LiveMetrics, PageServer
 from .result import FlextResult
-from .unfinished import Unfinished
+
+if TYPE_CHECKING:
+    from .pages import PageServer
 
 SIGNALS: Final = ("traces", "metrics", "alerts", "health")
 NAME: Final = "flext_observability"
-LOGGERS: Final = ("flext_observability", "sluiceway")
 NOT_RUNNING: Final = STOPPED
 LATE: Final = "timeout"
 DONE: Final[FlextResult[None]] = FlextResult.ok(None)
@@ -79,6 +69,7 @@ class FlextBackend:
         health: takes results of health checks.
         instruments: takes measurements.
         checks: the health checks.
+        sinks: the further sinks by signal.
     """
 
     def __init__(
@@ -93,7 +84,7 @@ class FlextBackend:
         self.config = loaded.unwrap_or(FlextObservabilityConfig())
         self._misconfigured = loaded.error or ""
         set_log_level(self.config.log_level)
-        self._sinks: dict[str, list[Sink[Any]]] = {name: [] for name in SIGNALS}
+        self.sinks: dict[str, list[Sink[Any]]] = {name: [] for name in SIGNALS}
         for signal, added in (sinks or {}).items():
             for each in added:
                 self.add_sink(signal, each)
@@ -126,13 +117,13 @@ class FlextBackend:
         Raises:
             FlextConfigurationError: there is no such signal, or it is no sink.
         """
-        if signal not in self._sinks:
+        if signal not in self.sinks:
             expected = f"one of {', '.join(SIGNALS)}"
             raise FlextConfigurationError("signal", signal, expected, SIGNALS)
         if not isinstance(stage, Sink):
             expected = "a Sink, such as sluiceway.sinks.ConsoleSink()"
             raise FlextConfigurationError("sink", stage, expected)
-        self._sinks[signal].append(stage)
+        self.sinks[signal].append(stage)
 
     def add_alert_channel(self, name: str, stage: Sink[Any]) -> None:
         """Make a channel, which policies and escalations name.
@@ -151,6 +142,16 @@ class FlextBackend:
         """
         self.alert_desk.channels.add_policy(policy)
 
+    def add_health_check(self, name: str, check: Callable[[], Any]) -> None:
+        """Run a further health check, as ``register_health_check`` does.
+
+        Raises:
+            FlextObservabilityError: the name is taken, or it is no check.
+        """
+        added = self.checks.register(name, check, {})
+        if added.is_failure:
+            raise FlextObservabilityError(added.error)
+
     # Running.
 
     def start(self) -> FlextResult[None]:
@@ -166,7 +167,12 @@ class FlextBackend:
     def _begin(self) -> str:
         """Run the pipeline; why that cannot be, or ``""``."""
         try:
-            self._background = self._background or self._pipeline().background()
+            if self._background is None:
+                # here, as it loads the libraries of all sinks
+                from .chains import pipeline_of  # noqa: PLC0415
+
+                pipeline, self._pages = pipeline_of(self)
+                self._background = pipeline.background()
             self._background.start()
         except (SluicewayError, FlextObservabilityError, OSError) as error:
             return f"the backend could not start: {error}"
@@ -231,135 +237,6 @@ class FlextBackend:
         self._lock = threading.RLock()
         self.is_running = False
 
-    def _pipeline(self) -> Pipeline:
-        """All chains; a signal that nobody wants ends in a sink that says so."""
-        given = sinks_of(self.config)
-        to = {name: [*given[name], *self._sinks[name]] for name in SIGNALS}
-        page = PrometheusSink(port=None, name="page")
-        to["metrics"].append(page)
-        channels = self.alert_desk.chains()
-        if channels:
-            to["alerts"].append(sink(name="channels")(self.alert_desk.heard))
-        alerts = to["alerts"] or [sink(name="no_channel")(nothing)]
-        health = [
-            HealthMetrics(resource=self.telemetry.resource) >> to["metrics"],
-            *to["health"],
-        ]
-        if to["alerts"]:
-            health.append(HealthAlerts() >> alerts)
-        own = [self._own_metrics() >> to["metrics"]] if self.config.own_metrics else []
-        servers = self._servers()
-        pipeline = Pipeline(
-            *own,
-            merge(self.telemetry.spans, self.traces, Unfinished(self.operations))
-            >> (to["traces"] or [sink(name="no_endpoint")(nothing)]),
-            self.telemetry.metrics >> to["metrics"],
-            self.alerts >> alerts,
-            *channels,
-            merge(self.health, self.checks.turns, *servers) >> health,
-            name=NAME,
-            drain_timeout=self.config.drain_timeout,
-        )
-        for server in servers:
-            metrics = LiveMetrics(self.telemetry, page)
-            server.show(Pages(pipeline, metrics, health=self.checks))
-        return pipeline
-
-    def _servers(self) -> list[PageServer]:
-        """What serves the pages, if the configuration asks for them."""
-        port = self.config.http_port
-        if port is None:
-            return []
-        self._pages = PageServer(self.config.http_host, port)
-        return [self._pages]
-
-    def _own_metrics(self) -> PipelineMetricsSource:
-        """What becomes of the events, told as metrics."""
-        return PipelineMetricsSource(
-            self.config.export_interval,
-            resource=self.telemetry.resource,
-            name="own_metrics",
-        )
-
     def __repr__(self) -> str:
         state = "running" if self.is_running else "not running"
         return f"<FlextBackend {state}>"
-
-
-def nothing(events: list[Any]) -> None:
-    """Where a signal ends for which no endpoint is configured."""
-
-
-def configured(
-    config: FlextObservabilityConfig | None,
-) -> FlextResult[FlextObservabilityConfig]:
-    """The configuration that was given, or what the environment says."""
-    if config is None:
-        return FlextObservabilityConfig.from_environment()
-    return FlextResult.ok(config)
-
-
-def alert_channels(
-    config: FlextObservabilityConfig,
-    channels: Mapping[str, Sink[Any]] | None,
-    policies: Sequence[FlextEscalationPolicy],
-) -> AlertChannels:
-    """Those of the configuration, and those that are given."""
-    made = {**channels_of(config), **(channels or {})}
-    return AlertChannels(made, (*config.policies, *policies))
-
-
-def set_log_level(level: str) -> None:
-    """The level of what is logged here and below; ``""`` leaves it."""
-    for name in LOGGERS if level else ():
-        getLogger(name).setLevel(level)
-
-
-def telemetry_of(config: FlextObservabilityConfig) -> Telemetry:
-    """The instruments; sums are cumulative, as Prometheus wants them."""
-    about = dict(config.resource_attributes)
-    if config.environment:
-        about[ENVIRONMENT] = config.environment
-    return Telemetry(
-        config.service_name or None,
-        resource=about,
-        export_interval=config.export_interval,
-        temporality="cumulative",
-        series_limit=config.series_limit,
-    )
-
-
-class ProcessWide:
-    """The backend of those who bring none of their own.
-
-    Attributes:
-        current: that backend; None before somebody asks for one.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self.current: FlextBackend | None = None
-        follow_forks(self)
-
-    def get(self) -> FlextBackend:
-        """The backend; made for who asks first."""
-        backend = self.current
-        if backend is not None:
-            return backend
-        with self._lock:
-            if self.current is None:
-                self.current = FlextBackend()
-            return self.current
-
-    def use(self, backend: FlextBackend | None) -> FlextBackend | None:
-        """Put another in its place; the one before."""
-        with self._lock:
-            before, self.current = self.current, backend
-            return before
-
-    def after_fork(self) -> None:
-        """A thread that the child does not have may have held the lock."""
-        self._lock = threading.RLock()
-
-
-PROCESS: Final = ProcessWide()

@@ -5,13 +5,12 @@ Law: a channel is good or does not exist; what is secret of it is in no ``repr``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 from attrs import field, frozen
 
 from sluiceway import Alert, ConfigurationError, Sink
-from sluiceway.sinks import AlertmanagerSink, PagerDutySink, SlackSink, WebhookSink
 
 from . import addresses, validation
 from .exceptions import FlextValidationError
@@ -73,42 +72,9 @@ class FlextChannel:
 
     def sink(self) -> Sink[Alert]:
         """A sink that tells alerts there; nothing is opened."""
+        from .channel_sinks import SINKS  # noqa: PLC0415 - it loads aiohttp
+
         return SINKS[self.type](self)
-
-
-def webhook(channel: FlextChannel) -> WebhookSink:
-    """Signed, if there is a key."""
-    return WebhookSink(
-        channel.url,
-        secret=channel.key or None,
-        headers=channel.headers,
-        name=channel.name,
-    )
-
-
-def slack(channel: FlextChannel) -> SlackSink:
-    """By an incoming webhook of Slack's."""
-    return SlackSink(channel.url, name=channel.name)
-
-
-def pagerduty(channel: FlextChannel) -> PagerDutySink:
-    """By PagerDuty's events, at its own address if no other is told."""
-    if channel.url:
-        return PagerDutySink(channel.key, url=channel.url, name=channel.name)
-    return PagerDutySink(channel.key, name=channel.name)
-
-
-def alertmanager(channel: FlextChannel) -> AlertmanagerSink:
-    """A further Alertmanager."""
-    return AlertmanagerSink(channel.url, headers=channel.headers, name=channel.name)
-
-
-SINKS: Final[dict[str, Callable[[FlextChannel], Sink[Alert]]]] = {
-    "webhook": webhook,
-    "slack": slack,
-    "pagerduty": pagerduty,
-    "alertmanager": alertmanager,
-}
 
 
 def channels(field: str, value: Any) -> tuple[FlextChannel, ...]:

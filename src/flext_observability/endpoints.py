@@ -43,11 +43,6 @@ def sinks_of(config: FlextObservabilityConfig) -> dict[str, list[Sink[Any]]]:
     return found
 
 
-def channels_of(config: FlextObservabilityConfig) -> dict[str, Sink[Any]]:
-    """The sinks of the channels, by their names."""
-    return {channel.name: channel.sink() for channel in config.channels}
-
-
 def add_otlp(
     config: FlextObservabilityConfig, found: dict[str, list[Sink[Any]]]
 ) -> None:

@@ -15,11 +15,12 @@ from sluiceway import StopReport
 from sluiceway.fork import follow_forks
 
 from . import api
-from .backend import PROCESS, FlextBackend
+from .backend import FlextBackend
 from .check_options import HealthOptions
 from .health import FlextHealthService
 from .metrics import FlextMetricsService, RecordOptions
 from .models import FlextHealthCheck, FlextMetric, FlextTrace
+from .process import PROCESS
 from .result import FlextResult
 from .tracing import FlextTracingService
 

@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Unpack
 
-from .backend import PROCESS, FlextBackend
+from .backend import FlextBackend
 from .check_options import HealthOptions
 from .creating import refused
 from .exceptions import FlextValidationError
 from .health_turns import Asked
 from .models import FlextHealthCheck
+from .process import PROCESS
 from .result import FlextFailure, FlextResult
 
 

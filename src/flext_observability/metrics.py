@@ -13,15 +13,14 @@ from typing import Any, Final, Unpack, cast, overload
 
 from attrs import evolve
 
-from sluiceway.sinks import PrometheusSink
-
 from . import validation
 from .aggregates import AGGREGATIONS
 from .api import MetricOptions, flext_create_metric
-from .backend import PROCESS, FlextBackend
+from .backend import FlextBackend
 from .creating import attempted, refused
 from .exceptions import FlextValidationError
 from .models import COUNT, FlextMetric
+from .process import PROCESS
 from .result import FlextFailure, FlextResult
 
 NO_SERIES: Final = "no_series"
@@ -175,6 +174,8 @@ class FlextMetricsService:
 
     async def exposition(self) -> FlextResult[str]:
         """All metrics as of now, in Prometheus's text format 0.0.4."""
+        from sluiceway.sinks import PrometheusSink  # noqa: PLC0415 - it loads aiohttp
+
         page = PrometheusSink(port=None)
         await page.write(self.backend.telemetry.collect())
         scrape = await page.scrape(None, None)

@@ -15,7 +15,8 @@ from attrs import asdict, field, frozen
 
 from sluiceway import Ledger, StopReport
 
-from .backend import PROCESS, FlextBackend
+from .backend import FlextBackend
+from .process import PROCESS
 from .result import FlextResult
 from .watching import HasBackend
 

@@ -7,16 +7,13 @@ such as the text of an exception, is on no page.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from logging import LogRecord, getLogger
 from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from sluiceway import HealthCheck, PartialError, Send, Source, StageContext
-from sluiceway.instrument import Telemetry
-from sluiceway.sinks import PrometheusSink
+from sluiceway import HealthCheck, Send, Source, StageContext
 from sluiceway.web import Pages
 
 from .exceptions import FlextConfigurationError
@@ -32,26 +29,6 @@ def is_of_ours(record: LogRecord) -> bool:
 
 LOG: Final = getLogger("flext_observability.http")
 LOG.addFilter(is_of_ours)
-
-
-class LiveMetrics:
-    """The page of metrics, as of now and not as of the latest export.
-
-    Args:
-        telemetry: what measures.
-        sink: the pipeline's, which holds all other metrics.
-    """
-
-    def __init__(self, telemetry: Telemetry, sink: PrometheusSink) -> None:
-        self._telemetry = telemetry
-        self._sink = sink
-
-    async def scrape(self, accept: str | None, accept_encoding: str | None) -> Any:
-        """The page as these headers ask for it."""
-        points = await asyncio.to_thread(self._telemetry.collect)
-        with suppress(PartialError):  # what cannot stand on the page is left out
-            await self._sink.write(points)
-        return await self._sink.scrape(accept, accept_encoding)
 
 
 class PageServer(Source[HealthCheck]):

@@ -16,6 +16,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any, Final, Protocol, cast
 
@@ -39,7 +40,7 @@ class FlextPluginRegistry(Protocol):
         """Send a signal to a further sink: traces, metrics, alerts or health."""
         ...
 
-    def add_alert_channel(self, name: str, sink: Sink[Any]) -> None:
+    def add_alert_channel(self, name: str, stage: Sink[Any]) -> None:
         """Make a channel that escalation policies can name."""
         ...
 
@@ -78,6 +79,18 @@ def load_plugins(
         else:
             results.append(broken(each, f"{origin(first)} has one of that name"))
     return results
+
+
+def imported() -> bool:
+    """Import all plugins; whether there is anything to set up, or to complain of.
+
+    What is wrong with one is found again when it is set up.
+    """
+    entries, failures = installed()
+    for entry in entries:
+        with suppress(Exception, SystemExit):
+            loaded(entry)
+    return bool(entries or failures)
 
 
 def installed() -> tuple[list[EntryPoint], list[FlextResult[str]]]:

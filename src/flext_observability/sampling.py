@@ -11,8 +11,8 @@ from attrs import evolve
 
 from sluiceway.samplers import SpanStart
 
-from .backend import PROCESS
 from .models import SAMPLED, FlextTrace
+from .process import PROCESS
 from .propagation import own_telemetry
 
 

@@ -10,11 +10,12 @@ from typing import Final, overload
 
 from . import validation
 from .api import flext_create_trace
-from .backend import PROCESS, FlextBackend
+from .backend import FlextBackend
 from .creating import attempted, refused
 from .exceptions import FlextValidationError
 from .models import FlextTrace
 from .open_traces import Key
+from .process import PROCESS
 from .result import UNTOLD, FlextResult, described
 
 NAMES: Final = (

@@ -13,9 +13,10 @@ from typing import Any, Final, Protocol
 from sluiceway import SluicewayError
 from sluiceway.events import StatusCode
 
-from .backend import PROCESS, FlextBackend
+from .backend import FlextBackend
 from .exceptions import FlextObservabilityError
 from .models import CLOCK
+from .process import PROCESS
 from .result import FlextFailure, FlextResult
 
 SCOPE: Final = "flext_observability.functions"

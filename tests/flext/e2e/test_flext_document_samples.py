@@ -11,8 +11,8 @@ import pytest
 from document_samples import names_of, text_of
 
 from flext_observability import FlextBackend, FlextObservabilityConfig
-from flext_observability.backend import PROCESS
 from flext_observability.compat import install, uninstall
+from flext_observability.process import PROCESS
 from sluiceway.events import StatusCode
 from sluiceway.testing import CollectingSink
 

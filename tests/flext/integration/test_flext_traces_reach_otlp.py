@@ -21,7 +21,7 @@ from flext_observability import (
     get_global_factory,
     reset_global_factory,
 )
-from flext_observability.backend import PROCESS
+from flext_observability.process import PROCESS
 from sluiceway import Pipeline, Span
 from sluiceway.events import StatusCode
 from sluiceway.sources import OtlpSource

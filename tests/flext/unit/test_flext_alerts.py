@@ -20,8 +20,8 @@ from flext_observability import (
 from flext_observability.alert_book import AlertBook
 from flext_observability.alert_channels import AlertChannels
 from flext_observability.alert_desk import AlertDesk
-from flext_observability.backend import PROCESS
 from flext_observability.escalation import Request
+from flext_observability.process import PROCESS
 from flext_observability.protocols import FlextAlertProtocol
 from sluiceway.events import AlertStatus
 from sluiceway.testing import CollectingSink, ManualClock

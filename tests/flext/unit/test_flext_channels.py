@@ -19,7 +19,7 @@ from flext_observability import (
     flext_create_alert,
     validation,
 )
-from flext_observability.endpoints import channels_of
+from flext_observability.beginnings import channels_of
 from flext_observability.fields import by, several, with_checks
 from flext_observability.settings import combined
 from flext_observability.toml_file import Reader, of_file

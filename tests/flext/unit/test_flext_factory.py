@@ -15,7 +15,7 @@ from flext_observability import (
     get_global_factory,
     reset_global_factory,
 )
-from flext_observability.backend import PROCESS
+from flext_observability.process import PROCESS
 from sluiceway.testing import CollectingSink
 
 

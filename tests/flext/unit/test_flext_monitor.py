@@ -16,7 +16,7 @@ from flext_observability import (
     FlextObservabilityMonitor,
     reset_global_factory,
 )
-from flext_observability.backend import PROCESS
+from flext_observability.process import PROCESS
 from sluiceway.testing import CollectingSink, HangingSink
 
 

@@ -21,7 +21,7 @@ from flext_observability import (
     flext_monitor_function,
     reset_global_factory,
 )
-from flext_observability.backend import PROCESS
+from flext_observability.process import PROCESS
 from sluiceway.events import StatusCode
 from sluiceway.testing import CollectingSink
 

@@ -9,8 +9,15 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
+from flext_observability import (
+    FlextAlertService,
+    FlextHealthService,
+    flext_create_alert,
+    flext_create_health_check,
+)
 from flext_observability.exceptions import FlextConfigurationError
 from flext_observability.plugins import GROUP, load_plugins
+from flext_observability.process import PROCESS
 from sluiceway.testing import CollectingSink
 
 SETS_UP = "def setup(registry):\n    registry.add_health_check({!r}, lambda: True)\n"
@@ -237,3 +244,58 @@ def test_a_wheel_that_pip_has_installed_is_found(tmp_path):
         check=True,
     )
     assert done.stdout.split("\n")[:2] == ["queue True", "['tickets']"]
+
+
+@pytest.fixture
+def process_wide():
+    """The backend of the process, made anew for the test."""
+    before = PROCESS.use(None)
+    yield PROCESS.get
+    PROCESS.use(before).stop()
+
+
+def test_the_backend_of_the_process_has_all_plugins(install, process_wide):
+    install(
+        "our-tickets",
+        "from sluiceway.testing import CollectingSink\n"
+        "tickets, health = CollectingSink(), CollectingSink()\n"
+        "def setup(registry):\n"
+        "    registry.add_alert_channel('tickets', tickets)\n"
+        "    registry.add_sink('health', health)\n"
+        "    registry.add_health_check('queue', lambda: True)\n",
+        tickets="setup",
+    )
+    backend = process_wide()
+    fires = flext_create_alert("disc", message="full").unwrap()
+    assert FlextAlertService().process(fires).is_success
+    run = FlextHealthService().execute(flext_create_health_check("queue").unwrap())
+    assert run.unwrap().status == "healthy"
+    assert backend.flush().is_success
+    plugin = sys.modules["our_tickets"]
+    assert [each.name for each in plugin.tickets.events] == ["disc"]
+    assert "queue" in {each.name for each in plugin.health.events}
+
+
+def test_a_broken_plugin_is_logged_by_its_name(install, process_wide, caplog):
+    install("bad-plugin", "def setup(r): r.add_health_check('', None)", bad="setup")
+    install("worse-plugin", "1 / 0", worse="setup")
+    install("z-plugin", SETS_UP.format("last"), z="setup")
+    assert process_wide().checks.names() == ["last"]
+    first, second = [record.getMessage() for record in caplog.records]
+    assert first.startswith("plugin 'bad' (bad_plugin:setup, from bad-plugin): ")
+    assert "name is ''" in first
+    assert "ZeroDivisionError" in second
+
+
+def test_a_plugin_that_asks_for_the_backend_of_the_process_gets_the_one_it_extends(
+    install, process_wide
+):
+    install(
+        "our-tickets",
+        "from flext_observability import get_global_factory\n"
+        "def setup(registry):\n"
+        "    assert get_global_factory().backend is registry\n",
+        tickets="setup",
+    )
+    backend = process_wide()
+    assert process_wide() is backend

@@ -1,0 +1,80 @@
+"""Chains: the pipeline of a backend, from what records to where it goes.
+
+Law: a signal that nobody wants ends in a sink whose name says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sluiceway import Pipeline, Sink, merge, sink
+from sluiceway.health import HealthAlerts, HealthMetrics
+from sluiceway.sinks import PrometheusSink
+from sluiceway.sources import PipelineMetricsSource
+from sluiceway.web import Pages
+
+from .backend import NAME, FlextBackend
+from .endpoints import sinks_of
+from .pages import PageServer
+from .unfinished import Unfinished
+
+
+def pipeline_of(backend: FlextBackend) -> tuple[Pipeline, PageServer | None]:
+    """The pipeline, and what serves its pages, if the configuration asks for them.
+
+    Raises:
+        ConfigurationError: a sink cannot be made so.
+        FlextConfigurationError: an endpoint needs what is not installed.
+    """
+    config, telemetry = backend.config, backend.telemetry
+    given = sinks_of(config)
+    to = {name: [*given[name], *backend.sinks[name]] for name in given}
+    page = PrometheusSink(port=None, live=telemetry, name="page")
+    to["metrics"].append(page)
+    channels = backend.alert_desk.chains()
+    if channels:
+        to["alerts"].append(sink(name="channels")(backend.alert_desk.heard))
+    server = None
+    if config.http_port is not None:
+        server = PageServer(config.http_host, config.http_port)
+    served = [server] if server else []
+    pipeline = Pipeline(
+        *([own_metrics(backend) >> to["metrics"]] if config.own_metrics else []),
+        merge(telemetry.spans, backend.traces, Unfinished(backend.operations))
+        >> wanted(to["traces"], "no_endpoint"),
+        telemetry.metrics >> to["metrics"],
+        backend.alerts >> wanted(to["alerts"], "no_channel"),
+        *channels,
+        merge(backend.health, backend.checks.turns, *served)
+        >> health_ends(backend, to),
+        name=NAME,
+        drain_timeout=config.drain_timeout,
+    )
+    if server:
+        server.show(Pages(pipeline, page, health=backend.checks))
+    return pipeline, server
+
+
+def health_ends(backend: FlextBackend, to: dict[str, list[Sink[Any]]]) -> list[Any]:
+    """Results of health checks are metrics, and alerts where somebody hears of them."""
+    metrics = HealthMetrics(resource=backend.telemetry.resource) >> to["metrics"]
+    alerts = [HealthAlerts() >> to["alerts"]] if to["alerts"] else []
+    return [metrics, *to["health"], *alerts]
+
+
+def wanted(sinks: list[Sink[Any]], otherwise: str) -> list[Any]:
+    """The sinks, or one of this name where there is none."""
+    return sinks or [sink(name=otherwise)(nothing)]
+
+
+def nothing(events: list[Any]) -> None:
+    """Where a signal ends for which no endpoint is configured."""
+
+
+def own_metrics(backend: FlextBackend) -> PipelineMetricsSource:
+    """What becomes of the events, told as metrics."""
+    return PipelineMetricsSource(
+        backend.config.export_interval,
+        resource=backend.telemetry.resource,
+        name="own_metrics",
+    )
