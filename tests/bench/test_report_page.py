@@ -7,7 +7,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from servers.browsers import dom_of
 
@@ -115,6 +115,7 @@ def test_an_axis_ends_above_all_values_and_names_a_few_of_them(values):
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e9), st.floats(0, 1e9)), max_size=30))
+@example([(0.0, 5e-324)])
 def test_every_point_stands_inside_its_plot(points):
     drawn = plot("title", "x", "y", [Curve("one", sorted(points))])
     assert len(re.findall("<circle", drawn)) == len(points)

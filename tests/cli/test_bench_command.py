@@ -212,15 +212,44 @@ def test_a_sink_that_cannot_open_is_told(folder):
         (["--bursts", "9@1", "--rate", "5"], "leave out --rate"),
         (["--ramp", "5"], "--ramp needs the --rate"),
         (["--sinks", "real", "--sink-time", "1"], "--sink-time is of null sinks"),
-        (["--mix", "logs=1", "--attributes", "-1"], "attributes is -1"),
+        (["--attributes=-1"], "'-1'; expected a whole number from 0"),
+        (["--attributes", "2000"], "attributes is 2000"),
         (["--duration", "400ms"], "expected more than --warm-up"),
         (["--recording", "absent.jsonl"], "absent.jsonl: cannot be read"),
+        (["--report", "absent/page.html"], "absent/page.html: cannot be written"),
+        (["--json", "."], ".: cannot be written (Is a directory)"),
+        (["--attributes", "many"], "'many'; expected a whole number from 0"),
+        (["--seed", "1.5"], "'1.5'; expected a whole number from 0"),
+        (["--text", "1KB2"], "expected a quantity such as 120 or 1KiB"),
     ],
 )
 def test_a_wrong_word_is_named_and_nothing_runs(folder, words, told):
     done = bench(folder, "shop:pipeline", *words, code=2)
     assert told in done.stderr
     assert done.stdout == ""
+
+
+def test_a_missing_file_is_told_with_the_nearest_one(folder):
+    done = bench(folder, "shp.toml", code=2)
+    assert "'shp.toml' is no file" in done.stderr
+    assert "did you mean 'shop.toml'?" in done.stderr
+
+
+def test_the_files_are_written_even_if_who_reads_the_figures_leaves(folder):
+    words = ("--duration=1s", "--json=all.json", "--report=page.html")
+    with subprocess.Popen(
+        command("bench", "shop:pipeline", *words),
+        cwd=folder,
+        env=environment({}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout.readline().startswith("shop:pipeline: ")
+        running.stdout.close()
+        assert running.stderr.read() == ""
+    assert json.loads((folder / "all.json").read_text())["balanced"]
+    assert "<figure>" in (folder / "page.html").read_text()
 
 
 def test_a_pipeline_without_such_events_asks_for_a_recording(folder):

@@ -8,6 +8,7 @@ import tomllib
 
 import pytest
 from cli.demo_runs import command, environment
+from servers.polling import eventually
 
 STAGES = """
 import asyncio
@@ -85,6 +86,7 @@ def test_where_no_settings_keep_a_bound_it_says_so(folder):
         (["--budget", "1s"], "--budget is 1 s and a trial takes"),
         (["--sorce", "own"], "did you mean '--source'?"),
         (["--source", "won"], "did you mean 'own'?"),
+        (["--report", "absent/page.html"], "absent/page.html: cannot be written"),
     ],
 )
 def test_a_wrong_word_is_named(folder, words, told):
@@ -111,3 +113,25 @@ def test_an_interrupt_ends_the_trial_and_tells_what_was_found(folder):
     assert running.returncode == 130, err
     assert "nothing is recommended" in out
     assert err == ""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_search_ends_its_trial_and_leaves_a_report(folder, how):
+    words = ("--trial=300ms", "--budget=10m", "--report=tune.html")
+    with subprocess.Popen(
+        command("tune", "slow:pipeline", *words),
+        cwd=folder,
+        env=environment({"TMPDIR": str(folder)}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout.readline().startswith("slow:pipeline: ")
+        eventually(lambda: any(folder.glob("sluiceway-*")))
+        running.send_signal(how)
+        out, err = running.communicate(timeout=50)
+    assert running.returncode == 130, err
+    assert err == ""
+    assert "nothing is recommended" in out
+    assert not any(folder.glob("sluiceway-*"))
+    assert "nothing is recommended" in (folder / "tune.html").read_text()

@@ -19,6 +19,7 @@ RIGHT: Final = 28
 TOP: Final = 16
 BOTTOM: Final = 58
 TICKS: Final = 5
+LEAST: Final = 1e-12  # what is smaller is drawn as 0
 SERIES: Final = 4  # colours that the page has
 
 Points = Sequence[tuple[float, float]]
@@ -68,7 +69,8 @@ def step_of(top: float) -> float:
 
 def axis(title: str, values: Sequence[float]) -> Axis:
     """An axis that ends at a tick above all values."""
-    highest = max([value for value in values if math.isfinite(value)], default=0) or 1.0
+    highest = max([value for value in values if math.isfinite(value)], default=0)
+    highest = highest if highest >= LEAST else 1.0
     step = step_of(highest)
     return Axis(title, step * math.ceil(highest / step - 1e-9))
 

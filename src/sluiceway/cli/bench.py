@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -106,6 +108,8 @@ def run(arguments: Namespace) -> int:
         events=arguments.events,
         warm_up=arguments.warm_up if seconds is not None else 0.0,
     )
+    check_writable(arguments.report)
+    check_writable(None if arguments.json == "-" else arguments.json)
     target = find_target(arguments.target)
     set_all(target.pipeline, arguments.set)
     log_to_stderr("warning", target.hide)
@@ -172,28 +176,49 @@ def tell(
     *,
     shows: bool,
 ) -> None:
-    """Print and write the figures.
+    """Write the figures, then print them: whoever reads may have gone, as `head` does.
 
     Raises:
         ConfigurationError: the file cannot be written.
     """
     from .bench_text import result_lines  # noqa: PLC0415 - after the run
 
-    if shows:
-        print(target.hide("\n".join(result_lines(result))), flush=True)
     if arguments.report is not None:
         from .bench_page import bench_page  # noqa: PLC0415 - only if asked
 
         title = f"{arguments.target} under load"
         text = target.hide(bench_page(title, lines, result))
         write_file(arguments.report, text)
-    if arguments.json is None:
-        return
-    text = json.dumps(result.as_data(), indent=2) + "\n"
+    text = json.dumps(result.as_data(), indent=2)
+    if arguments.json not in (None, "-"):
+        write_file(arguments.json, f"{text}\n")
     if arguments.json == "-":
-        print(text, end="", flush=True)
+        print(text, flush=True)
+    if shows:
+        print(target.hide("\n".join(result_lines(result))), flush=True)
+
+
+def check_writable(path: str | None) -> None:
+    """Refuse a file of figures that cannot be written, before they are measured.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    if path is None:
         return
-    write_file(arguments.json, text)
+    place = Path(path)
+    why = errno.EISDIR if place.is_dir() else 0
+    if not place.parent.is_dir():
+        why = errno.ENOENT
+    elif not os.access(place if place.exists() else place.parent, os.W_OK):
+        why = errno.EACCES
+    if why:
+        raise unwritable(path, OSError(why, os.strerror(why)))
+
+
+def unwritable(path: str, error: OSError) -> ConfigurationError:
+    """The error for a file that cannot be written."""
+    return ConfigurationError(f"{path}: cannot be written ({error.strerror})")
 
 
 def write_file(path: str, text: str) -> None:
@@ -205,9 +230,7 @@ def write_file(path: str, text: str) -> None:
     try:
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(
-            f"{path}: cannot be written ({error.strerror})"
-        ) from error
+        raise unwritable(path, error) from error
 
 
 def code_of(result: Result, *, strict: bool) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isinf
+from typing import Final
 
+from ..bench.comparing import Interval, median
 from ..bench.halving import CONTROL, Decision
 from ..bench.meter import CURVE
 from ..bench.page import Report
-from ..bench.plots import Curve, plot
+from ..bench.plots import SERIES, Curve, plot
 from ..bench.results import Result
 from ..bench.tuning import Tuning, words_for
 from .bench_text import (
@@ -17,6 +20,8 @@ from .bench_text import (
     stage_rows,
     time_text,
 )
+
+THROUGHPUT: Final = "throughput"
 
 
 def bench_page(title: str, lines: Sequence[str], result: Result) -> str:
@@ -55,34 +60,66 @@ def tune_page(
     patch: str,
 ) -> str:
     """What a search has found."""
-    interval = decision.interval
-    sure = f"{interval.low:.2f} to {interval.high:.2f}"
-    tiles = {
-        f"times the {tuning.trials.goal} of now": f"{interval.ratio:.2f}",
-        f"interval, {interval.confidence:.1%} confidence": sure,
-        "fresh pairs compared": str(interval.pairs),
-        "trials": str(tuning.made),
-    }
-    plots = []
-    if tuning.curves:
-        curves = [
-            Curve(
-                words_for(tuning.settings[index]),
-                [(point.throughput, point.latency * 1000) for point in points],
-            )
-            for index, points in tuning.curves.items()
-        ]
-        title = "Latency (p99) against throughput"
-        plots.append(plot(title, "events/s", "ms", curves))
     return Report(
         f"{tuning.trials.target}: settings tried",
         [f"{len(tuning.knobs)} settings, {len(tuning.settings) - 1} candidates"],
-        tiles,
+        tune_tiles(tuning, decision),
         advice,
-        plots,
+        [tune_plot(tuning)] if tuning.curves or tuning.halving.shown else [],
         {"Candidates": rows},
         patch,
     ).html()
+
+
+def tune_tiles(tuning: Tuning, decision: Decision) -> dict[str, str]:
+    """What a search has found in a few figures; no ratio if nothing was compared."""
+    interval = decision.interval
+    sure = {
+        f"times the {tuning.trials.goal} of now": f"{interval.ratio:.2f}",
+        f"interval, {interval.confidence:.1%} confidence": interval_text(interval),
+    }
+    return {
+        **(sure if interval.pairs else {}),
+        "fresh pairs compared": str(interval.pairs),
+        "trials": str(tuning.made),
+    }
+
+
+def interval_text(interval: Interval) -> str:
+    """From where to where."""
+    high = "infinity" if isinf(interval.high) else f"{interval.high:.2f}"
+    return f"{interval.low:.2f} to {high}"
+
+
+def tune_plot(tuning: Tuning) -> str:
+    """Latency against throughput: curves of the settings that were put under rising
+    loads; if none was, a dot for each of the fastest.
+    """
+    curves = [
+        Curve(
+            words_for(tuning.settings[index]),
+            [(point.throughput, point.latency * 1000) for point in points],
+        )
+        for index, points in tuning.curves.items()
+    ]
+    title = "Latency (p99) against throughput"
+    return plot(title, "events/s", "ms", curves or dots(tuning))
+
+
+def dots(tuning: Tuning) -> list[Curve]:
+    """The median of each of the fastest settings, the present ones among them."""
+    tried = [index for index, shown in tuning.halving.shown.items() if shown]
+    fast = sorted(tried, key=lambda i: (i != CONTROL, -tuning.median_of(i, THROUGHPUT)))
+    return [
+        Curve(words_for(tuning.settings[index]), [place_of(tuning, index)])
+        for index in fast[:SERIES]
+    ]
+
+
+def place_of(tuning: Tuning, index: int) -> tuple[float, float]:
+    """The throughput and the latency, in milliseconds, of a candidate's trials."""
+    late = median([trial.latency for trial in tuning.halving.shown[index]])
+    return tuning.median_of(index, THROUGHPUT), late * 1000
 
 
 def settings_to_draw(decision: Decision) -> list[int]:

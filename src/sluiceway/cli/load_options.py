@@ -60,7 +60,7 @@ def add_event_options(parser: ArgumentParser) -> None:
     )
     add(
         "--attributes",
-        type=int,
+        type=quantities.whole,
         default=8,
         metavar="N",
         help="attributes of each event (default 8)",
@@ -74,7 +74,7 @@ def add_event_options(parser: ArgumentParser) -> None:
     )
     add(
         "--text",
-        type=int,
+        type=quantities.length,
         default=120,
         metavar="BYTES",
         help="of a log's body, and of one attribute of spans (default 120)",
@@ -87,7 +87,7 @@ def add_origin_options(events: _ArgumentGroup) -> None:
     add = events.add_argument
     add(
         "--seed",
-        type=int,
+        type=quantities.whole,
         default=1,
         metavar="N",
         help="the same seed gives the same events (default 1)",

@@ -78,6 +78,22 @@ def count(text: str) -> int:
     return int(found)
 
 
+def length(text: str) -> int:
+    """A number of bytes, or none: ``120``, ``1KiB``, ``0``."""
+    return int(quantity(text.lower(), BYTES, "120 or 1KiB"))
+
+
+def whole(text: str) -> int:
+    """A whole number from 0: ``0``, ``8``.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if not re.fullmatch(r"[0-9]{1,18}", text.strip()):
+        raise ArgumentTypeError(f"{text!r}; expected a whole number from 0")
+    return int(text)
+
+
 def above_zero(number: float, text: str) -> float:
     """The number, if it is above 0.
 

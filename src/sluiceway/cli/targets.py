@@ -51,7 +51,7 @@ def find_target(word: str) -> Target:
     """
     from ..config import load  # noqa: PLC0415 - only some commands need it
 
-    if word.endswith(".toml") or Path(word).is_file():
+    if Path(word).is_file() or (word.endswith(".toml") and not files_like(word)):
         sys.path.insert(0, str(Path(word).resolve().parent))
         loaded = load(word)
         variables = loaded.variables
@@ -59,10 +59,15 @@ def find_target(word: str) -> Target:
     if ":" in word:
         sys.path.insert(0, str(Path.cwd()))
         return Target(pipeline_in(word))
-    files = sorted(path.name for path in Path().glob("*.toml"))
     raise ConfigurationError(
-        f"{word!r} is no file; expected {TARGET}{nearest(word, files)}"
+        f"{word!r} is no file; expected {TARGET}{files_like(word)}"
     )
+
+
+def files_like(word: str) -> str:
+    """The nearest TOML file to one that is not there; empty if none is near."""
+    folder = Path(word).parent
+    return nearest(word, [str(path) for path in sorted(folder.glob("*.toml"))])
 
 
 def pipeline_in(reference: str) -> Pipeline:

@@ -7,13 +7,13 @@ import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
 from . import quantities
-from .bench import write_file
+from .bench import check_writable, write_file
 from .bench_text import size_text, table, time_text
 from .load_options import add_load_options, load_of, words_of
 from .targets import add_target, find_target
@@ -41,10 +41,11 @@ exit codes:
   0    a recommendation, or no difference
   1    no settings keep the bounds, or the pipeline does not run
   2    the command line or the file is wrong, or the budget is too short
-  130  interrupted; what was found up to then is told
+  130  interrupted (Ctrl-C, SIGTERM); what was found up to then is told
 """
 FAILED = 1
 INTERRUPTED = 130
+CUT_SHORT = "interrupted before the comparison was finished; nothing is recommended"
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -106,13 +107,17 @@ def run(arguments: Namespace) -> int:
 
 @contextmanager
 def interrupts() -> Iterator[Event]:
-    """An event for Ctrl-C, which must not come between a process and who ends it."""
+    """An event for Ctrl-C and SIGTERM, which must not leave a trial without its end."""
     pressed = Event()
-    before = signal.signal(signal.SIGINT, lambda *_: pressed.set())
+    before = {
+        each: signal.signal(each, lambda *_: pressed.set())
+        for each in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield pressed
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def search(arguments: Namespace, pressed: Event) -> int:
@@ -125,15 +130,23 @@ def search(arguments: Namespace, pressed: Event) -> int:
         decision = tuning.search()
     except KeyboardInterrupt:
         interrupted, decision = True, tuning.halving.decision()
-    told = list(rows(tuning, decision))
-    print("", *table(iter(told)), "", sep="\n")
-    if interrupted:
-        print("interrupted before the comparison was finished; nothing is recommended")
-        return INTERRUPTED
-    lines, patch = list(advice(tuning, decision)), patch_of(tuning, decision, pipeline)
-    print(*lines, *(["", patch] if patch else []), sep="\n", flush=True)
-    if arguments.report is not None:
-        write_report(arguments.report, tuning, decision, (told, lines, patch))
+    told, lines, patch = list(rows(tuning, decision)), [CUT_SHORT], ""
+    if not interrupted:
+        lines = list(advice(tuning, decision))
+        patch = patch_of(tuning, decision, pipeline)
+    said = ["", *table(iter(told)), "", *lines, *(["", patch] if patch else [])]
+    try:
+        print(*said, sep="\n", flush=True)
+    finally:  # whoever reads may have gone, as `head` does
+        if arguments.report is not None:
+            if tuning.curves_wanted and not interrupted:
+                draw_curves(tuning, decision)
+            write_report(arguments.report, tuning, decision, (told, lines, patch))
+    return INTERRUPTED if pressed.is_set() else code_of(decision)
+
+
+def code_of(decision: Decision) -> int:
+    """The exit code of a search that came to its end."""
     return FAILED if decision.best is None and decision.control_breaks else 0
 
 
@@ -142,7 +155,8 @@ def introduction(word: str, tuning: Tuning, plan: Plan) -> str:
     names = sorted({knob.path.partition(".")[0] for knob in tuning.knobs})
     return (
         f"{word}: {len(tuning.knobs)} settings of {', '.join(names)}, "
-        f"{plan.candidates} candidates, {plan.trials} trials of "
+        f"{plan.candidates} candidate{'s' * (plan.candidates != 1)}, "
+        f"{plan.trials} trials of "
         f"{tuning.seconds_each:.1f} s"
     )
 
@@ -160,6 +174,7 @@ def tuning_of(arguments: Namespace, pressed: Event) -> tuple[Tuning, Pipeline]:
     from ..bench.tuning import Tuning  # noqa: PLC0415
 
     new_histogram()  # a missing library is told before anything else is
+    check_writable(arguments.report)
     load = load_of(arguments, seconds=arguments.trial, events=None, warm_up=0.0)
     pipeline = find_target(arguments.target).pipeline
     goal: Any = arguments.goal or ("throughput" if load.schedule is None else "cpu")
@@ -263,19 +278,25 @@ def patch_of(tuning: Tuning, decision: Decision, pipeline: Pipeline) -> str:
     return as_toml(pipeline, tuning.settings[decision.recommended])
 
 
+def draw_curves(tuning: Tuning, decision: Decision) -> None:
+    """Put the present and the best settings under rising loads, until interrupted."""
+    from .bench_page import settings_to_draw  # noqa: PLC0415 - only if asked
+
+    with suppress(KeyboardInterrupt):
+        tuning.draw_curves(settings_to_draw(decision))
+
+
 def write_report(
     path: str,
     tuning: Tuning,
     decision: Decision,
     told: tuple[list[list[str]], list[str], str],
 ) -> None:
-    """Draw curves, if the load has no rate of its own, and write the page.
+    """Write the page.
 
     Raises:
         ConfigurationError: the file cannot be written.
     """
-    from .bench_page import settings_to_draw, tune_page  # noqa: PLC0415 - only if asked
+    from .bench_page import tune_page  # noqa: PLC0415 - only if asked
 
-    if tuning.curves_wanted:
-        tuning.draw_curves(settings_to_draw(decision))
     write_file(path, tune_page(tuning, decision, *told))
