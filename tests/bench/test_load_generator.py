@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 
 import pytest
 from hypothesis import given
@@ -143,7 +144,36 @@ def test_a_recording_is_known_by_what_is_in_it(tmp_path, kind, form):
         body = getattr(module, f"encode_{word}")(events)
     path = tmp_path / "recorded"
     path.write_bytes(body)
-    assert alike(read_recording(str(path)), events)
+    assert alike(read_recording(str(path)).events, events)
+
+
+def test_a_compressed_recording_is_read_like_another(tmp_path):
+    events = make(20)
+    path = tmp_path / "recorded.gz"
+    path.write_bytes(gzip.compress(b"\n".join(map(encode_event, events))))
+    assert alike(read_recording(str(path)).events, events)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        read_recording(str(path))
+
+
+def test_a_request_on_each_line_is_a_recording_of_all_of_them(tmp_path):
+    spans, logs = make(9, mix={"spans": 1}), make(5, mix={"logs": 1})
+    path = tmp_path / "collector.jsonl"
+    requests = [otlp_json.encode_traces(spans), otlp_json.encode_logs(logs)]
+    path.write_bytes(b"\n".join(requests))
+    assert alike(read_recording(str(path)).events, [*spans, *logs])
+
+
+@pytest.mark.parametrize("broken", [b"", b"{", b"[1]", b"null", b'{"n": 1}', b"\xff"])
+def test_a_broken_line_costs_itself_and_is_counted(tmp_path, broken):
+    events = make(3)
+    first, second, third = map(encode_event, events)
+    path = tmp_path / "recorded"
+    path.write_bytes(b"\n".join([first, broken, second, third, third[:-1]]))
+    found = read_recording(str(path))
+    assert alike(found.events, events)
+    assert found.broken == 1 + bool(broken)
 
 
 @pytest.mark.parametrize("body", [b"", b"not an event", b'{"type": "spam"}', b"\xff\0"])

@@ -1,33 +1,58 @@
-"""The events of a recorded file, again and again: JSON Lines, or one OTLP request.
+"""The events of a recorded file, again and again: JSON Lines, or OTLP requests.
 
-Law: a file that holds no event is refused before anything runs. Each time round the
-events are copies, so that stages may change them.
+Law: a file that holds no event is refused before anything runs; a line that is broken
+costs itself. Each time round the events are copies, so that stages may change them.
 """
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+from attrs import frozen
 
 from ..batch import copy_event
 from ..errors import ConfigurationError, PermanentError, SluicewayError
 from ..formats import otlp_json, otlp_protobuf
 from ..formats.json_events import decode_event
 
-READERS: Final[Sequence[Callable[[bytes], list[Any]]]] = (
+Reader = Callable[[bytes], list[Any]]
+JSON_READERS: Final[Sequence[Reader]] = (
     otlp_json.decode_traces,
     otlp_json.decode_metrics,
     otlp_json.decode_logs,
+)
+READERS: Final[Sequence[Reader]] = (
+    *JSON_READERS,
     otlp_protobuf.decode_traces,
     otlp_protobuf.decode_metrics,
     otlp_protobuf.decode_logs,
 )
-EXPECTED = "expected JSON Lines as JsonLinesSink writes them, or one OTLP request"
+GZIP: Final = b"\x1f\x8b"
+EXPECTED = (
+    "expected JSON Lines as JsonLinesSink writes them, the body of one OTLP request, "
+    "or one in JSON on each line"
+)
 
 
-def read_recording(path: str) -> list[Any]:
-    """The events of a file.
+@frozen
+class Recording:
+    """What a file holds.
+
+    Attributes:
+        events: at least one.
+        broken: lines that were left out, since they hold no event.
+    """
+
+    events: list[Any]
+    broken: int = 0
+
+
+def read_recording(path: str) -> Recording:
+    """What a file holds, compressed by gzip or not.
 
     An OTLP request does not say in protobuf which signal it carries: the first
     reading that finds events is taken.
@@ -37,22 +62,33 @@ def read_recording(path: str) -> list[Any]:
     """
     try:
         body = Path(path).read_bytes()
-    except OSError as error:
-        told = f"{path}: cannot be read ({error.strerror}); {EXPECTED}"
+        if body.startswith(GZIP):
+            body = gzip.decompress(body)
+    except (OSError, EOFError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or error
+        told = f"{path}: cannot be read ({why}); {EXPECTED}"
         raise ConfigurationError(told) from error
-    lines = [line for line in body.splitlines() if line.strip()]
-    try:
-        events = [decode_event(line) for line in lines]
-    except (PermanentError, UnicodeDecodeError):
-        events = first_reading(body)
+    lines = [events_of(line) for line in body.splitlines() if line.strip()]
+    events = [event for found in lines for event in found]
+    if events:
+        return Recording(events, lines.count([]))
+    events = first_reading(body, READERS)
     if not events:
         raise ConfigurationError(f"{path}: holds no events; {EXPECTED}")
-    return events
+    return Recording(events)
 
 
-def first_reading(body: bytes) -> list[Any]:
+def events_of(line: bytes) -> list[Any]:
+    """The event of a line, or those of the OTLP request that it is; else empty."""
+    try:
+        return [decode_event(line)]
+    except (PermanentError, UnicodeDecodeError):
+        return first_reading(line, JSON_READERS)
+
+
+def first_reading(body: bytes, readers: Sequence[Reader]) -> list[Any]:
     """The events of an OTLP request of whichever signal and form; empty if none is."""
-    for read in READERS:
+    for read in readers:
         try:
             events = read(body)
         except (SluicewayError, ValueError):

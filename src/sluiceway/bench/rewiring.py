@@ -20,7 +20,7 @@ from ..stages import Sink, StageContext
 from .encoding import EncodedEvents
 from .generator import Extent, LoadSource, Make, Watcher
 from .kinds import kinds_for
-from .recordings import RecordedEvents, read_recording
+from .recordings import RecordedEvents, Recording, read_recording
 from .schedules import Schedule
 from .telemetry import Shape, TelemetryMaker
 
@@ -92,11 +92,13 @@ class Rewired:
         driven: the loads, each with the name of the source that it replaces.
         kinds: the kinds of events by the name of a source; empty for a recording.
         silent: the sources that send nothing meanwhile.
+        broken: lines of the recording that hold no event.
     """
 
     driven: tuple[LoadSource, ...]
     kinds: dict[str, tuple[str, ...]]
     silent: tuple[str, ...]
+    broken: int = 0
 
 
 def graph_of(pipeline: Pipeline) -> Graph:
@@ -132,7 +134,8 @@ def rewire(pipeline: Pipeline, load: Load, watcher: Watcher) -> Rewired:
         for node in graph.of_kind(StageKind.SINK):
             node.stage = NullSink(node.stage, load.write_time)
     told = {} if recorded else {name: kinds[name] for name in chosen}
-    return Rewired(tuple(driven), told, tuple(str(stage.name) for stage in silent))
+    quiet = tuple(str(stage.name) for stage in silent)
+    return Rewired(tuple(driven), told, quiet, recorded.broken if recorded else 0)
 
 
 def shared(extent: Extent, position: int, parts: int) -> Extent:
@@ -171,11 +174,11 @@ def kinds_of(node: Node, load: Load) -> tuple[str, ...]:
 
 
 def maker(
-    load: Load, kinds: tuple[str, ...], recorded: list[Any] | None, position: int
+    load: Load, kinds: tuple[str, ...], recorded: Recording | None, position: int
 ) -> Make:
     """What makes the events of one source; no two make the same."""
     if recorded is not None:
-        return RecordedEvents(recorded)
+        return RecordedEvents(recorded.events)
     mix = {word: load.shape.mix[word] for word in kinds} or load.shape.mix
     shape = evolve(load.shape, mix=mix, seed=load.shape.seed + position)
     return TelemetryMaker(shape, SYSTEM_CLOCK.time_ns)

@@ -149,6 +149,10 @@ def introduction(word: str, load: Load, drive: Drive) -> list[str]:
         what = f"made {made}" if made else f"the events of {load.recording}"
         what += ", encoded" if source.sends_encoded else ""
         lines.append(f"  {source.name} is replaced by {what}")
+    if rewired.broken:
+        lines.append(
+            f"  {rewired.broken:,} of its lines hold no event and are left out"
+        )
     lines += [f"  {name} sends nothing" for name in rewired.silent]
     takes = f", {load.write_time * 1000:g} ms a write" if load.write_time else ""
     null = f"null, with the queues, batches and retries of yours{takes}"

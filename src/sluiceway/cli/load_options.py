@@ -96,7 +96,8 @@ def add_origin_options(events: _ArgumentGroup) -> None:
         "--recording",
         metavar="FILE",
         help="send the events of this file again and again instead: JSON Lines as "
-        "JsonLinesSink writes them, or the body of one OTLP request",
+        "JsonLinesSink writes them, or the body of one OTLP request, or one in JSON on "
+        "each line; compressed by gzip or not",
     )
 
 
