@@ -83,6 +83,19 @@ def test_what_a_stage_has_and_what_can_matter_is_searched(look_up, write):
     }
 
 
+def test_a_sink_that_gathers_no_batches_is_tried_with_some(write):
+    pipeline = Pipeline(events >> write)
+    [knob] = [k for k in knobs_of(pipeline, from_file=True) if "batch" in k.path]
+    assert knob.path == "write.batch.max_events"
+    assert knob.present == 0
+    for changes in islice(candidates([knob], Random(1)), 9):
+        turn(pipeline, knob.path, str(changes[knob.path]))
+        patch = tomllib.loads(as_toml(Pipeline(events >> write), changes))
+        assert stage(pipeline, "write").batch == BatchBy(
+            **patch["stages"]["write"]["batch"]
+        )
+
+
 def test_a_file_can_only_set_what_a_class_takes():
     assert paths(events >> Plain(), from_file=True) == {}
     assert {*paths(events >> OtlpSink(), from_file=True)} == {
@@ -142,6 +155,15 @@ def test_what_cannot_be_turned_is_told(path, value, told, look_up, write):
     pipeline = Pipeline(events >> look_up >> write)
     with pytest.raises(ConfigurationError, match=told):
         turn(pipeline, path, value)
+
+
+@pytest.mark.parametrize("name", ["put it", "größe", 'a"b', "a.b", "plain-1_x"])
+def test_a_patch_is_toml_whatever_a_stage_is_called(name):
+    out = OtlpSink(name=name, queue=Queue(capacity=9000, when_full="drop_oldest"))
+    patch = as_toml(Pipeline(events >> out), {f"{name}.queue.capacity": 100})
+    assert tomllib.loads(patch) == {
+        "stages": {name: {"queue": {"capacity": 100, "when_full": "drop_oldest"}}}
+    }
 
 
 def test_the_patch_of_a_file_gives_what_was_tried_and_leaves_the_rest():

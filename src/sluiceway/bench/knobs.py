@@ -1,13 +1,14 @@
 """The settings of a pipeline that its speed hangs on, and other values for them.
 
-Law: only what a stage has is turned: no stage gets a queue or batches that it had not.
-Nothing is opened.
+Law: only what a stage has is turned, but for one thing: a sink that gathers no batches
+and could is tried with some. Nothing is opened.
 """
 
 from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Any, Final
@@ -16,7 +17,7 @@ from attrs import asdict, evolve, fields, frozen
 
 from .._engine.checks import check_stage, work_of
 from .._engine.graph import Graph, Node, StageKind
-from ..batching import Batcher
+from ..batching import BatchBy, Batcher
 from ..decorators import StageFunction
 from ..errors import ConfigurationError, nearest
 from ..pipeline import Pipeline
@@ -30,6 +31,10 @@ SHORTEST_FLUSH: Final = 0.01  # seconds
 LEAST_ROOM: Final = 64  # events
 AT_ONCE: Final = (1, 2, 4, 8, 16)
 WIDTHS: Final = ("workers", "max_in_flight")
+NO_BATCH: Final = 0  # the size of the batches that a sink does not gather
+ADDED: Final = BatchBy(flush_interval=0.2)
+ADDED_SIZES: Final = (100, 500, 2000)
+BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @frozen
@@ -38,7 +43,7 @@ class Knob:
 
     Attributes:
         path: such as ``"collector.batch.max_events"``.
-        present: its value now.
+        present: its value now; 0 for the batches of a sink that gathers none.
         others: the values to try.
     """
 
@@ -73,6 +78,8 @@ def settings_of(node: Node, *, from_file: bool) -> Iterator[tuple[str, Value]]:
     for word in ("batch", "queue", *WIDTHS):
         value = getattr(stage, word, None)
         settable = not from_file or takes(stage, word)
+        if word == "batch" and value is None and could_batch(node):
+            yield f"{name}.batch.max_events", NO_BATCH
         if value is None or not settable or not turns(node, word):
             continue
         if word == "batch":
@@ -82,6 +89,12 @@ def settings_of(node: Node, *, from_file: bool) -> Iterator[tuple[str, Value]]:
             yield f"{name}.queue.capacity", value.capacity
         else:
             yield f"{name}.{word}", value
+
+
+def could_batch(node: Node) -> bool:
+    """Whether a stage gathers no batches, is given none, and could."""
+    given = any(isinstance(origin.stage, Batcher) for origin in node.origins)
+    return node.kind is StageKind.SINK and not given and takes(node.stage, "batch")
 
 
 def takes(stage: Any, word: str) -> bool:
@@ -115,6 +128,8 @@ def others_of(path: str, present: Value) -> tuple[Value, ...]:
     found = [present * factor for factor in FACTORS]
     if word == "flush_interval":
         return tuple(s for s in found if s >= SHORTEST_FLUSH)
+    if present == NO_BATCH:
+        return ADDED_SIZES
     least = LEAST_ROOM if word == "capacity" else 1
     return tuple(sorted({int(n) for n in found if n >= least} - {int(present)}))
 
@@ -215,10 +230,15 @@ def set_value(stage: Any, setting: str, value: Value) -> None:
         stage.settings = evolve(stage.settings, **changed)
         return
     if field_name:
-        setattr(stage, word, evolve(getattr(stage, word), **{field_name: value}))
+        setattr(stage, word, evolve(record_of(stage, word), **{field_name: value}))
     else:
         setattr(stage, word, value)
     check_stage(stage)
+
+
+def record_of(stage: Any, word: str) -> Any:
+    """A stage's queue or batches; those that are tried where it gathers none."""
+    return ADDED if getattr(stage, word) is None else getattr(stage, word)
 
 
 def as_toml(pipeline: Pipeline, changes: Changes) -> str:
@@ -243,11 +263,16 @@ def as_toml(pipeline: Pipeline, changes: Changes) -> str:
                 for p, v in changes.items()
                 if p.startswith(prefix)
             }
-            lines[word] = inline(getattr(stage, word), changed)
+            lines[word] = inline(record_of(stage, word), changed)
     return "\n\n".join(
-        "\n".join([f"[stages.{name}]", *(f"{w} = {t}" for w, t in lines.items())])
+        "\n".join([f"[stages.{key(name)}]", *(f"{w} = {t}" for w, t in lines.items())])
         for name, lines in tables.items()
     )
+
+
+def key(name: str) -> str:
+    """A name as TOML."""
+    return name if BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
 def inline(record: Any, changed: Mapping[str, Value]) -> str:

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
 EPILOG = """\
 Searches max_events and flush_interval of batches, capacity of queues, workers and
-max_in_flight, at the stages that have them. Candidates run as `sluiceway bench` in
-processes of their own, in short rounds, in random order, the present settings in every
-round; only ratios within a round count, so that a busy machine does not decide. Those
-that break a bound are dropped, the better half goes on, and the last one is compared
-with the present settings in fresh rounds. Nothing is written; you get a TOML patch.
+max_in_flight, at the stages that have them, and batches for a sink that has none.
+Candidates run as `sluiceway bench` in processes of their own, in short rounds, in
+random order, the present settings in every round; only ratios within a round count, so
+that a busy machine does not decide. Those that break a bound are dropped, the better
+half goes on, and the last one is compared with the present settings in fresh rounds.
+Nothing is written; you get a TOML patch.
 
 examples:
   sluiceway tune gateway.toml --max-latency 250ms --sink-time 20ms
