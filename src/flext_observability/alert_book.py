@@ -8,8 +8,8 @@ that fire the one that was heard of longest ago gives way, of the others the old
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from attrs import define, evolve, field, frozen
@@ -78,9 +78,7 @@ class Record:
         self.history.append(event)
 
     def known_by(self, alert_id: str) -> FlextAlert:
-        """The alert under the id that somebody knows it by."""
-        if alert_id == self.alert.alert_id:
-            return self.alert
+        """A copy of the alert, under the id that somebody knows it by."""
         return evolve(self.alert, alert_id=alert_id)
 
 
@@ -126,10 +124,6 @@ class AlertBook:
             key=lambda alert: alert.created_at,
         )
 
-    def ids(self) -> Iterable[str]:
-        """The first ids of all alerts."""
-        return self._by_id.keys()
-
     # What changes.
 
     def add(self, record: Record) -> list[Record]:
@@ -143,7 +137,7 @@ class AlertBook:
         self._active[record.identity] = record
         self._by_id[alert_id] = record
         excess = len(self._active) - self._most_active
-        return [self._active[key] for key in [*self._active][: max(0, excess)]]
+        return [*islice(self._active.values(), max(0, excess))]
 
     def seen(self, record: Record, alert_id: str) -> None:
         """It was processed again, by whatever id."""
@@ -155,7 +149,7 @@ class AlertBook:
         """Let an alert that was over go on in the one that has its id now."""
         if before is None or before is record:
             return
-        record.history.extendleft(reversed(before.history))
+        record.history = deque([*before.history, *record.history], MOST_EVENTS)
         before_id = before.alert.alert_id
         self._resolved.pop(before_id, None)
         self._by_id.pop(before_id, None)

@@ -23,7 +23,6 @@ from .alert_channels import AlertChannels
 from .alert_events import ALERT_ID, event_of, identity_by, level_of
 from .alert_notices import Notice
 from .escalation import HIGHEST, Request, worst
-from .exceptions import suggestion
 from .models import CLOCK, FlextAlert, moment_of
 from .result import FlextFailure, FlextResult
 
@@ -36,6 +35,7 @@ UNKNOWN_SILENCE: Final = "unknown_silence"
 TOO_MANY: Final = "too_many_silences"
 MOST_SILENCES: Final = 1000
 QUEUE_FULL: Final = "queue_full"
+RIGHT: Final[FlextResult[None]] = FlextResult.ok(None)
 BEFORE: Final = {
     "acknowledged": ("firing",),
     "resolved": ("firing", "acknowledged"),
@@ -120,33 +120,33 @@ class AlertDesk:
         record.wrote("raised", self.now(), note=record.alert.message)
         for each in crowded_out:
             self._resolved(each, "", CROWDED)
-        return self._sent(record, event)
+        alert_id = record.alert.alert_id
+        return self._sent(record, event).map(lambda _: record.known_by(alert_id))
 
     def _repeated(self, record: Record, alert: FlextAlert) -> FlextResult[FlextAlert]:
         """It fires again: count it, and tell it if it is not what it was."""
-        severity = worst([alert.severity, record.least or alert.severity])
         before = record.alert
         seen = evolve(
             before,
             times_seen=before.times_seen + 1,
             last_seen=self.now(),
-            severity=severity,
+            severity=worst([alert.severity, record.least or alert.severity]),
             message=alert.message,
         )
-        is_news = (severity, alert.message) != (before.severity, before.message)
-        event = event_of(seen)
-        if is_news and before.status == "firing":
-            notice = Notice(event, record.policy, is_news=True)
-            if not self.channels.tell(notice):
-                return full(f"the change of {before.name!r} was not taken")
+        is_news = (seen.severity, seen.message) != (before.severity, before.message)
+        if is_news and not self._told_news(record, seen):
+            return full(f"the change of {before.name!r} was not taken")
         record.alert = seen
         self._book.seen(record, alert.alert_id)
         if is_news:
             record.wrote("changed", self.now(), note=alert.message)
-        sent = self._sent(record, event) if is_news or record.untold else None
-        if isinstance(sent, FlextFailure):
-            return sent
-        return FlextResult.ok(record.known_by(alert.alert_id))
+        sent = self._sent(record) if is_news or record.untold else RIGHT
+        return sent.map(lambda _: record.known_by(alert.alert_id))
+
+    def _told_news(self, record: Record, alert: FlextAlert) -> bool:
+        """Tell the channels how it is now, unless somebody takes care of it."""
+        notice = Notice(event_of(alert), record.policy, is_news=True)
+        return alert.status != "firing" or self.channels.tell(notice)
 
     # What somebody does.
 
@@ -171,9 +171,7 @@ class AlertDesk:
             changed = self._resolved(record, by)
             return changed.map(lambda _: record.known_by(alert_id))
 
-    def _resolved(
-        self, record: Record, by: str, note: str = ""
-    ) -> FlextResult[FlextAlert]:
+    def _resolved(self, record: Record, by: str, note: str = "") -> FlextResult[None]:
         was_active = record.is_active
         ended_at = record.alert.resolved_at or self.now()
         ended = evolve(record.alert, status="resolved", resolved_at=ended_at)
@@ -186,30 +184,24 @@ class AlertDesk:
         """An alert that can get a status; one that has it, to tell it again."""
         record = self._book.find(alert_id)
         if record is None:
-            return self._unknown(alert_id)
+            return unknown(alert_id)
         is_told = not (record.untold and record.alert.status == status)
         if is_told and record.alert.status not in BEFORE[status]:
             why = f"only one that is {' or '.join(BEFORE[status])} can be {status}"
             return not_firing(record.alert, why)
         return FlextResult.ok(record)
 
-    def _unknown(self, alert_id: str) -> FlextResult[Any]:
-        hint = suggestion(alert_id, [*self._book.ids()][-HIGHEST:])
-        error = (
-            f"no alert has the id {alert_id!r}: it was not processed, or is long over"
-        )
-        return FlextResult.fail(f"{error}{hint}", UNKNOWN)
-
     def _changed(
         self, record: Record, alert: FlextAlert, what: str, by: str, note: str = ""
-    ) -> FlextResult[FlextAlert]:
-        """Tell a change of status, and keep it."""
+    ) -> FlextResult[None]:
+        """Tell a change of status, and keep it; only the sinks, if it is so already."""
+        if alert.status == record.alert.status:
+            return self._sent(record)
         event = event_of(alert, {f"{what}_by": by, "resolved_because": note})
-        if alert.status != record.alert.status:
-            if not self.channels.tell(Notice(event, record.policy)):
-                return full(f"the alert {alert.name!r} stays {record.alert.status}")
-            record.alert = alert
-            record.wrote(what, self.now(), by, note)
+        if not self.channels.tell(Notice(event, record.policy)):
+            return full(f"the alert {alert.name!r} stays {record.alert.status}")
+        record.alert = alert
+        record.wrote(what, self.now(), by, note)
         return self._sent(record, event)
 
     def escalate(self, alert_id: str, request: Request) -> FlextResult[FlextAlert]:
@@ -228,7 +220,7 @@ class AlertDesk:
     def _escalatable(self, alert_id: str) -> FlextResult[Record]:
         record = self._book.find(alert_id)
         if record is None:
-            return self._unknown(alert_id)
+            return unknown(alert_id)
         if record.alert.status != "firing":
             return not_firing(record.alert, "only one that is firing can be escalated")
         return self._not_silenced(record)
@@ -240,19 +232,20 @@ class AlertDesk:
         error = f"the alert {record.alert.name!r} is silenced, and not escalated"
         return FlextResult.fail(error, SILENCED)
 
-    def _escalated(self, record: Record, request: Request) -> FlextResult[FlextAlert]:
+    def _escalated(self, record: Record, request: Request) -> FlextResult[None]:
         before, policy = record.alert, self.channels.policy(record.policy)
         level = min(max(before.level, request.level or before.level + 1), HIGHEST)
         step = policy.level(level) if policy else None
         asked = request.severity or (step.severity if step else "")
-        severity = worst([before.severity, asked or before.severity])
+        least = worst(each for each in (record.least, asked, "info") if each)
+        severity = worst([before.severity, least])
         to = request.channels or tuple(step.channels if step else self.channels.names())
         alert = evolve(before, level=level, severity=severity)
         notes = {"escalation.reason": request.reason, "escalation.by": request.by}
         event = event_of(alert, notes)
         if not self.channels.tell(Notice(event, record.policy, to)):
             return full(f"the alert {alert.name!r} was not escalated")
-        record.alert, record.least = alert, severity
+        record.alert, record.least = alert, least
         record.wrote("escalated", self.now(), request.by, note_of(request))
         if request.ignored:
             LOG.warning("%s: %s", before.name, ignored_keys(request))
@@ -279,15 +272,15 @@ class AlertDesk:
         record.alert = evolve(before, level=max(before.level, level), severity=worse)
         if worse != before.severity:
             record.least = worse
-            self._sent(record, event_of(record.alert))
+            self._sent(record)
 
-    def _sent(self, record: Record, event: Alert) -> FlextResult[FlextAlert]:
+    def _sent(self, record: Record, event: Alert | None = None) -> FlextResult[None]:
         """Tell the sinks how an alert is now."""
-        record.untold = not self._emit(event.copy())
+        alert = record.alert
+        record.untold = not self._emit(event.copy() if event else event_of(alert))
         if record.untold:
-            status = record.alert.status
-            return full(f"the alert {event.name!r} is {status}, and no sink was told")
-        return FlextResult.ok(record.alert)
+            return full(f"the alert {alert.name!r} is {alert.status}: no sink was told")
+        return RIGHT
 
     # Silences.
 
@@ -317,7 +310,7 @@ class AlertDesk:
         with self._lock:
             record = self._book.find(alert_id)
             if record is None:
-                return self._unknown(alert_id)
+                return unknown(alert_id)
             return FlextResult.ok(record.known_by(alert_id))
 
     def history(self, alert_id: str) -> FlextResult[list[FlextAlertEvent]]:
@@ -325,7 +318,7 @@ class AlertDesk:
         with self._lock:
             record = self._book.find(alert_id)
             if record is None:
-                return self._unknown(alert_id)
+                return unknown(alert_id)
             return FlextResult.ok([*record.history])
 
     def active(self, wanted: Mapping[str, str]) -> list[FlextAlert]:
@@ -333,10 +326,16 @@ class AlertDesk:
         with self._lock:
             alerts = self._book.active()
         return [
-            alert
+            evolve(alert)
             for alert in alerts
             if all(getattr(alert, name) == value for name, value in wanted.items())
         ]
+
+
+def unknown(alert_id: str) -> FlextResult[Any]:
+    """The failure of an id that names nothing."""
+    error = f"no alert has the id {alert_id!r}: it was not processed, or is long over"
+    return FlextResult.fail(error, UNKNOWN)
 
 
 def full(what: str) -> FlextResult[Any]:

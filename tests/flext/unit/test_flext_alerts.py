@@ -379,6 +379,21 @@ def test_an_alert_that_repeats_for_ever_takes_no_more_room():
     assert made.get(first.alert_id).unwrap().times_seen == 12_001
 
 
+def test_the_latest_events_of_a_history_are_kept():
+    made, _ = desk()
+    first, second = alert(), alert()
+    for one in (first, second):
+        made.process(one)
+        for number in range(120):
+            made.process(alert(alert_id=one.alert_id, message=f"{number}"))
+        made.resolve(one.alert_id, "")
+    made.process(second)
+    made.process(first)
+    history = made.history(first.alert_id).unwrap()
+    assert len(history) == 100
+    assert [each.what for each in history[-2:]] == ["resolved", "raised"]
+
+
 # Trouble.
 
 
@@ -501,14 +516,14 @@ def test_a_text_that_cannot_be_compared_is_a_text(service):
     assert raised(service).times_seen == 2
 
 
-def test_an_alert_that_is_changed_afterwards_changes_nothing_here(service):
+def test_whoever_changes_an_alert_that_he_holds_changes_nothing_here(service):
     mine = alert(tags={"zone": "eu"})
-    known = service.process(mine).unwrap()
-    mine.tags["zone"] = "us"
-    known.tags.clear()
-    (kept,) = service.active().unwrap()
-    assert service.process(alert(tags={"zone": "eu"})).unwrap().times_seen == 2
-    assert kept.alert_id == mine.alert_id
+    held = [mine, service.process(mine).unwrap(), service.get(mine).unwrap()]
+    held += service.active().unwrap()
+    for each in held:
+        each.tags["zone"] = "us"
+    assert raised(service, tags={"zone": "eu"}).times_seen == 2
+    assert service.get(mine).unwrap().tags == {"zone": "eu"}
 
 
 def test_eight_threads_that_tell_of_one_alert_make_one(backend, told):

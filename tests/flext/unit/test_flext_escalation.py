@@ -119,6 +119,15 @@ def test_what_was_escalated_stays_so_while_its_source_says_what_it_said_before(
     assert len(sinks.events) == 2
 
 
+def test_an_escalation_to_a_level_alone_pins_no_severity(service):
+    first = service.process(alert(severity="error")).unwrap()
+    service.escalate(first, {"level": 2})
+    assert service.process(alert(severity="info")).unwrap().severity == "info"
+    service.escalate(first, {"severity": "warning"})
+    assert service.process(alert(severity="info")).unwrap().severity == "warning"
+    assert service.process(alert(severity="error")).unwrap().severity == "error"
+
+
 @pytest.mark.parametrize(
     ("named", "told"), [("pager", {"pager"}), (["boss", "chat"], {"boss", "chat"})]
 )
