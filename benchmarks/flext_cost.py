@@ -2,11 +2,11 @@
 
 Each is one call into the pipeline of the process, which runs on its own thread: a
 function that ``flext_monitor_function`` watches, less what the function alone costs; a
-measurement, with an endpoint that nobody answers, too; and an operation that is started
-and completed. Bursts are short and followed by a flush, so that what is measured is the
-call and not the thread of the pipeline; rounds are interleaved. A watched call aims
-at 3 us, a measurement with a dead endpoint at 50 us. Run it with
-`python -m benchmarks.flext_cost [rounds]`.
+measurement and an alert, with endpoints that nobody answers, too; and an operation that
+is started and completed. Bursts are short and followed by a flush, so that what is
+measured is the call and not the thread of the pipeline; rounds are interleaved. A
+watched call aims at 3 us, a measurement or an alert with a dead endpoint at 50 us. Run
+it with `python -m benchmarks.flext_cost [rounds]`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ CALLS = 200
 ROUNDS = 60
 WATCHED, AWAITED = "watched call", "watched call, awaited"
 METRIC, DEAD = "record_metric", "record_metric, dead endpoint"
+ALERT = "create_alert and process_alert, dead Alertmanager"
 TRACE = "create_trace, start_trace and complete_trace"
-AIMS = {WATCHED: 3.0, AWAITED: 3.0, DEAD: 50.0}  # us
+AIMS = {WATCHED: 3.0, AWAITED: 3.0, DEAD: 50.0, ALERT: 50.0}  # us
 
 
 def plain(value):
@@ -89,7 +90,7 @@ def measure(rounds):
             factory.flush()
     report = reset_global_factory().unwrap()
     assert report.drained, report
-    return found | {DEAD: [*with_a_dead_endpoint(rounds)]}
+    return found | with_dead_endpoints(rounds)
 
 
 def contestants_of(factory):
@@ -115,20 +116,37 @@ def recorder(to):
     ).unwrap()
 
 
-def with_a_dead_endpoint(rounds):
+def raiser(to):
+    """Tells of one alert again, each time with other words."""
+
+    def tell(number):
+        told = f"call {number} was slow"
+        alert = to.create_alert("Slow", "error", told, "shop").unwrap()
+        to.process_alert(alert).unwrap()
+
+    return tell
+
+
+def with_dead_endpoints(rounds):
     """The same while one export after another fails."""
+    found = {DEAD: [], ALERT: []}
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # it does not listen
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         config = FlextObservabilityConfig(
-            otlp_endpoint=url, export_interval=0.05, drain_timeout=0.1
+            otlp_endpoint=url,
+            alertmanager_url=url,
+            export_interval=0.05,
+            drain_timeout=0.1,
         )
         backend = FlextBackend(config)
         factory = FlextObservabilityMasterFactory(backend)
         for _ in range(rounds):
-            yield each_call(recorder(factory))
+            found[DEAD].append(each_call(recorder(factory)))
+            found[ALERT].append(each_call(raiser(factory)))
         backend.stop()
     assert backend.ledger().lost, backend.ledger()
+    return found
 
 
 def medians_of(rounds):
@@ -149,7 +167,7 @@ def main():
     print(f"{'us per call':48}{'median':>8}{'aim':>8}")
     for name, median in medians_of(rounds).items():
         aim = f"{AIMS[name]:8.0f}" if name in AIMS else ""
-        print(f"{name:48}{median:8.2f}{aim}")
+        print(f"{name:52}{median:8.2f}{aim}")
 
 
 if __name__ == "__main__":

@@ -15,11 +15,12 @@ from sluiceway import StopReport
 from sluiceway.fork import follow_forks
 
 from . import api
+from .alerts import FlextAlertService
 from .backend import FlextBackend
 from .check_options import HealthOptions
 from .health import FlextHealthService
 from .metrics import FlextMetricsService, RecordOptions
-from .models import FlextHealthCheck, FlextMetric, FlextTrace
+from .models import FlextAlert, FlextHealthCheck, FlextMetric, FlextTrace
 from .process import PROCESS
 from .result import FlextResult
 from .tracing import FlextTracingService
@@ -36,6 +37,7 @@ class FlextObservabilityMasterFactory:
         self._given = backend
         self._metrics = FlextMetricsService(backend)
         self._tracing = FlextTracingService(backend)
+        self._alerts = FlextAlertService(backend)
         self._health = FlextHealthService(backend)
 
     @property
@@ -59,6 +61,10 @@ class FlextObservabilityMasterFactory:
     def create_tracing_service(self) -> FlextTracingService:
         """A service for traces."""
         return FlextTracingService(self._given)
+
+    def create_alert_service(self) -> FlextAlertService:
+        """A service for alerts."""
+        return FlextAlertService(self._given)
 
     def create_health_service(self) -> FlextHealthService:
         """A service for health checks."""
@@ -103,6 +109,34 @@ class FlextObservabilityMasterFactory:
     ) -> FlextResult[FlextTrace]:
         """As ``FlextTracingService.error_trace``."""
         return self._tracing.error(trace, error)
+
+    def process_alert(self, alert: FlextAlert) -> FlextResult[FlextAlert]:
+        """As ``FlextAlertService.process_alert``."""
+        return self._alerts.process(alert)
+
+    def acknowledge_alert(
+        self, alert: FlextAlert | str, by: str = ""
+    ) -> FlextResult[FlextAlert]:
+        """As ``FlextAlertService.acknowledge_alert``."""
+        return self._alerts.acknowledge(alert, by)
+
+    def resolve_alert(
+        self, alert: FlextAlert | str, by: str = ""
+    ) -> FlextResult[FlextAlert]:
+        """As ``FlextAlertService.resolve_alert``."""
+        return self._alerts.resolve(alert, by)
+
+    def escalate_alert(
+        self, alert: FlextAlert | str, escalation_config: Mapping[str, Any]
+    ) -> FlextResult[FlextAlert]:
+        """As ``FlextAlertService.escalate_alert``."""
+        return self._alerts.escalate(alert, escalation_config)
+
+    def active_alerts(
+        self, severity: str | None = None, source: str | None = None
+    ) -> FlextResult[list[FlextAlert]]:
+        """As ``FlextAlertService.active_alerts``."""
+        return self._alerts.active(severity, source)
 
     def register_health_check(
         self,

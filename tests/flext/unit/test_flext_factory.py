@@ -62,6 +62,18 @@ def test_everything_is_recorded_without_an_event_loop(factory, sink):
     assert factory.backend.instruments.names() == ["orders", "hits", "load"]
 
 
+def test_alerts_live_without_an_event_loop(factory):
+    alert = factory.create_alert("disk", "error", message="full").unwrap()
+    assert factory.process_alert(alert).is_success
+    assert factory.escalate_alert(alert, {"severity": "critical"}).is_success
+    taken = factory.acknowledge_alert(alert, "ann").unwrap()
+    assert factory.active_alerts("critical").unwrap() == [taken]
+    assert factory.resolve_alert(alert.alert_id).unwrap().status == "resolved"
+    alerts = factory.create_alert_service()
+    assert alerts.backend is factory.backend
+    assert alerts.get(alert).unwrap().acknowledged_by == "ann"
+
+
 def test_checks_of_health_run_without_an_event_loop(factory):
     assert factory.register_health_check("db", lambda: "fine").unwrap() == "db"
     check = factory.create_health_check("db").unwrap()
