@@ -162,6 +162,13 @@ def test_a_block_of_the_readme_runs(block):
     assert len(namespace) > 2
 
 
+def test_the_flext_block_of_the_readme_runs_without_any_set_up():
+    (block,) = [each for each in BLOCKS if "flext_monitor_function" in each]
+    done = run_example("-c", f"{block}\nimport asyncio\nasyncio.run(main())")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "1 FlextResult.ok(1.0)\n"
+
+
 def test_the_first_screen_delivers_to_a_receiver():
     """Its main() runs against a receiver of our own, and its ledger says so."""
     program = f"""
