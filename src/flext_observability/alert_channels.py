@@ -1,7 +1,7 @@
 """AlertChannels: the channels of one backend, and which policy tells them of an alert.
 
-Law: nobody waits for a channel. Whatever names a channel or a policy that there is not
-is refused, with the nearest one.
+Law: nobody waits for a channel, and least of all another channel. Whatever names a
+channel or a policy that there is not is refused, with the nearest one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from sluiceway import Alert, Chain, Inlet, Sink, route
+from sluiceway import Alert, Chain, Inlet, Sink, best_effort, route
 from sluiceway.alerting import Escalation, Level, Silences, labels_of, target_of
 
 from .alert_notices import AT_ONCE, AlertNotices, Notice
@@ -127,7 +127,8 @@ class AlertChannels:
         if not self._sinks:
             return []
         stage = AlertNotices(self._escalations(), self.silences, on_told)
-        return [self._notices >> stage >> route(target_of, self._sinks)]
+        apart = {name: best_effort(sink) for name, sink in self._sinks.items()}
+        return [self._notices >> stage >> route(target_of, apart)]
 
     def _escalations(self) -> Mapping[str, Callable[[], Escalation]]:
         """What makes the escalation of each policy."""

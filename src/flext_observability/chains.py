@@ -1,13 +1,14 @@
 """Chains: the pipeline of a backend, from what records to where it goes.
 
-Law: a signal that nobody wants ends in a sink whose name says so.
+Law: a signal that nobody wants ends in a sink whose name says so. Of several sinks a
+dead one sheds what it has no room for, and keeps nothing from the others.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sluiceway import Pipeline, Sink, merge, sink
+from sluiceway import Pipeline, Sink, best_effort, merge, sink
 from sluiceway.health import HealthAlerts, HealthMetrics
 from sluiceway.sinks import PrometheusSink
 from sluiceway.sources import PipelineMetricsSource
@@ -34,19 +35,20 @@ def pipeline_of(backend: FlextBackend) -> tuple[Pipeline, PageServer | None]:
     channels = backend.alert_desk.chains()
     if channels:
         to["alerts"].append(sink(name="channels")(backend.alert_desk.heard))
+    ends = {name: apart(sinks) for name, sinks in to.items()}
     server = None
     if config.http_port is not None:
         server = PageServer(config.http_host, config.http_port)
     served = [server] if server else []
     pipeline = Pipeline(
-        *([own_metrics(backend) >> to["metrics"]] if config.own_metrics else []),
+        *([own_metrics(backend) >> ends["metrics"]] if config.own_metrics else []),
         merge(telemetry.spans, backend.traces, Unfinished(backend.operations))
-        >> wanted(to["traces"], "no_endpoint"),
-        telemetry.metrics >> to["metrics"],
-        backend.alerts >> wanted(to["alerts"], "no_channel"),
+        >> wanted(ends["traces"], "no_endpoint"),
+        telemetry.metrics >> ends["metrics"],
+        backend.alerts >> wanted(ends["alerts"], "no_channel"),
         *channels,
         merge(backend.health, backend.checks.turns, *served)
-        >> health_ends(backend, to),
+        >> health_ends(backend, ends),
         name=NAME,
         drain_timeout=config.drain_timeout,
     )
@@ -55,14 +57,19 @@ def pipeline_of(backend: FlextBackend) -> tuple[Pipeline, PageServer | None]:
     return pipeline, server
 
 
-def health_ends(backend: FlextBackend, to: dict[str, list[Sink[Any]]]) -> list[Any]:
+def apart(sinks: list[Sink[Any]]) -> list[Any]:
+    """Sinks that do not wait for one another."""
+    return [best_effort(each) for each in sinks] if len(sinks) > 1 else [*sinks]
+
+
+def health_ends(backend: FlextBackend, to: dict[str, list[Any]]) -> list[Any]:
     """Results of health checks are metrics, and alerts where somebody hears of them."""
     metrics = HealthMetrics(resource=backend.telemetry.resource) >> to["metrics"]
     alerts = [HealthAlerts() >> to["alerts"]] if to["alerts"] else []
     return [metrics, *to["health"], *alerts]
 
 
-def wanted(sinks: list[Sink[Any]], otherwise: str) -> list[Any]:
+def wanted(sinks: list[Any], otherwise: str) -> list[Any]:
     """The sinks, or one of this name where there is none."""
     return sinks or [sink(name=otherwise)(nothing)]
 

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+from servers.polling import eventually
 
 from flext_observability import (
     FlextAlertService,
@@ -22,10 +23,10 @@ from flext_observability.alert_desk import AlertDesk
 from flext_observability.alert_notices import AlertNotices, Notice
 from flext_observability.alerts import silence_of
 from flext_observability.escalation import Request, request_of
-from sluiceway import Inlet, Pipeline
+from sluiceway import Inlet, Pipeline, Queue
 from sluiceway.alerting import Escalation, Level, Silences
 from sluiceway.events import Alert, AlertStatus
-from sluiceway.testing import CollectingSink, ManualClock
+from sluiceway.testing import CollectingSink, HangingSink, ManualClock
 
 NAMES = ("chat", "pager", "boss")
 POLICY = FlextEscalationPolicy(
@@ -608,6 +609,27 @@ def test_an_alert_that_goes_past_the_service_is_told_to_channels_once(
     backend.stop()
     for sink in channels.values():
         assert sorted(each.name for each in sink.events) == ["Down", "Fire"]
+
+
+def test_a_channel_that_hangs_keeps_nobody_from_the_others_and_from_caring():
+    small = Queue(capacity=2)
+    stuck, chat = HangingSink(queue=small), CollectingSink()
+    backend = FlextBackend(
+        FlextObservabilityConfig(drain_timeout=0.1),
+        sinks={"alerts": [HangingSink(queue=small), CollectingSink(name="kept")]},
+        channels={"stuck": stuck, "chat": chat},
+    )
+    service = FlextAlertService(backend)
+    for number in range(1, 11):
+        first = service.process(alert(f"a{number}")).unwrap()
+        assert service.acknowledge(first, "ann").is_success
+        eventually(lambda told=2 * number: len(chat.events) == told)
+        eventually(lambda told=2 * number: backend.ledger()["kept"].delivered == told)
+    backend.stop()
+    ledger = backend.ledger()
+    assert ledger.balanced
+    assert ledger["hanging_sink"].dropped["queue_full"]
+    assert ledger["hanging_sink_2"].dropped["queue_full"]
 
 
 def test_a_silence_that_would_silence_everything_is_refused(service):
