@@ -2,7 +2,8 @@
 
 Each benchmark runs in a fresh interpreter, one after the other, so that none inherits
 another's heap. The exit code is 0 whether or not the aims are reached: a busy machine
-must not fail a build.
+must not fail a build. It is 1 if a benchmark could not run, and 130 after Ctrl-C; what
+was found by then is told all the same.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import platform
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, distributions, version
@@ -21,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.report import Figure, figures_of, table
+from benchmarks.report import Figure, figures_of, missing, table
 
 BENCHMARKS = (
     "engine_chain",
@@ -46,6 +48,7 @@ BENCHMARKS = (
     "overload",
     "growth",
 )
+WELL, FAILED, INTERRUPTED = 0, 1, 130
 PEERS = "peers/lib/python*/site-packages"
 PACKAGES = (
     "sluiceway",
@@ -69,6 +72,22 @@ def run(name: str, *, short: bool) -> list[Figure]:
         found = pool.submit(figures_of, name, short=short).result()
     print(f"{name}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
     return found
+
+
+def run_all(names: Sequence[str], *, short: bool) -> tuple[list[Figure], int]:
+    """The figures of these benchmarks, and the exit code."""
+    found: list[Figure] = []
+    code = WELL
+    for position, name in enumerate(names):
+        try:
+            found += run(name, short=short)
+        except KeyboardInterrupt:
+            found += [missing(each, "interrupted") for each in names[position:]]
+            return found, INTERRUPTED
+        except Exception as error:  # noqa: BLE001 - the others have figures all the same
+            code = FAILED
+            found.append(missing(name, f"failed: {type(error).__name__}: {error}"))
+    return found, code
 
 
 def surroundings() -> dict[str, Any]:
@@ -110,15 +129,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help="these alone"
     )
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.json is not None and not given.json.absolute().parent.is_dir():
+        parser.error(f"--json is {str(given.json)!r}; expected a file in a folder")
+    return given
 
 
-def main() -> None:
+def main() -> int:
     given = arguments()
     loads = [round(load, 2) for load in getloadavg()]
     begin = time.monotonic()
     names = given.only or BENCHMARKS
-    found = [figure for name in names for figure in run(name, short=given.short)]
+    found, code = run_all(names, short=given.short)
     around = {**surroundings(), "load_before": loads}
     print(f"\nPython {around['python']}, {around['machine']}, {around['processor']}")
     print(f"{around['date']}, load before and after {loads} and {around['load']}")
@@ -127,7 +149,8 @@ def main() -> None:
     if given.json is not None:
         report = {**around, "short": given.short, "figures": found}
         given.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+    return code
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,7 @@
 import inspect
+import os
+import re
+import signal
 import subprocess
 import sys
 from importlib import import_module
@@ -6,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from benchmarks.__main__ import BENCHMARKS
+from benchmarks.__main__ import BENCHMARKS, run_all
 from benchmarks.plots import PLOTS, draw, lines_of
 from benchmarks.report import Figure, Spot, bounded, cost, missing, table
 from benchmarks.results import Report, measured
@@ -108,6 +111,34 @@ def test_every_plot_is_drawn_as_a_readable_picture(tmp_path):
         assert text.startswith("<?xml")
         assert PLOTS[name].title in text
         assert "a queue" in text
+
+
+def test_an_interrupted_run_tells_what_was_found_and_names_the_rest(tmp_path):
+    words = ("--short", "--json", tmp_path / "found")
+    only = ("--only", "request_headers", "overload")
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks", *words, *only],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        assert running.stderr.readline().startswith("request_headers: ")
+        os.killpg(running.pid, signal.SIGINT)
+        told, _ = running.communicate(timeout=50)
+    assert running.returncode == 130
+    assert "headers, in" in told
+    assert re.search(r"^overload +interrupted$", told, re.MULTILINE)
+    report = msgspec.json.decode((tmp_path / "found").read_bytes(), type=Report)
+    assert report.figures[-1].note == "interrupted"
+
+
+def test_a_benchmark_that_fails_is_named_and_costs_the_others_nothing():
+    found, code = run_all(["no_such", "request_headers"], short=True)
+    assert code == 1
+    assert "failed: ModuleNotFoundError" in found[0].note
+    assert {figure.benchmark for figure in found[1:]} == {"request_headers"}
 
 
 def test_the_benchmarks_tell_what_they_know_by_name():
