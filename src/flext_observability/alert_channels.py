@@ -13,6 +13,7 @@ from typing import Any, Final
 from sluiceway import Alert, Chain, Inlet, Sink, best_effort, route
 from sluiceway.alerting import Escalation, Level, Silences, labels_of, target_of
 
+from .alert_events import ALERT_ID, of_texts
 from .alert_notices import AT_ONCE, AlertNotices, Notice
 from .escalation import FlextEscalationPolicy, exact_text
 from .exceptions import FlextConfigurationError
@@ -106,9 +107,10 @@ class AlertChannels:
         return not self._sinks or self._notices.emit_nowait(notice)
 
     def heard(self, alerts: list[Alert]) -> None:
-        """Tell channels of alerts that were made elsewhere."""
-        for alert in alerts:
-            self.tell(Notice(alert, self.policy_for(alert), is_news=True))
+        """Tell channels of alerts that were made elsewhere, and so have no id."""
+        for alert in filter(None, map(of_texts, alerts)):
+            if ALERT_ID not in alert.annotations:
+                self.tell(Notice(alert, self.policy_for(alert), is_news=True))
 
     def chains(self, on_told: Callable[[Alert, list[str]], None]) -> list[Chain]:
         """What a pipeline needs so that channels are told; nothing without channels.

@@ -90,10 +90,6 @@ class AlertDesk:
         """What a pipeline needs so that channels are told."""
         return self.channels.chains(self._told)
 
-    def heard(self, alerts: list[Alert]) -> None:
-        """Tell channels of alerts that were made elsewhere, and so have no id."""
-        self.channels.heard([a for a in alerts if ALERT_ID not in a.annotations])
-
     # Raising.
 
     def process(self, alert: FlextAlert) -> FlextResult[FlextAlert]:

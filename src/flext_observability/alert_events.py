@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from sluiceway import Alert
 from sluiceway.events import AlertStatus
@@ -106,4 +106,19 @@ def told_to(alert: Alert, channel: str) -> Alert:
 
 def level_of(alert: Alert) -> int:
     """The level at which it is told; 0 for none."""
-    return int(alert.annotations.get(LEVEL) or 0)
+    text = alert.annotations.get(LEVEL, "")
+    return int(text) if text.isdecimal() and len(text) < 4 else 0
+
+
+def of_texts(alert: Any) -> Alert | None:
+    """A copy of an alert that was made elsewhere; None if it cannot be one."""
+    try:
+        copy: Alert = alert.copy()
+        copy.name, copy.severity = str(copy.name), str(copy.severity)
+        copy.message, copy.status = str(copy.message), AlertStatus(copy.status)
+        copy.labels = {str(key): str(text) for key, text in copy.labels.items()}
+        notes = copy.annotations.items()
+        copy.annotations = {str(key): str(text) for key, text in notes}
+    except Exception:  # noqa: BLE001 - whatever a user's object does
+        return None
+    return copy

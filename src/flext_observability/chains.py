@@ -34,7 +34,7 @@ def pipeline_of(backend: FlextBackend) -> tuple[Pipeline, PageServer | None]:
     to["metrics"].append(page)
     channels = backend.alert_desk.chains()
     if channels:
-        to["alerts"].append(sink(name="channels")(backend.alert_desk.heard))
+        to["alerts"].append(sink(name="channels")(backend.alert_desk.channels.heard))
     ends = {name: apart(sinks) for name, sinks in to.items()}
     server = None
     if config.http_port is not None:

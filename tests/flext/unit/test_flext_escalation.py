@@ -525,9 +525,9 @@ def test_alerts_that_the_pipeline_makes_itself_are_told_to_channels_too(run):
             over = Alert(
                 name="HealthCheck", labels={"check": "db"}, status=AlertStatus.RESOLVED
             )
-            scene.desk.heard([made])
+            scene.desk.channels.heard([made])
             await scene.after(300)
-            scene.desk.heard([over])
+            scene.desk.channels.heard([over])
             return await scene.after(1000)
 
     told = run(scenario())
@@ -609,6 +609,51 @@ def test_an_alert_that_goes_past_the_service_is_told_to_channels_once(
     backend.stop()
     for sink in channels.values():
         assert sorted(each.name for each in sink.events) == ["Down", "Fire"]
+
+
+def test_what_goes_past_the_service_and_is_no_alert_harms_no_neighbour(
+    backend, channels
+):
+    odd = {"escalation.level": "x" * 9, 3: 4}
+    for event in [
+        Alert(name="First", annotations=odd),
+        Alert(name="Second", labels={"code": 500, "list": []}, severity=3),
+        Alert(name="Third", labels=None),
+        Alert(name="Fourth", status="gone"),
+        "no alert",
+        None,
+        Alert(name="Last"),
+    ]:
+        assert backend.alerts.emit_nowait(event)
+    backend.start()
+    backend.flush()
+    backend.stop()
+    for sink in channels.values():
+        assert [each.name for each in sink.events] == ["First", "Second", "Last"]
+
+
+def test_nothing_changes_that_channels_cannot_be_told_of():
+    sent = []
+    desk = AlertDesk(
+        lambda event: sent.append(event) or True,
+        AlertChannels({"chat": CollectingSink()}, [POLICY]),
+    )
+    first = desk.process(alert("First")).unwrap()
+    while (last := desk.process(alert(f"n{len(desk)}"))).is_success:
+        assert len(desk) < 10_000
+    assert last.error_code == "queue_full"
+    known = len(sent)
+    for refused in (
+        desk.acknowledge(first.alert_id, "ann"),
+        desk.resolve(first.alert_id, "ann"),
+        desk.escalate(first.alert_id, Request(severity="critical")),
+        desk.process(alert("First", severity="critical")),
+    ):
+        assert refused.error_code == "queue_full"
+        assert "the pipeline cannot take it now" in str(refused.error)
+    assert desk.get(first.alert_id).unwrap() == first
+    assert len(sent) == known
+    assert desk.process(alert("First")).unwrap().times_seen == 2
 
 
 def test_a_channel_that_hangs_keeps_nobody_from_the_others_and_from_caring():
