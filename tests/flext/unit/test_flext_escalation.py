@@ -6,6 +6,8 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from servers.polling import eventually
 
 from flext_observability import (
@@ -534,6 +536,58 @@ def test_alerts_that_the_pipeline_makes_itself_are_told_to_channels_too(run):
     assert [status for status, _ in told["chat"]] == ["firing", "resolved"]
     assert [status for status, _ in told["pager"]] == ["firing", "resolved"]
     assert told["boss"] == []
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["process", "acknowledge", "resolve", "escalate", "silence"]),
+        st.sampled_from("ab"),
+        st.sampled_from([0, 30, 300, 1000]),
+    ),
+    max_size=12,
+)
+
+
+async def played(scene, steps):
+    """Do the steps; for each alert what was done, and what each channel was told."""
+    for what, name, seconds in steps:
+        one = alert(name, alert_id=name)
+        if what == "process":
+            assert scene.desk.process(one).is_success
+        elif what == "escalate":
+            scene.desk.escalate(name, request_of({"severity": "error"}))
+        elif what == "silence":
+            scene.silence({"alertname": name}, 100)
+        else:
+            getattr(scene.desk, what)(name, "ann")
+        await scene.after(seconds)
+    await scene.after(5000)
+    return {
+        (channel, name): [e.status.value for e in end.events if e.name == name]
+        for channel, end in scene.ends.items()
+        for name in "ab"
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(STEPS, st.booleans())
+def test_whoever_is_told_that_it_fires_is_told_how_it_goes_on_once(steps, has_policy):
+    async def scenario():
+        async with playing(*([POLICY] if has_policy else [])) as scene:
+            told = await played(scene, steps)
+            return told, {each.name: each.status for each in scene.desk.active({})}
+
+    told, active = asyncio.run(scenario())
+    for (_, name), statuses in told.items():
+        lives = " ".join(statuses).split("resolved")
+        for number, life in enumerate(lives):
+            words = life.split()
+            fires = [word for word in words if word == "firing"]
+            assert words == fires + ["acknowledged"] * (len(words) - len(fires))
+            assert len(words) - len(fires) <= 1
+            assert fires or (not words and number == len(lives) - 1)
+        last = statuses[-1] if statuses else "resolved"
+        assert last == active.get(name, "resolved") or not lives[-1].split()
 
 
 # What cannot be meant.
