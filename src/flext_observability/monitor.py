@@ -7,6 +7,7 @@ deadline, whatever the endpoints do.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -33,6 +34,7 @@ class FlextMonitorReport:
         losses: the same by stage and reason.
         metrics: the names of the metrics that were recorded.
         open_traces: operations that were started and not ended.
+        alerts: how many alerts are not resolved, by their severity.
         health: how all stand by their latest results: healthy, degraded, unhealthy or
             unknown.
         ledger: where every event went; None before the first start.
@@ -45,6 +47,7 @@ class FlextMonitorReport:
     losses: Mapping[str, Mapping[str, int]] = field(factory=dict)
     metrics: tuple[str, ...] = ()
     open_traces: int = 0
+    alerts: Mapping[str, int] = field(factory=dict)
     health: str = "unknown"
     ledger: Ledger | None = field(default=None, repr=False)
 
@@ -52,7 +55,8 @@ class FlextMonitorReport:
         """The same as JSON can hold it, without the ledger."""
         told = asdict(self, recurse=False, filter=lambda it, _: it.name != "ledger")
         losses = {stage: dict(why) for stage, why in self.losses.items()}
-        return told | {"losses": losses, "metrics": [*self.metrics]}
+        told |= {"metrics": [*self.metrics], "alerts": dict(self.alerts)}
+        return told | {"losses": losses}
 
 
 class FlextObservabilityMonitor:
@@ -130,6 +134,7 @@ class FlextObservabilityMonitor:
             is_active=backend.is_running,
             metrics=tuple(backend.instruments.names()),
             open_traces=len(backend.operations),
+            alerts=Counter(each.severity for each in backend.alert_desk.active({})),
             health=backend.checks.status().status,
             ledger=ledger,
             **books,

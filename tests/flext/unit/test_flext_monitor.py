@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from flext_observability import (
+    FlextAlert,
     FlextBackend,
     FlextMonitorReport,
     FlextObservabilityConfig,
@@ -73,12 +74,14 @@ def test_a_report_tells_what_was_recorded_and_where_it_went(factory, monitor):
     with monitor:
         factory.record_metric("orders", 1)
         factory.start_trace("open")
+        factory.process_alert(FlextAlert("disc", "error", "full"))
         factory.complete_trace(factory.start_trace("done").unwrap())
         assert factory.flush().is_success
         report = monitor.report()
     assert report.is_active
     assert report.metrics == ("orders",)
     assert report.open_traces == 1
+    assert report.alerts == {"error": 1}
     assert report.lost == 0
     assert report.health == "healthy"
     assert report.ledger["traces"].sent == 1
@@ -94,6 +97,7 @@ def test_a_report_tells_what_was_recorded_and_where_it_went(factory, monitor):
         "losses": {},
         "metrics": ["orders"],
         "open_traces": 0,
+        "alerts": {"error": 1},
         "health": after.health,
     }
 
