@@ -7,7 +7,8 @@ one that did not reach the sinks is told by the failure, and again by the next t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from logging import getLogger
 from typing import Any, Final
@@ -89,6 +90,22 @@ class AlertDesk:
     def chains(self) -> list[Chain]:
         """What a pipeline needs so that channels are told."""
         return self.channels.chains(self._told)
+
+    @contextmanager
+    def collecting(self) -> Iterator[list[Alert]]:
+        """Keep what is for the sinks, for who sends it on himself."""
+        sent: list[Alert] = []
+
+        def keep(event: Alert) -> bool:
+            sent.append(event)
+            return True
+
+        with self._lock:
+            emit, self._emit = self._emit, keep
+            try:
+                yield sent
+            finally:
+                self._emit = emit
 
     # Raising.
 

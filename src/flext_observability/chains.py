@@ -6,7 +6,7 @@ dead one sheds what it has no room for, and keeps nothing from the others.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from sluiceway import Pipeline, Sink, best_effort, merge, sink
 from sluiceway.health import HealthAlerts, HealthMetrics
@@ -14,10 +14,13 @@ from sluiceway.sinks import PrometheusSink
 from sluiceway.sources import PipelineMetricsSource
 from sluiceway.web import Pages
 
+from .alert_learning import AlertLearner
 from .backend import NAME, FlextBackend
 from .endpoints import sinks_of
 from .pages import PageServer
 from .unfinished import Unfinished
+
+OF_HEALTH: Final = {"source": "health"}  # labels of the alerts of health checks
 
 
 def pipeline_of(backend: FlextBackend) -> tuple[Pipeline, PageServer | None]:
@@ -65,8 +68,9 @@ def apart(sinks: list[Sink[Any]]) -> list[Any]:
 def health_ends(backend: FlextBackend, to: dict[str, list[Any]]) -> list[Any]:
     """Results of health checks are metrics, and alerts where somebody hears of them."""
     metrics = HealthMetrics(resource=backend.telemetry.resource) >> to["metrics"]
-    alerts = [HealthAlerts() >> to["alerts"]] if to["alerts"] else []
-    return [metrics, *to["health"], *alerts]
+    alerts = HealthAlerts(labels=OF_HEALTH) >> AlertLearner(backend.alert_desk)
+    heard = [alerts >> to["alerts"]] if to["alerts"] else []
+    return [metrics, *to["health"], *heard]
 
 
 def wanted(sinks: list[Any], otherwise: str) -> list[Any]:

@@ -1,0 +1,77 @@
+"""Alerts that another stage makes, such as one for health checks, become known.
+
+Law: what the desk makes of an alert takes its place on the same way, so that a flush
+waits for it; one that cannot be known is sent as it is.
+"""
+
+from __future__ import annotations
+
+from sluiceway import Alert, Processor
+from sluiceway.events import AlertStatus
+
+from .alert_desk import NOT_FIRING, UNKNOWN, AlertDesk
+from .alert_events import SOURCE, identity_by
+from .creating import attempted
+from .models import FlextAlert, moment_of
+from .result import FlextResult
+
+
+class AlertLearner(Processor[Alert, Alert]):
+    """Lets alerts of another stage be acknowledged and escalated as all others.
+
+    Args:
+        desk: by which they are known from then on.
+    """
+
+    name = "alert_learner"
+
+    def __init__(self, desk: AlertDesk) -> None:
+        self._desk = desk
+
+    def process(self, events: list[Alert]) -> list[Alert]:
+        """The alerts as they are known."""
+        return [each for event in events for each in self._learned(event)]
+
+    def _learned(self, event: Alert) -> list[Alert]:
+        with self._desk.collecting() as sent:
+            known = attempted(lambda: entity_of(event)).flat_map(
+                self._over if event.status is AlertStatus.RESOLVED else self._firing
+            )
+        if known.is_failure and known.error_code not in {UNKNOWN, NOT_FIRING}:
+            return [event]
+        return [told_by(event, each) for each in sent]
+
+    def _firing(self, alert: FlextAlert) -> FlextResult[FlextAlert]:
+        return self._desk.process(alert)
+
+    def _over(self, alert: FlextAlert) -> FlextResult[FlextAlert]:
+        """What somebody has resolved by hand is told already."""
+        identity = identity_by(alert)
+        active = self._desk.active({"name": alert.name, "source": alert.source})
+        known = (each for each in active if identity_by(each) == identity)
+        return self._desk.resolve(next(known, alert).alert_id, "")
+
+
+def entity_of(event: Alert) -> FlextAlert:
+    """The alert that another stage tells of.
+
+    Raises:
+        FlextValidationError: it cannot be one of ours.
+    """
+    tags = {**event.labels}
+    source = tags.pop(SOURCE, "")
+    return FlextAlert(
+        event.name,
+        event.severity,
+        event.message,
+        source,
+        tags,
+        created_at=moment_of(event.starts_at_unix_nano),
+    )
+
+
+def told_by(event: Alert, ours: Alert) -> Alert:
+    """What is sent of it: all that the stage says, as we know it."""
+    ours.annotations = {**event.annotations, **ours.annotations}
+    ours.message = event.message
+    return ours

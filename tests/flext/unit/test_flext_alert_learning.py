@@ -1,0 +1,87 @@
+"""Alerts of health checks are known as all others, and nobody loses one."""
+
+from __future__ import annotations
+
+import pytest
+
+from flext_observability import (
+    FlextAlertService,
+    FlextBackend,
+    FlextHealthService,
+    FlextObservabilityConfig,
+    flext_create_health_check,
+)
+from flext_observability.alert_channels import AlertChannels
+from flext_observability.alert_desk import AlertDesk
+from flext_observability.alert_learning import AlertLearner
+from sluiceway import Alert
+from sluiceway.testing import CollectingSink
+
+
+@pytest.fixture
+def told():
+    return CollectingSink()
+
+
+@pytest.fixture
+def backend(told):
+    backend = FlextBackend(FlextObservabilityConfig(), sinks={"alerts": [told]})
+    yield backend
+    backend.stop()
+
+
+def test_an_alert_of_a_health_check_is_known_and_can_be_acknowledged(backend, told):
+    service = FlextAlertService(backend)
+
+    def is_now(status):
+        check = flext_create_health_check("db", status).unwrap()
+        assert FlextHealthService(backend).execute(check).is_success
+        assert backend.flush().is_success
+
+    is_now("unhealthy")
+    (found,) = service.active().unwrap()
+    assert (found.name, found.severity) == ("HealthCheck", "critical")
+    assert (found.source, found.tags) == ("health", {"check": "db"})
+    assert service.acknowledge(found, by="ann").is_success
+    is_now("degraded")
+    assert service.get(found).unwrap().status == "acknowledged"
+    is_now("healthy")
+    assert service.active().unwrap() == []
+    is_now("unhealthy")
+    (again,) = service.active().unwrap()
+    assert service.resolve(again).is_success
+    is_now("healthy")
+    assert [(each.status.value, each.severity) for each in told.events] == [
+        ("firing", "critical"),
+        ("acknowledged", "critical"),
+        ("acknowledged", "warning"),
+        ("resolved", "warning"),
+        ("firing", "critical"),
+        ("resolved", "critical"),
+    ]
+    assert {each.labels["check"] for each in told.events} == {"db"}
+    assert told.events[3].annotations["status"] == "healthy"
+
+
+def test_an_alert_that_cannot_be_known_is_sent_as_it_is():
+    desk = AlertDesk([].append, AlertChannels())
+    odd = [Alert(name="", message="bad"), Alert(name="Slow", message="no source")]
+    assert AlertLearner(desk).process(odd) == odd
+    assert len(desk) == 0
+
+
+def test_a_channel_is_told_once_of_each_change_of_a_health_check(backend, told):
+    chat = CollectingSink()
+    backend.add_alert_channel("chat", chat)
+    service = FlextHealthService(backend)
+    for status in ("unhealthy", "degraded", "healthy"):
+        check = flext_create_health_check("db", status).unwrap()
+        assert service.execute(check).is_success
+        assert backend.flush().is_success
+    assert backend.stop().unwrap().drained
+    for sink in (told, chat):
+        assert [(each.status.value, each.severity) for each in sink.events] == [
+            ("firing", "critical"),
+            ("firing", "warning"),
+            ("resolved", "warning"),
+        ]
