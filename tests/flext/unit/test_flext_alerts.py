@@ -201,7 +201,8 @@ def test_an_alert_is_acknowledged_and_then_resolved_and_each_is_told(
     assert told.events[1].annotations["acknowledged_by"] == "ann"
     assert told.events[2].annotations["resolved_by"] == "bob"
     assert told.events[2].ends_at_unix_nano > told.events[2].starts_at_unix_nano
-    assert [(e.what, e.by) for e in service.history(first).unwrap()] == [
+    history = run(service.alert_history(first)).unwrap()
+    assert [(e.what, e.by) for e in history] == [
         ("raised", ""),
         ("acknowledged", "ann"),
         ("resolved", "bob"),

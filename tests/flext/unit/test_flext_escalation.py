@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections import Counter
 from contextlib import asynccontextmanager
 
 import pytest
@@ -710,6 +712,40 @@ def test_nothing_changes_that_channels_cannot_be_told_of():
     assert desk.process(alert("First")).unwrap().times_seen == 2
 
 
+def test_threads_that_live_through_alerts_leave_nothing_behind(channels, sinks):
+    backend = FlextBackend(
+        FlextObservabilityConfig(),
+        sinks={"alerts": [sinks]},
+        channels=channels,
+        policies=[POLICY],
+    )
+
+    def live(thread):
+        for number in range(50):
+            service = FlextAlertService(backend)
+            first = service.process(alert(f"{thread}.{number}")).unwrap()
+            assert service.process(alert(f"{thread}.{number}")).is_success
+            assert service.escalate(first, {"channels": "boss"}).is_success
+            assert service.acknowledge(first).is_success
+            assert service.resolve(first).is_success
+
+    threads = [threading.Thread(target=live, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert backend.flush().is_success
+    backend.stop()
+    told = Counter(each.status.value for each in channels["boss"].events)
+    assert told == {"firing": 400, "acknowledged": 400, "resolved": 400}
+    told = Counter(each.status.value for each in sinks.events)
+    assert told == {"firing": 800, "acknowledged": 400, "resolved": 400}
+    assert FlextAlertService(backend).active().unwrap() == []
+    ledger = backend.ledger()
+    assert ledger.balanced
+    assert ledger.lost == 0
+
+
 def test_a_channel_that_hangs_keeps_nobody_from_the_others_and_from_caring():
     small = Queue(capacity=2)
     stuck, chat = HangingSink(queue=small), CollectingSink()
@@ -734,4 +770,7 @@ def test_a_channel_that_hangs_keeps_nobody_from_the_others_and_from_caring():
 def test_a_silence_that_would_silence_everything_is_refused(service):
     result = service.silence({}, 60)
     assert "silences everything" in result.error
-    assert asyncio.run(service.silence_alerts({"source": "db"}, 60)).is_success
+    made = asyncio.run(service.silence_alerts({"source": "db"}, 60, "why", "ann"))
+    assert (made.unwrap().comment, made.unwrap().author) == ("why", "ann")
+    assert asyncio.run(service.end_silence(made.unwrap())).unwrap() == made.unwrap()
+    assert asyncio.run(service.end_silence(made.unwrap())).is_failure
