@@ -73,6 +73,8 @@ class StageStatistics:
         waits: how long the batches had waited before, since they were put into the
             queue in front; where a sink gathers its batches, the oldest event. Stages
             that are called right after another one do not wait.
+        holds: how long an accumulator that keeps order, such as ``BatchBy``, had held
+            the oldest event of each batch that it let go; None of other stages.
         failures: the calls among them that failed or lost events, by reason: a sink's.
         retries: how many times a sink's settings made it try again.
         in_flight: writes of a sink that are under way at this moment.
@@ -96,6 +98,7 @@ class StageStatistics:
     busy: float
     calls: Latency = NONE_YET
     waits: Latency = NONE_YET
+    holds: Latency | None = None
     failures: Mapping[str, Latency] = field(factory=dict, repr=False)
     retries: int = 0
     in_flight: int = 0

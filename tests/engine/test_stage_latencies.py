@@ -138,6 +138,52 @@ def test_stages_that_wait_and_accumulators_are_timed_too(run):
     run(main())
 
 
+def test_what_an_accumulator_lets_go_was_held_since_its_oldest_event_came(run):
+    async def main():
+        clock, fed, end = ManualClock(), Fed(), CollectingSink()
+        gather = BatchBy(max_events=3, flush_interval=10)
+        async with Pipeline(fed >> gather >> end, clock=clock) as pipeline:
+            fed.feed("a")
+            await clock.advance(2)
+            fed.feed("bcd")  # completes one batch and begins another
+            await clock.advance(10)
+            holds = by_name(pipeline)["batch_by"].holds
+            assert by_name(pipeline)["collecting_sink"].holds is None
+        assert end.batches == [["a", "b", "c"], ["d"]]
+        assert (holds.count, holds.total, holds.max) == (2, 2 + 10, 10)
+
+    run(main())
+
+
+def test_an_accumulator_that_takes_over_does_not_tell_how_long_it_holds(run):
+    class Last(Accumulator):
+        name, acknowledge = "last", "on_add"
+
+        def __init__(self):
+            self.kept = []
+
+        def add(self, events, now):
+            self.kept = events[-1:]
+            return []
+
+        def held(self):
+            return len(self.kept)
+
+        def flush(self, now):
+            kept, self.kept = self.kept, []
+            return kept
+
+    async def main():
+        clock, fed, end = ManualClock(), Fed(), CollectingSink()
+        async with Pipeline(fed >> Last() >> end, clock=clock) as pipeline:
+            fed.feed("ab")
+            await clock.advance(2)
+        assert end.events == ["b"]
+        assert by_name(pipeline)["last"].holds is None
+
+    run(main())
+
+
 def test_a_queue_that_sheds_the_oldest_keeps_since_when_the_rest_waits(run):
     async def main():
         clock, end = ManualClock(), SlowSink(queue=Queue(4, "drop_oldest"))

@@ -85,7 +85,7 @@ def told(points, name, **wanted):
     ]
 
 
-SERIES = 27  # of a source, a processor, an accumulator and a sink
+SERIES = 28  # of a source, a processor, an accumulator and a sink
 
 
 def of(stage):
@@ -161,7 +161,7 @@ def test_times_are_histograms_of_seconds(run):
             return event
 
         source = PipelineMetricsSource(60)
-        chains = fed >> slow >> ends, source >> ends
+        chains = fed >> slow >> BatchBy(3) >> ends, source >> ends
         async with Pipeline(*chains, clock=clock) as pipeline:
             fed.feed([0.003], [0.3], [0.3])
             await clock.advance(60)
@@ -175,6 +175,7 @@ def test_times_are_histograms_of_seconds(run):
         assert (at[0.005], at[0.5]) == (1, 2)
         (waits,) = told(points, "sluiceway.queue.wait.duration", **of("slow"))
         assert (waits.count, waits.bucket_counts[0]) == (3, 3)
+        assert told(points, "sluiceway.stage.hold.duration")[0].count == 1
 
     run(main())
 

@@ -91,12 +91,19 @@ def stage_statistics(node: Node, runtime: Runtime | None) -> StageStatistics:
         busy=calls.total,
         calls=calls,
         waits=books.waits.snapshot(),
+        holds=books.holds.snapshot() if keeps_order(node) else None,
         failures=failures,
         retries=books.retries,
         in_flight=0 if runtime is None else runtime.in_flight(node),
         left_out_as={word: getattr(ledger, word) for word in LEFT_OUT},
         losses={word: getattr(ledger, word) for word in LOST},
     )
+
+
+def keeps_order(node: Node) -> bool:
+    """Whether it is known which of the events that came in a stage lets go."""
+    gathers = node.kind is StageKind.ACCUMULATOR
+    return gathers and bool(node.stage.acknowledge == "on_output")
 
 
 def queue_used(node: Node, queue: BoundedQueue) -> int:

@@ -16,7 +16,7 @@ from ..calls import unasked
 from ..delivery import DeliveryStatus
 from ..stages import Accumulator, Batches
 from .books import Books
-from .claims import ClaimLine
+from .claims import AgeLine, ClaimLine
 from .graph import Node
 from .hands import EMPTY, Hand
 from .marks import END, Mark
@@ -51,7 +51,7 @@ class AccumulatorWorker(Worker):
         self._inbox = queue
         self._row = row
         self._clock = shared.clock
-        self._line = ClaimLine()
+        self._line, self._ages = ClaimLine(), AgeLine()
         self._follows = self._stage.acknowledge == "on_output"
         self._batch = OwnBatch if node.only_own else Batch
         self._held = 0
@@ -113,12 +113,12 @@ class AccumulatorWorker(Worker):
             released = batches_of(self._stage.add(list(batch.events), started))
         except (asyncio.CancelledError, SystemExit) as error:
             released = []
-            self._refuse(batch, unasked(error))
+            self._refuse(batch, unasked(error), started)
         except Exception as error:  # noqa: BLE001 - a user's bug costs one batch
             released = []
-            self._refuse(batch, error)
+            self._refuse(batch, error, started)
         else:
-            self._accept(batch)
+            self._accept(batch, started)
         self.node.books.time(self._clock.now() - started)
         self.hand.batches = EMPTY
         await self._release(released, batch.events)
@@ -137,19 +137,20 @@ class AccumulatorWorker(Worker):
         await self._hand_on(portions, self._row.take_own, self.node.own)
         self._inbox.done_own(count, size)
 
-    def _accept(self, batch: Batch) -> None:
+    def _accept(self, batch: Batch, now: float) -> None:
         if self._follows:
             self._line.add(batch, self._held)
+            self._ages.add(len(batch.events), now)
         else:
             batch.settle(DeliveryStatus.DELIVERED)
         self._held += len(batch.events)
 
-    def _refuse(self, batch: Batch, error: Exception) -> None:
+    def _refuse(self, batch: Batch, error: Exception, now: float) -> None:
         """Book a batch whose ``add`` failed; what was taken in before stays held."""
         self._shared.complaints.about(self.node.name, error, len(batch.events))
         taken = max(0, min(self._ask_held() - self._held, len(batch.events)))
         accepted, refused = batch.split(taken)
-        self._accept(accepted)
+        self._accept(accepted, now)
         self.node.books.fail(refused, error)
 
     def _call(self, method: Any) -> list[list[Any]] | None:
@@ -191,7 +192,12 @@ class AccumulatorWorker(Worker):
         self.hand.node = self.node
 
     def _take_claims(self, count: int) -> Any:
-        return self._line.take(count) if self._follows else None
+        if not self._follows:
+            return None
+        since = self._ages.take(count)
+        if since is not None:
+            self.node.books.hold(self._clock.now() - since)
+        return self._line.take(count)
 
     def _book(self, released: list[list[Any]], given: Sequence[Any]) -> None:
         """What is neither held any more nor released was left out, or was created."""

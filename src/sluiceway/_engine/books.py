@@ -36,6 +36,8 @@ class Books:
         "errored",
         "failed_calls",
         "filtered",
+        "hold",
+        "holds",
         "merged",
         "received",
         "rejected",
@@ -53,9 +55,10 @@ class Books:
         self.dropped: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
         self.errored: Counter[str] = Counter()
-        self.calls, self.waits = Timings(), Timings()
+        self.calls, self.waits, self.holds = Timings(), Timings(), Timings()
         self.time = self.calls.add  # takes the seconds of one call of the stage
         self.wait = self.waits.add  # and those that its batch had waited for it
+        self.hold = self.holds.add  # and those that an accumulator held what it lets go
         self.retries = 0
         self.failed_calls: dict[str, Timings] = {}  # not among ``calls``
 
@@ -109,6 +112,7 @@ class Books:
         """Sort in the times that have come."""
         self.calls.fold()
         self.waits.fold()
+        self.holds.fold()
 
 
 def status_of(error: BaseException) -> DeliveryStatus:

@@ -207,6 +207,7 @@ class Drive:
             batches=stage.batches,
             calls=quantiles(stage.calls),
             waits=quantiles(stage.waits),
+            holds=None if stage.holds is None else quantiles(stage.holds),
             queue_mean=None if fill is None else fill.total / fill.looks,
             queue_max=None if fill is None else fill.highest,
             queue_capacity=stage.queue_capacity,

@@ -21,6 +21,8 @@ class StageFigures:
     Attributes:
         calls: p50, p90, p99 and max of a call, in seconds.
         waits: the same of the wait in the queue in front.
+        holds: the same of how long an accumulator that keeps order held events; None
+            of other stages.
         queue_mean: its mean fill, from 0 to 1; None without a queue.
         queue_max: its highest fill.
         busy: seconds of all calls together.
@@ -36,6 +38,7 @@ class StageFigures:
     batches: int
     calls: Mapping[str, float]
     waits: Mapping[str, float]
+    holds: Mapping[str, float] | None
     queue_mean: float | None
     queue_max: float | None
     queue_capacity: int | None

@@ -69,7 +69,7 @@ def configure(parser: ArgumentParser) -> None:
         type=quantities.seconds,
         default=0.5,
         metavar="SECONDS",
-        help="what is due first is not in throughput and latency (default 0.5)",
+        help="what comes first is not in throughput and latency (default 0.5)",
     )
     add(
         "--drain",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -64,25 +64,30 @@ def result_lines(result: Result) -> Iterator[str]:
 
 def stage_rows(stages: Sequence[StageFigures]) -> Iterator[list[str]]:
     """A row for each stage, and one of headings."""
+    holding = any(stage.holds is not None for stage in stages)
     yield [
         "stage", "in", "out", "call p50", "p99", "wait p50", "p99",
+        *(["held p50", "p99"] if holding else []),
         "queue mean", "max", "retries", "lost",
     ]  # fmt: skip
     for stage in stages:
-        calls, waits = stage.calls, stage.waits
-        timed = [calls["p50"], calls["p99"]] if stage.batches else []
-        waited = [waits["p50"], waits["p99"]] if stage.queue_capacity else []
         yield [
             stage.name,
             f"{stage.incoming:,}",
             f"{stage.outgoing:,}",
-            *(map(time_text, timed) if timed else ["", ""]),
-            *(map(time_text, waited) if waited else ["", ""]),
+            *cells(stage.calls if stage.batches else None),
+            *cells(stage.waits if stage.queue_capacity else None),
+            *(cells(stage.holds) if holding else []),
             "" if stage.queue_mean is None else f"{stage.queue_mean:.0%}",
             "" if stage.queue_max is None else f"{stage.queue_max:.0%}",
             f"{stage.retries:,}" if stage.retries else "",
             f"{stage.lost:,}" if stage.lost else "",
         ]
+
+
+def cells(times: Mapping[str, float] | None) -> list[str]:
+    """The median and the 99th percentile, if there is anything to tell."""
+    return [time_text(times[word]) if times else "" for word in ("p50", "p99")]
 
 
 def table(rows: Iterator[list[str]]) -> Iterator[str]:

@@ -86,6 +86,10 @@ WAIT: Final = histogram(
     "sluiceway.queue.wait.duration",
     "How long batches waited from the queue to the call of the stage behind it.",
 )
+HOLD: Final = histogram(
+    "sluiceway.stage.hold.duration",
+    "How long an accumulator held the oldest event of each batch that it let go.",
+)
 RETRIES: Final = counter(
     "sluiceway.sink.retries", "{retry}", "Writes that were tried again."
 )
@@ -170,6 +174,8 @@ class Teller:
             yield from writes(stage, about)
         elif stage.kind != "source":
             yield DURATION, buckets(stage.calls), {**about}
+            if stage.holds is not None:
+                yield HOLD, buckets(stage.holds), {**about}
 
     def _bounded(
         self, stage: str, outcome: str, losses: Mapping[str, int]

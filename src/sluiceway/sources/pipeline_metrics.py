@@ -16,12 +16,13 @@ class PipelineMetricsSource(IntervalSource[MetricPoint]):
     """Tells what its own pipeline does: at an interval, on a flush, and a last time.
 
     Events by stage (incoming, outgoing, left out and lost, with outcome and reason),
-    how full queues are, how long batches waited and stages took, a sink's retries and
-    writes under way; cumulative since the pipeline was made. The time of a sink's
-    writes is ``otel.sdk.exporter.operation.duration`` of OpenTelemetry's semantic
-    conventions, the others are ``sluiceway.*``. It never counts itself: what it sends
-    is in the ledger, and neither its events nor the batches, writes and times that they
-    cause are in any of its metrics. Stages where only its own events come are left out.
+    how full queues are, how long batches waited, stages took and accumulators held, a
+    sink's retries and writes under way; cumulative since the pipeline was made. The
+    time of a sink's writes is ``otel.sdk.exporter.operation.duration`` of
+    OpenTelemetry's semantic conventions, the others are ``sluiceway.*``. It never
+    counts itself: what it sends is in the ledger, and neither its events nor the
+    batches, writes and times that they cause are in any of its metrics. Stages where
+    only its own events come are left out.
 
     Args:
         interval: seconds between two looks; default 60.
