@@ -12,7 +12,7 @@ from servers.polling import eventually
 
 STAGES = """
 import asyncio
-from sluiceway import Pipeline, sink, source
+from sluiceway import PermanentError, Pipeline, Sink, sink, source
 
 @source
 async def own():
@@ -22,7 +22,18 @@ async def own():
 async def slow(events):
     await asyncio.sleep(0.02)
 
+@sink
+async def refuse(events):
+    raise PermanentError("never", reason="unwanted")
+
+class Locked(Sink):
+    async def open(self, context):
+        raise RuntimeError("no key")
+    async def write(self, events): ...
+
 pipeline = Pipeline(own >> slow)
+refused = Pipeline(own >> refuse)
+locked = Pipeline(own >> Locked())
 """
 
 SEED = ("--seed", "5")  # with it the first candidate turns max_in_flight
@@ -86,11 +97,27 @@ def test_where_no_settings_keep_a_bound_it_says_so(folder):
         (["--budget", "1s"], "--budget is 1 s and a trial takes"),
         (["--sorce", "own"], "did you mean '--source'?"),
         (["--source", "won"], "did you mean 'own'?"),
+        (["--recording", "absent.jsonl"], "absent.jsonl: cannot be read"),
         (["--report", "absent/page.html"], "absent/page.html: cannot be written"),
     ],
 )
 def test_a_wrong_word_is_named(folder, words, told):
     out, err = tune(folder, "slow:pipeline", *words, code=2)
+    assert told in err
+    assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("refused", "rejected{unwanted} at refuse"),
+        ("locked", "cannot start: RuntimeError: no key"),
+    ],
+)
+def test_a_pipeline_that_does_not_run_is_told_with_the_reason(folder, name, told):
+    words = ("--sinks", "real", "--trial", "200ms")
+    out, err = tune(folder, f"slow:{name}", *words, code=1)
+    assert err.startswith("sluiceway tune: a trial run failed: ")
     assert told in err
     assert out == ""
 

@@ -106,6 +106,18 @@ def graph_of(pipeline: Pipeline) -> Graph:
     return pipeline._graph  # noqa: SLF001 - nobody else may change it
 
 
+def check_load(pipeline: Pipeline, load: Load) -> None:
+    """Refuse a load that a pipeline cannot be driven with; nothing is changed.
+
+    Raises:
+        ConfigurationError: a named source is none; the recording holds no events.
+    """
+    sources = graph_of(pipeline).of_kind(StageKind.SOURCE)
+    chosen_sources(load, {node.name: kinds_of(node, load) for node in sources})
+    if load.recording is not None:
+        read_recording(load.recording)
+
+
 def rewire(pipeline: Pipeline, load: Load, watcher: Watcher) -> Rewired:
     """Put a load in place of a pipeline's sources, and null sinks if asked.
 

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 from attrs import field, frozen
 
+from ..errors import SluicewayError
 from ..settings import one_of
 from .halving import Shown
 from .knobs import Changes
@@ -26,6 +27,10 @@ DRAIN_SHARE: Final = 0.25  # of a trial's seconds
 CUT_OFF: Final = "dropped{drain_timeout}"
 LOOK_INTERVAL: Final = 0.1  # seconds
 LATE: Final = 60.0  # seconds beyond its duration after which a trial is given up
+
+
+class TrialError(SluicewayError):
+    """The present settings do not run, so that nothing can be compared with them."""
 
 
 @frozen
@@ -114,5 +119,15 @@ def shown_by(figures: Mapping[str, Any], goal: Goal) -> Shown:
     elif goal == "cpu":
         used = figures["cpu_per_event"]
         score = arrived / used if used else 0.0
-    trouble = "" if score > 0 else "no event arrived"
+    trouble = "" if score > 0 else f"no event arrived{losses_text(figures['losses'])}"
     return Shown(score, latency, figures["memory_peak"], trouble)
+
+
+def losses_text(losses: Mapping[str, Mapping[str, int]]) -> str:
+    """Where events were lost, and why."""
+    told = [
+        f"{count:,} {reason} at {stage}"
+        for stage, reasons in losses.items()
+        for reason, count in reasons.items()
+    ]
+    return f": {', '.join(told)}" if told else ""

@@ -18,7 +18,7 @@ from ..errors import ConfigurationError
 from .comparing import median
 from .halving import CONTROL, Bounds, Decision, Halving, Plan, Shown, plan_for
 from .knobs import Changes, Knob, candidates, number_text
-from .trials import Trials
+from .trials import TrialError, Trials
 
 CURVE_SHARES: Final = (0.3, 0.6, 0.9)  # of the present throughput
 TOP_SHARE: Final = 0.9  # of the best one's
@@ -76,14 +76,14 @@ class Tuning:
         """Try the present settings once, and plan what there is time for.
 
         Raises:
-            ConfigurationError: they do not run, nothing can be searched, or the budget
-                is too short.
+            ConfigurationError: nothing can be searched, or the budget is too short.
+            TrialError: they do not run.
         """
         begun = SYSTEM_CLOCK.now()
         shown, _ = self.trials.run({})
         self.seconds_each = SYSTEM_CLOCK.now() - begun
         if shown.trouble:
-            raise ConfigurationError(f"a trial run failed: {shown.trouble}")
+            raise TrialError(f"a trial run failed: {shown.trouble}")
         chance = Random(self.seed)  # noqa: S311 - no secret
         found = list(islice(candidates(self.knobs, chance), MOST_CANDIDATES))
         if not found:
@@ -106,13 +106,13 @@ class Tuning:
         """Run round after round until it is decided.
 
         Raises:
-            ConfigurationError: the present settings do not run any more.
+            TrialError: the present settings do not run any more.
         """
         while order := self.halving.next_round():
             shown = {index: self._try(index) for index in order}
             trouble = shown[CONTROL].trouble
             if trouble:
-                raise ConfigurationError(f"the present settings failed: {trouble}")
+                raise TrialError(f"the present settings failed: {trouble}")
             self.halving.add(shown)
         return self.halving.decision()
 

@@ -102,8 +102,14 @@ def add_search_options(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Search, and tell what was found."""
+    from ..bench.trials import TrialError  # noqa: PLC0415 - loads what makes events
+
     with interrupts() as interrupted:
-        return search(arguments, interrupted)
+        try:
+            return search(arguments, interrupted)
+        except TrialError as error:
+            print(f"sluiceway tune: {error}", file=sys.stderr, flush=True)
+            return FAILED
 
 
 @contextmanager
@@ -171,6 +177,7 @@ def tuning_of(arguments: Namespace, pressed: Event) -> tuple[Tuning, Pipeline]:
     from ..bench.halving import Bounds  # noqa: PLC0415 - loads what makes events
     from ..bench.knobs import knobs_of  # noqa: PLC0415
     from ..bench.meter import new_histogram  # noqa: PLC0415
+    from ..bench.rewiring import check_load  # noqa: PLC0415
     from ..bench.trials import Trials  # noqa: PLC0415
     from ..bench.tuning import Tuning  # noqa: PLC0415
 
@@ -178,6 +185,7 @@ def tuning_of(arguments: Namespace, pressed: Event) -> tuple[Tuning, Pipeline]:
     check_writable(arguments.report)
     load = load_of(arguments, seconds=arguments.trial, events=None, warm_up=0.0)
     pipeline = find_target(arguments.target).pipeline
+    check_load(pipeline, load)
     goal: Any = arguments.goal or ("throughput" if load.schedule is None else "cpu")
     if goal == "throughput" and load.schedule is not None:
         raise ConfigurationError(
