@@ -276,7 +276,7 @@ def test_all_that_is_wrong_with_a_file_is_told_a_line_each(folder, name):
     [
         ("pipelin.tml", "'pipelin.tml' is no file; expected a TOML file, or"),
         ("pipeline.tml", "did you mean 'pipeline.toml'?"),
-        ("none.toml", "none.toml: cannot be read (No such file or directory)"),
+        ("none.toml", "'none.toml' is no file; expected a TOML file, or"),
         ("own_stage:pipeline", "there is no module 'own_stage'"),
         ("own_stages:pipelin", "did you mean 'pipeline'?"),
         ("own_stages:asyncio", "expected a Pipeline, or a function of no arguments"),
