@@ -120,6 +120,20 @@ def test_all_figures_are_there_as_json(folder):
     assert data["memory_peak"] > 1 << 20
 
 
+def test_what_sinks_print_does_not_stand_among_the_figures(folder):
+    (folder / "shown.toml").write_text(
+        'chains = ["own >> out"]\n[stages]\nown = { type = "shop:Asked" }\n'
+        'out = { type = "ConsoleSink" }\n'
+    )
+    words = ("--sinks", "real", "--events", "20", "--json", "-")
+    done = bench(folder, "shown.toml", *words)
+    assert json.loads(done.stdout)["delivered"] == 20
+    assert len(done.stderr.splitlines()) >= 20
+    done = bench(folder, "shop:pipeline", *words)
+    assert json.loads(done.stdout)["balanced"]
+    assert "really" in done.stderr
+
+
 def test_a_chosen_source_is_driven_alone(folder):
     done = bench(folder, "shop:pipeline", "--events", "500", "--source", "gauges")
     assert "gauges is replaced by made points\n" in done.stdout

@@ -8,8 +8,9 @@ import json
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, SluicewayError
 from . import quantities
@@ -92,8 +93,30 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Drive the pipeline and tell what it has shown."""
-    from ..bench.driving import Drive  # noqa: PLC0415 - loads what makes events
+    load = asked_load(arguments)
+    check_writable(arguments.report)
+    check_writable(None if arguments.json == "-" else arguments.json)
+    shows = not arguments.quiet and arguments.json != "-"
+    with stdout_kept_clean() if arguments.json == "-" else nullcontext():
+        target = find_target(arguments.target)
+        result, lines = measured(arguments, target, load, shows=shows)
+    if result is None:
+        return FAILED
+    tell(arguments, result, target, lines, shows=shows)
+    return code_of(result, strict=arguments.fail_on_loss)
 
+
+def stdout_kept_clean() -> AbstractContextManager[Any]:
+    """What the user's code and sinks print must not stand among the figures."""
+    return redirect_stdout(sys.stderr)
+
+
+def asked_load(arguments: Namespace) -> Load:
+    """The load that the options describe.
+
+    Raises:
+        ConfigurationError: they contradict each other, or mean nothing.
+    """
     seconds = arguments.duration
     if seconds is None and arguments.events is None:
         seconds = DURATION
@@ -102,28 +125,28 @@ def run(arguments: Namespace) -> int:
             f"--duration is {seconds:g} s; expected more than --warm-up, "
             f"which is {arguments.warm_up:g} s"
         )
-    load = load_of(
+    return load_of(
         arguments,
         seconds=seconds,
         events=arguments.events,
         warm_up=arguments.warm_up if seconds is not None else 0.0,
     )
-    check_writable(arguments.report)
-    check_writable(None if arguments.json == "-" else arguments.json)
-    target = find_target(arguments.target)
+
+
+def measured(
+    arguments: Namespace, target: Target, load: Load, *, shows: bool
+) -> tuple[Result | None, list[str]]:
+    """What the pipeline has shown, None if it could not start, and what was done."""
+    from ..bench.driving import Drive  # noqa: PLC0415 - loads what makes events
+
     set_all(target.pipeline, arguments.set)
     log_to_stderr("warning", target.hide)
-    shows = not arguments.quiet and arguments.json != "-"
     tell_progress = say_progress if is_watched(shows) else None
     drive = Drive(target.pipeline, load, tell_progress, arguments.drain)
     lines = introduction(arguments.target, load, drive)
     if shows:
         print(*lines, "", sep="\n", flush=True)
-    result = result_of(drive, target)
-    if result is None:
-        return FAILED
-    tell(arguments, result, target, lines, shows=shows)
-    return code_of(result, strict=arguments.fail_on_loss)
+    return result_of(drive, target), lines
 
 
 def is_watched(shows: bool) -> bool:
