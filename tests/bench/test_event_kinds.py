@@ -13,6 +13,7 @@ from sluiceway import (
     Processor,
     Sink,
     Source,
+    merge,
     processor,
     sampler,
     sink,
@@ -23,10 +24,12 @@ from sluiceway.bench.meter import Meter
 from sluiceway.bench.rewiring import Load, graph_of, rewire
 from sluiceway.clock import SYSTEM_CLOCK
 from sluiceway.events import Alert, HealthCheck, MetricPoint, Span
+from sluiceway.formats.json_events import encode_event
 from sluiceway.formats.otlp_protobuf import EncodedPoint, EncodedRecord, EncodedSpan
+from sluiceway.instrument import Telemetry
 from sluiceway.samplers import ProbabilitySampler
 from sluiceway.sinks import ConsoleSink, JsonLinesSink, OtlpSink
-from sluiceway.sources import IterableSource, OtlpSource
+from sluiceway.sources import IterableSource, OtlpSource, PipelineMetricsSource
 from sluiceway.testing import CollectingSink
 
 ALL = ("spans", "points", "logs")
@@ -139,6 +142,26 @@ def test_a_stage_that_makes_other_events_is_sent_what_it_takes():
 def test_events_of_another_sort_are_none_of_the_kinds():
     assert kinds(Checks() >> CollectingSink()) == ()
     assert kinds(said_dict >> CollectingSink()) == ()
+
+
+def test_telemetry_is_sent_the_kind_of_each_of_its_sources():
+    telemetry = Telemetry("shop")
+    for source_, kind in (("spans", "spans"), ("metrics", "points"), ("logs", "logs")):
+        assert kinds(getattr(telemetry, source_) >> CollectingSink()) == (kind,)
+
+
+@pytest.mark.parametrize("recording", [False, True])
+def test_what_tells_of_the_pipeline_itself_is_driven_only_if_named(tmp_path, recording):
+    path = tmp_path / "recorded"
+    path.write_bytes(encode_event(Span(name="a")))
+
+    def driven(*names):
+        pipeline = Pipeline(merge(Spans(), PipelineMetricsSource()) >> CollectingSink())
+        load = Load(recording=str(path) if recording else None, sources=names)
+        return [s.name for s in rewire(pipeline, load, Meter(SYSTEM_CLOCK)).driven]
+
+    assert driven() == ["spans"]
+    assert driven("pipeline_metrics_source") == ["pipeline_metrics_source"]
 
 
 def test_a_source_that_does_not_decode_is_replaced_by_encoded_events():

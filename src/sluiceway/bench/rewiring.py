@@ -112,8 +112,7 @@ def check_load(pipeline: Pipeline, load: Load) -> None:
     Raises:
         ConfigurationError: a named source is none; the recording holds no events.
     """
-    sources = graph_of(pipeline).of_kind(StageKind.SOURCE)
-    chosen_sources(load, {node.name: kinds_of(node, load) for node in sources})
+    chosen_sources(graph_of(pipeline), load)
     if load.recording is not None:
         read_recording(load.recording)
 
@@ -127,7 +126,7 @@ def rewire(pipeline: Pipeline, load: Load, watcher: Watcher) -> Rewired:
     graph = graph_of(pipeline)
     sources = graph.of_kind(StageKind.SOURCE)
     kinds = {node.name: kinds_of(node, load) for node in sources}
-    chosen = chosen_sources(load, kinds)
+    chosen = chosen_sources(graph, load)
     recorded = None if load.recording is None else read_recording(load.recording)
     driven: list[LoadSource] = []
     silent: list[LoadSource] = []
@@ -158,19 +157,24 @@ def shared(extent: Extent, position: int, parts: int) -> Extent:
     return evolve(extent, events=count) if count else Extent(seconds=0.0)
 
 
-def chosen_sources(load: Load, kinds: dict[str, tuple[str, ...]]) -> Sequence[str]:
+def chosen_sources(graph: Graph, load: Load) -> Sequence[str]:
     """The names of the sources to drive, in the order of the graph.
+
+    What tells of the pipeline itself is no part of its load, unless it is named.
 
     Raises:
         ConfigurationError: a name is no source's, or no source has any of these events.
     """
+    sources = graph.of_kind(StageKind.SOURCE)
+    names = [node.name for node in sources]
     for name in load.sources:
-        if name not in kinds:
-            near = nearest(name, kinds) or f"; expected one of {', '.join(kinds)}"
+        if name not in names:
+            near = nearest(name, names) or f"; expected one of {', '.join(names)}"
             raise ConfigurationError(f"no source is called {name!r}{near}")
     if load.sources:
-        return [name for name in kinds if name in load.sources]
-    chosen = [name for name, words in kinds.items() if words or load.recording]
+        return [name for name in names if name in load.sources]
+    others = [node for node in sources if not node.stage.tells_of_pipeline]
+    chosen = [n.name for n in others if load.recording or kinds_of(n, load)]
     if not chosen:
         raise ConfigurationError(
             f"no source takes {' or '.join(load.shape.mix)}; name one (--source), or "

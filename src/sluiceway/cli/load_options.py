@@ -110,7 +110,8 @@ def add_place_options(parser: ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="drive this source, the others send nothing; may be given several times "
-        "(default: all that have such events, in equal parts)",
+        "(default: all that have such events, in equal parts, but for "
+        "PipelineMetricsSource)",
     )
     places.add_argument(
         "--sinks",

@@ -132,7 +132,7 @@ class Telemetry:
         )
         self._meters: dict[ScopeKey, Meter] = {}
         self.spans = SpanSource("spans", capacity=CAPACITY)
-        self.logs: Inlet[LogRecord] = QuietInlet("logs", capacity=CAPACITY)
+        self.logs: Inlet[LogRecord] = QuietInlet[LogRecord]("logs", capacity=CAPACITY)
         self.metrics = self._metrics_source(interval_of(export_interval))
         self._installed = False
         follow_forks(self)
