@@ -318,6 +318,18 @@ def test_a_sampler_keeps_the_same_traces_as_if_they_were_decoded(run):
     assert ledger["otlp_sink"].delivered == 64
 
 
+def test_a_malformed_item_costs_itself_only_where_it_is_sampled(run):
+    _, _, ledger = gateway(
+        run,
+        lambda source, url: source >> ProbabilitySampler(0.25) >> OtlpSink(url),
+        traces(encode_traces(numbered(3)), MALFORMED),
+    )
+    assert ledger["probability_sampler"].rejected == {"malformed": 1}
+    books = ledger["probability_sampler"]
+    assert books.sampled_out + books.sent == 3
+    assert ledger.balanced
+
+
 def test_decode_makes_spans_for_the_stages_behind_it(run):
     @processor
     def mark(span):

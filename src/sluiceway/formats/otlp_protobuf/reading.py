@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ...errors import SluicewayError
 
@@ -34,7 +34,10 @@ class MalformedError(SluicewayError, ValueError):
     Attributes:
         offset: the same.
         expected: the same.
+        reason: the ledger's word for it.
     """
+
+    reason: ClassVar[str] = "malformed"
 
     def __init__(self, offset: int, expected: str) -> None:
         super().__init__(f"malformed OTLP body at byte {offset}: expected {expected}")
