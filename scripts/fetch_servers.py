@@ -98,8 +98,8 @@ def relocate(files: Path) -> None:
     its Alertmanager does not start without. The relative path has the same length,
     so it can stand in its place.
     """
-    for program in (files / "usr" / "bin").iterdir():
-        code = program.read_bytes()
+    for program in files.glob("usr/bin/*"):
+        code = program.read_bytes() if program.is_file() else b""
         if SHARED in code:
             program.write_bytes(code.replace(SHARED, BESIDE))
 

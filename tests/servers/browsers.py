@@ -11,6 +11,11 @@ from servers.processes import FETCHED, missing
 
 PACKAGE = "chromium-headless-shell"
 SYSTEMS = (PACKAGE, "chromium", "chromium-browser", "google-chrome")
+LIBRARIES = (
+    "usr/lib/*-linux-gnu*",
+    "usr/lib/*-linux-gnu*/pulseaudio",
+    "lib/*-linux-gnu*",
+)
 SECONDS = 50.0
 
 
@@ -47,10 +52,10 @@ def dom_of(page: Path, folder: Path, *options: str) -> tuple[str, str]:
 
 def require_browser() -> tuple[Path, dict[str, str]]:
     """The program, and the environment in which it finds the libraries beside it."""
-    root = FETCHED / PACKAGE / "usr" / "lib"
-    fetched = root / "chromium" / PACKAGE
+    root = FETCHED / PACKAGE
+    fetched = root / "usr" / "lib" / "chromium" / PACKAGE
     if fetched.exists():
-        libraries = [*root.glob("*-linux-gnu*"), *root.glob("*-linux-gnu*/pulseaudio")]
+        libraries = [path for where in LIBRARIES for path in root.glob(where)]
         path = ":".join(map(str, libraries))
         return fetched, {**os.environ, "LD_LIBRARY_PATH": path}
     found = next(filter(None, map(shutil.which, SYSTEMS)), None)
