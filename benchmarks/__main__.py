@@ -67,11 +67,8 @@ PACKAGES = (
 
 def run(name: str, *, short: bool) -> list[Figure]:
     """The figures of one benchmark, from an interpreter of its own."""
-    begin = time.monotonic()
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        found = pool.submit(figures_of, name, short=short).result()
-    print(f"{name}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
-    return found
+        return pool.submit(figures_of, name, short=short).result()
 
 
 def run_all(names: Sequence[str], *, short: bool) -> tuple[list[Figure], int]:
@@ -79,8 +76,10 @@ def run_all(names: Sequence[str], *, short: bool) -> tuple[list[Figure], int]:
     found: list[Figure] = []
     code = WELL
     for position, name in enumerate(names):
+        begin = time.monotonic()
         try:
             found += run(name, short=short)
+            print(f"{name}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
         except KeyboardInterrupt:
             found += [missing(each, "interrupted") for each in names[position:]]
             return found, INTERRUPTED

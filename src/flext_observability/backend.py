@@ -103,7 +103,7 @@ class FlextBackend:
         self.instruments = Instruments(
             self.telemetry.meter(NAME), self.config.series_limit
         )
-        self.checks = HealthChecks(self.health.emit_nowait, self._its_pipeline)
+        self.checks = HealthChecks(self._tell_health, self._its_pipeline)
         self._pages: PageServer | None = None
         self._lock = threading.RLock()
         self._background: Background | None = None
@@ -228,6 +228,10 @@ class FlextBackend:
     def http_port(self) -> int | None:
         """Where the pages of health and metrics are served now; None for nowhere."""
         return self._pages.port if self._pages else None
+
+    def _tell_health(self, check: HealthCheck) -> bool:
+        """Tell of a result, unless a stop has begun: a turn may end after it."""
+        return self.is_running and self.health.emit_nowait(check)
 
     def _its_pipeline(self) -> Pipeline | None:
         return self._background.pipeline if self._background else None

@@ -175,7 +175,7 @@ def test_the_health_of_a_component_is_told_to_channels_and_alertmanager(
         if status == "unhealthy":
             eventually(lambda: shown(server, "HealthCheck"))
     eventually(lambda: ("resolved", "critical") in receiver.told("HealthCheck"))
-    assert receiver.told("HealthCheck")[:2] == [("firing", "critical")] * 2
+    assert receiver.told("HealthCheck")[0] == ("firing", "critical")
 
 
 @pytest.mark.parametrize("stalls", [True, False], ids=["stalls", "refuses"])
