@@ -247,7 +247,8 @@ class AlertDesk:
 
     def _escalated(self, record: Record, request: Request) -> FlextResult[None]:
         before, policy = record.alert, self.channels.policy(record.policy)
-        level = min(max(before.level, request.level or before.level + 1), HIGHEST)
+        reached = max(before.level, policy.begins_with if policy else 0)
+        level = min(max(reached, request.level or reached + 1), HIGHEST)
         step = policy.level(level) if policy else None
         asked = request.severity or (step.severity if step else "")
         least = worst(each for each in (record.least, asked, "info") if each)

@@ -136,6 +136,11 @@ class FlextEscalationPolicy:
         """The level of a number from 1; beyond the last it is the last."""
         return self.levels[min(number, len(self.levels)) - 1]
 
+    @property
+    def begins_with(self) -> int:
+        """The level that an alert has reached as soon as it fires."""
+        return int(self.levels[0].after == 0)
+
     def channels(self) -> list[str]:
         """All channels that it names."""
         return [name for level in self.levels for name in level.channels]

@@ -712,6 +712,41 @@ def test_nothing_changes_that_channels_cannot_be_told_of():
     assert desk.process(alert("First")).unwrap().times_seen == 2
 
 
+def test_the_next_level_does_not_depend_on_whether_the_first_was_told_yet(channels):
+    late = FlextEscalationPolicy(
+        "late", [FlextEscalationLevel("chat", after=60)], {"source": "web"}
+    )
+    backend = FlextBackend(
+        FlextObservabilityConfig(), channels=channels, policies=[late, POLICY]
+    )
+    service = FlextAlertService(backend)
+    for number in range(50):
+        first = service.process(alert(f"a{number}")).unwrap()
+        assert service.escalate(first, {}).unwrap().level == 2
+        other = service.process(alert(f"a{number}", source="web")).unwrap()
+        assert service.escalate(other, {}).unwrap().level == 1
+    backend.stop()
+
+
+def test_who_knew_before_a_restart_is_told_how_it_goes_on(channels):
+    backend = FlextBackend(
+        FlextObservabilityConfig(), channels=channels, policies=[POLICY]
+    )
+    service = FlextAlertService(backend)
+    first = service.process(alert()).unwrap()
+    assert backend.stop().unwrap().drained
+    assert service.resolve(first).error_code == "not_running"
+    assert backend.start().is_success
+    assert service.escalate(first, {"channels": "boss"}).unwrap().severity == "error"
+    assert service.resolve(first).is_success
+    backend.stop()
+    assert {name: told_of(sink) for name, sink in channels.items()} == {
+        "chat": [("firing", "warning"), ("resolved", "error")],
+        "pager": [],
+        "boss": [("firing", "error"), ("resolved", "error")],
+    }
+
+
 def test_threads_that_live_through_alerts_leave_nothing_behind(channels, sinks):
     backend = FlextBackend(
         FlextObservabilityConfig(),
