@@ -71,7 +71,14 @@ def entity_of(event: Alert) -> FlextAlert:
 
 
 def told_by(event: Alert, ours: Alert) -> Alert:
-    """What is sent of it: all that the stage says, as we know it."""
+    """What is sent of it: all that the stage says, as we know it.
+
+    Args:
+        event: what the stage says.
+        ours: the same alert, or one that had to give way to it.
+    """
+    if (ours.name, ours.labels) != (event.name, event.labels):
+        return ours
     ours.annotations = {**event.annotations, **ours.annotations}
     ours.message = event.message
     return ours

@@ -39,6 +39,7 @@ def pipeline_of(backend: FlextBackend) -> tuple[Pipeline, PageServer | None]:
     if channels:
         to["alerts"].append(sink(name="channels")(backend.alert_desk.channels.heard))
     ends = {name: apart(sinks) for name, sinks in to.items()}
+    ends["alerts"] = wanted(ends["alerts"], "no_channel")
     server = None
     if config.http_port is not None:
         server = PageServer(config.http_host, config.http_port)
@@ -48,7 +49,7 @@ def pipeline_of(backend: FlextBackend) -> tuple[Pipeline, PageServer | None]:
         merge(telemetry.spans, backend.traces, Unfinished(backend.operations))
         >> wanted(ends["traces"], "no_endpoint"),
         telemetry.metrics >> ends["metrics"],
-        backend.alerts >> wanted(ends["alerts"], "no_channel"),
+        backend.alerts >> ends["alerts"],
         *channels,
         merge(backend.health, backend.checks.turns, *served)
         >> health_ends(backend, ends),
@@ -66,11 +67,10 @@ def apart(sinks: list[Sink[Any]]) -> list[Any]:
 
 
 def health_ends(backend: FlextBackend, to: dict[str, list[Any]]) -> list[Any]:
-    """Results of health checks are metrics, and alerts where somebody hears of them."""
+    """Results of health checks are metrics, and alerts where they change."""
     metrics = HealthMetrics(resource=backend.telemetry.resource) >> to["metrics"]
     alerts = HealthAlerts(labels=OF_HEALTH) >> AlertLearner(backend.alert_desk)
-    heard = [alerts >> to["alerts"]] if to["alerts"] else []
-    return [metrics, *to["health"], *heard]
+    return [metrics, *to["health"], alerts >> to["alerts"]]
 
 
 def wanted(sinks: list[Any], otherwise: str) -> list[Any]:

@@ -11,6 +11,7 @@ from flext_observability import (
     FlextObservabilityConfig,
     flext_create_health_check,
 )
+from flext_observability.alert_book import AlertBook
 from flext_observability.alert_channels import AlertChannels
 from flext_observability.alert_desk import AlertDesk
 from flext_observability.alert_learning import AlertLearner
@@ -68,6 +69,32 @@ def test_an_alert_that_cannot_be_known_is_sent_as_it_is():
     odd = [Alert(name="", message="bad"), Alert(name="Slow", message="no source")]
     assert AlertLearner(desk).process(odd) == odd
     assert len(desk) == 0
+
+
+def test_an_alert_that_gives_way_to_a_learnt_one_ends_in_its_own_words():
+    desk = AlertDesk([].append, AlertChannels(), AlertBook(most_active=1))
+    first, second = (
+        Alert(name=name, message=f"{name} is bad", labels={"source": "health"})
+        for name in ("First", "Second")
+    )
+    told = AlertLearner(desk).process([first, second])
+    assert [(each.status.value, each.message) for each in told] == [
+        ("firing", "First is bad"),
+        ("resolved", "First is bad"),
+        ("firing", "Second is bad"),
+    ]
+    assert told[1].annotations["resolved_because"] == "there were too many alerts"
+
+
+def test_an_alert_of_a_health_check_is_known_without_any_endpoint():
+    backend = FlextBackend(FlextObservabilityConfig())
+    check = flext_create_health_check("db", "unhealthy").unwrap()
+    assert FlextHealthService(backend).execute(check).is_success
+    assert backend.flush().is_success
+    (found,) = FlextAlertService(backend).active().unwrap()
+    assert found.tags == {"check": "db"}
+    backend.stop()
+    assert backend.ledger().balanced
 
 
 def test_a_channel_is_told_once_of_each_change_of_a_health_check(backend, told):
