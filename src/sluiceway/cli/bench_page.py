@@ -92,8 +92,8 @@ def interval_text(interval: Interval) -> str:
 
 
 def tune_plot(tuning: Tuning) -> str:
-    """Latency against throughput: curves of the settings that were put under rising
-    loads; if none was, a dot for each of the fastest.
+    """Latency against throughput: a curve for each of the settings that were put under
+    rising loads, and a dot for each of the fastest others.
     """
     curves = [
         Curve(
@@ -103,16 +103,18 @@ def tune_plot(tuning: Tuning) -> str:
         for index, points in tuning.curves.items()
     ]
     title = "Latency (p99) against throughput"
-    return plot(title, "events/s", "ms", curves or dots(tuning))
+    others = dots(tuning)[: SERIES - len(curves)]
+    return plot(title, "events/s", "ms", curves + others)
 
 
 def dots(tuning: Tuning) -> list[Curve]:
-    """The median of each of the fastest settings, the present ones among them."""
-    tried = [index for index, shown in tuning.halving.shown.items() if shown]
+    """The medians of settings without a curve: the present ones, then the fastest."""
+    shown = tuning.halving.shown
+    tried = [index for index in shown if shown[index] and index not in tuning.curves]
     fast = sorted(tried, key=lambda i: (i != CONTROL, -tuning.median_of(i, THROUGHPUT)))
     return [
         Curve(words_for(tuning.settings[index]), [place_of(tuning, index)])
-        for index in fast[:SERIES]
+        for index in fast
     ]
 
 
