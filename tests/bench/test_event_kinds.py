@@ -22,6 +22,7 @@ from sluiceway import (
 from sluiceway.bench.kinds import kinds_for
 from sluiceway.bench.meter import Meter
 from sluiceway.bench.rewiring import Load, graph_of, rewire
+from sluiceway.bench.telemetry import Shape, TelemetryMaker
 from sluiceway.clock import SYSTEM_CLOCK
 from sluiceway.events import Alert, HealthCheck, MetricPoint, Span
 from sluiceway.formats.json_events import encode_event
@@ -153,7 +154,7 @@ def test_telemetry_is_sent_the_kind_of_each_of_its_sources():
 @pytest.mark.parametrize("recording", [False, True])
 def test_what_tells_of_the_pipeline_itself_is_driven_only_if_named(tmp_path, recording):
     path = tmp_path / "recorded"
-    path.write_bytes(encode_event(Span(name="a")))
+    path.write_bytes(encode_event(TelemetryMaker(Shape(), int)(1)[0]))
 
     def driven(*names):
         pipeline = Pipeline(merge(Spans(), PipelineMetricsSource()) >> CollectingSink())
