@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from cli.demo_runs import command, environment
@@ -176,6 +177,29 @@ def test_a_setting_can_be_tried_without_changing_the_file(folder):
     assert by_name(figures(folder, *words))["out"]["queue_capacity"] == 250
     done = bench(folder, "shop.toml", "--set", "out.que.capacity=1", code=2)
     assert "did you mean 'out.queue.capacity'?" in done.stderr
+    done = bench(folder, "shop.toml", "--set", "out=1", code=2)
+    assert "out: expected a setting of the stage, such as out.queue" in done.stderr
+
+
+def test_a_kind_has_one_share(folder):
+    done = bench(folder, "shop.toml", "--mix", "spans=1,spans=2", code=2)
+    assert "each kind once" in done.stderr
+
+
+def test_a_full_disk_for_the_output_is_told_in_one_line(folder):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command("bench", "shop.toml", "--events", "100"),
+            cwd=folder,
+            env=environment({}),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "the output cannot be written: [Errno 28]" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_report_is_a_page_with_plots(folder):

@@ -198,6 +198,11 @@ def stage_in(graph: Graph, path: str) -> str:
     found = [name for name in names if path.startswith(f"{name}.")]
     if not found:
         word = path.partition(".")[0]
+        if word in names:
+            raise ConfigurationError(
+                f"{path}: expected a setting of the stage, such as "
+                f"{word}.queue.capacity"
+            )
         near = nearest(word, names) or f"; expected one of {', '.join(names)}"
         raise ConfigurationError(f"{path}: no stage is called {word!r}{near}")
     return max(found, key=len)

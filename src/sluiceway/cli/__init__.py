@@ -8,6 +8,7 @@ a command's help names those of its own.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from argparse import ArgumentParser
@@ -52,8 +53,18 @@ def main(words: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone, such as `head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NOT_WELL
+        return give_up_output()
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"sluiceway: the output cannot be written: {error}", file=sys.stderr)
+        return give_up_output()
+
+
+def give_up_output() -> int:
+    """Let nothing more be written, at the interpreter's end neither."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return NOT_WELL
 
 
 def run_command(words: Sequence[str]) -> int:

@@ -120,9 +120,11 @@ def shares(text: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for part in text.split(","):
         word, equals, share = part.partition("=")
-        if not equals or not re.fullmatch(r"\s*[0-9.]+\s*", share):
+        is_share = equals and re.fullmatch(r"\s*[0-9.]+\s*", share)
+        if not is_share or word.strip() in found:
             raise ArgumentTypeError(
-                f"{text!r}; expected shares such as spans=70,points=20,logs=10"
+                f"{text!r}; expected shares such as spans=70,points=20,logs=10, each "
+                "kind once"
             )
         found[word.strip()] = quantity(share, {"": 1.0}, "70")
     return found
