@@ -95,10 +95,14 @@ class Background:
 
         Args:
             timeout: seconds; the pipeline's ``drain_timeout`` if None.
+
+        Raises:
+            PipelineStateError: the pipeline's own thread asks for it; all goes on.
         """
         with self._lock:
             if self._loop is None:
                 return StopReport(drained=True)
+            self._elsewhere()
             atexit.unregister(self.stop)
             seconds = self._pipeline.drain_timeout if timeout is None else timeout
             try:
@@ -121,13 +125,21 @@ class Background:
     def _call(
         self, coroutine: Coroutine[Any, Any, T], seconds: float | None = None
     ) -> T:
-        if self._loop is None or threading.current_thread() is self._thread:
+        try:
+            loop = self._elsewhere()
+        except PipelineStateError:
             coroutine.close()
+            raise
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(seconds)
+
+    def _elsewhere(self) -> asyncio.AbstractEventLoop:
+        """The loop, to wait for on a thread that is not its own."""
+        if self._loop is None or threading.current_thread() is self._thread:
             raise PipelineStateError(
                 "the pipeline's own thread cannot wait for the pipeline; "
                 "call this from another thread"
             )
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(seconds)
+        return self._loop
 
     def _end_thread(self) -> None:
         loop, thread, self._loop, self._thread = self._loop, self._thread, None, None

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from sluiceway import Inlet, Pipeline, PipelineState, PipelineStateError
+from sluiceway import Inlet, Pipeline, PipelineState, PipelineStateError, sink
 from sluiceway.testing import CollectingSink, HangingSink
 
 
@@ -205,3 +205,21 @@ def test_a_program_that_raises_is_drained_and_keeps_its_error():
     assert out == ["kept"]
     assert "KeyError: 'mine'" in err
     assert code == 1
+
+
+def test_a_pipeline_that_stops_itself_on_its_thread_is_refused_and_goes_on():
+    told = []
+    inlet = Inlet()
+
+    @sink
+    async def stops(events):
+        with pytest.raises(PipelineStateError, match="own thread"):
+            background.stop()
+        told.extend(events)
+
+    background = Pipeline(inlet >> stops).background()
+    with background:
+        for n in range(2):
+            inlet.emit_nowait(n)
+            assert background.flush(10)
+    assert told == [0, 1]
