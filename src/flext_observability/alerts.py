@@ -6,17 +6,16 @@ ids: no service and no object needs to be kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
-from sluiceway import ConfigurationError
 from sluiceway.alerting import Silence
 
 from . import validation
 from .alert_book import FlextAlertEvent
 from .alert_events import own_alert
 from .backend import FlextBackend
-from .creating import attempted, refused
+from .creating import refused, understood
 from .escalation import (
     exact_text,
     labels_wanted,
@@ -27,7 +26,7 @@ from .escalation import (
 from .exceptions import FlextValidationError
 from .models import FlextAlert
 from .process import PROCESS
-from .result import FlextResult, described
+from .result import FlextResult
 
 Read = TypeVar("Read")
 
@@ -233,17 +232,6 @@ class FlextAlertService:
             expected = "a Silence, as silence_alerts returns it"
             return refused(FlextValidationError("silence", silence, expected))
         return self.backend.alert_desk.unsilence(silence)
-
-
-def understood(read: Callable[[], Read]) -> FlextResult[Read]:
-    """What somebody gave, or a failure, whatever a user's object does."""
-    try:
-        return attempted(read)
-    except ConfigurationError as error:
-        return FlextResult.fail(str(error), FlextValidationError.error_code)
-    except Exception as error:  # noqa: BLE001 - a user's object may do anything
-        told = f"what was given cannot be read: {described(error)}"
-        return FlextResult.fail(told, FlextValidationError.error_code)
 
 
 def id_of(alert: object) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypedDict, Unpack
 
-from .creating import made
+from .creating import made, understood
 from .models import FlextAlert, FlextHealthCheck, FlextMetric, FlextTrace
 from .parents import place_of
 from .propagation import FlextTraceContext
@@ -92,7 +92,8 @@ def flext_create_trace(
         **options: ``parent``; ``trace_id``, which without a parent begins that trace.
     """
     is_remote = isinstance(options.get("parent"), str | FlextTraceContext)
-    placed = place_of(options).flat_map(
+    told = understood(lambda: place_of(options)).flat_map(lambda found: found)
+    placed = told.flat_map(
         lambda place: made(FlextTrace, name, operation, context, options=place)
     )
     return placed.map(lambda trace: decided(trace, is_remote=is_remote))

@@ -25,16 +25,18 @@ from sluiceway import (
 from sluiceway.background import Background
 from sluiceway.fork import follow_forks
 
+from . import validation
 from .alert_desk import AlertDesk
 from .beginnings import alert_channels, configured, set_log_level, telemetry_of
 from .config import FlextObservabilityConfig
+from .creating import understood
 from .escalation import FlextEscalationPolicy
 from .exceptions import FlextConfigurationError, FlextObservabilityError
 from .health_checks import HealthChecks
 from .instruments import Instruments
 from .open_traces import OpenTraces
 from .operations import CLOSED, STOPPED, Operations
-from .result import FlextResult
+from .result import FlextFailure, FlextResult
 
 if TYPE_CHECKING:
     from .pages import PageServer
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 SIGNALS: Final = ("traces", "metrics", "alerts", "health")
 NAME: Final = "flext_observability"
 NOT_RUNNING: Final = STOPPED
+NOT_STOPPED: Final = "not_stopped"
 LATE: Final = "timeout"
 DONE: Final[FlextResult[None]] = FlextResult.ok(None)
 
@@ -195,12 +198,14 @@ class FlextBackend:
         Args:
             timeout: seconds; the configuration's ``drain_timeout`` by default.
         """
-        background = self._background
-        if not self.is_running or background is None:
+        if not self.is_running or self._background is None:
             return FlextResult.fail("the backend does not run", NOT_RUNNING)
-        seconds = self.config.drain_timeout if timeout is None else timeout
+        return seconds_of(timeout).flat_map(self._flush)
+
+    def _flush(self, asked: float | None) -> FlextResult[None]:
+        seconds = self.config.drain_timeout if asked is None else asked
         try:
-            in_time = background.flush(seconds)
+            in_time = self._background is None or self._background.flush(seconds)
         except SluicewayError as error:
             return FlextResult.fail(str(error), NOT_RUNNING)
         late = f"not all was answered for within {seconds:g} s"
@@ -212,12 +217,22 @@ class FlextBackend:
         Args:
             timeout: seconds; the configuration's ``drain_timeout`` by default.
         """
+        asked = seconds_of(timeout)
+        if isinstance(asked, FlextFailure):
+            return asked
         with self._lock:
-            self.is_running = False
-            self._stopped = CLOSED
-            if self._background is None:
-                return FlextResult.ok(StopReport(drained=True))
-            return FlextResult.ok(self._background.stop(timeout))
+            before = self.is_running, self._stopped
+            self.is_running, self._stopped = False, CLOSED
+            try:
+                return FlextResult.ok(self._end(asked.value))
+            except SluicewayError as error:  # its own thread asks for it
+                self.is_running, self._stopped = before
+                return FlextResult.fail(str(error), NOT_STOPPED)
+
+    def _end(self, timeout: float | None) -> StopReport:
+        if self._background is None:
+            return StopReport(drained=True)
+        return self._background.stop(timeout)
 
     def ledger(self) -> Ledger | None:
         """Where every event went; None before the first start."""
@@ -244,3 +259,10 @@ class FlextBackend:
     def __repr__(self) -> str:
         state = "running" if self.is_running else "not running"
         return f"<FlextBackend {state}>"
+
+
+def seconds_of(timeout: object) -> FlextResult[float | None]:
+    """How long somebody is willing to wait; None for as long as is configured."""
+    if timeout is None:
+        return FlextResult.ok(None)
+    return understood(lambda: float(validation.at_least_zero("timeout", timeout)))

@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 from attrs import fields_dict
 
+from sluiceway import ConfigurationError
+
 from .exceptions import FlextValidationError, RefusedValueError
-from .result import FlextResult
+from .result import FlextResult, described
 
 Made = TypeVar("Made")
 
@@ -23,7 +25,7 @@ def made(
         *arguments: its fields.
         options: further fields by their names.
     """
-    return attempted(lambda: make(*arguments, **known(make, options)))
+    return understood(lambda: make(*arguments, **known(make, options)))
 
 
 def attempted(make: Callable[[], Made]) -> FlextResult[Made]:
@@ -32,6 +34,17 @@ def attempted(make: Callable[[], Made]) -> FlextResult[Made]:
         return FlextResult.ok(make())
     except RefusedValueError as error:
         return refused(error)
+
+
+def understood(read: Callable[[], Made]) -> FlextResult[Made]:
+    """What somebody gave, or a failure, whatever a user's object does."""
+    try:
+        return attempted(read)
+    except ConfigurationError as error:
+        return FlextResult.fail(str(error), FlextValidationError.error_code)
+    except Exception as error:  # noqa: BLE001 - a user's object may do anything
+        told = f"what was given cannot be read: {described(error)}"
+        return FlextResult.fail(told, FlextValidationError.error_code)
 
 
 def refused(error: RefusedValueError) -> FlextResult[Any]:

@@ -116,6 +116,7 @@ def shown(field: str, value: object) -> str:
 
     Of what may hold anything, the type and the length are shown. It never raises.
     """
+    value = str.__str__(value) if isinstance(value, str) else value
     is_told = value is not None and not (isinstance(value, str) and not value)
     if is_told and SECRET.search(field):
         return "hidden, as it may be secret"
@@ -137,7 +138,7 @@ def described_value(value: object) -> str:
 
 def suggestion(value: object, known: Iterable[str]) -> str:
     """A hint such as ``"; did you mean 'warning'?"``, or nothing if no word is near."""
-    word = value[:LONGEST].lower() if isinstance(value, str) else ""
+    word = str.__str__(value)[:LONGEST].lower() if isinstance(value, str) else ""
     near = {each.lower(): each for each in known}
     close = difflib.get_close_matches(word, near, n=1)
     return f"; did you mean {near[close[0]]!r}?" if close else ""

@@ -16,13 +16,13 @@ from sluiceway.fork import follow_forks
 
 from . import api
 from .alerts import FlextAlertService
-from .backend import FlextBackend
+from .backend import FlextBackend, seconds_of
 from .check_options import HealthOptions
 from .health import FlextHealthService
 from .metrics import FlextMetricsService, RecordOptions
 from .models import FlextAlert, FlextHealthCheck, FlextMetric, FlextTrace
 from .process import PROCESS
-from .result import FlextResult
+from .result import FlextFailure, FlextResult
 from .tracing import FlextTracingService
 
 
@@ -219,8 +219,12 @@ def reset_global_factory(timeout: float | None = None) -> FlextResult[StopReport
         timeout: seconds; the configuration's ``drain_timeout`` by default.
 
     Returns:
-        How the backend ended; a success, too, if there was none.
+        How the backend ended; a success, too, if there was none. A failure, and
+        nothing is forgotten, if ``timeout`` cannot be meant.
     """
+    asked = seconds_of(timeout)
+    if isinstance(asked, FlextFailure):
+        return asked
     backend = GLOBAL.reset()
     if backend is None:
         return FlextResult.ok(StopReport(drained=True))

@@ -7,6 +7,9 @@ from typing import Any, Final
 
 from attrs import Attribute, Converter
 
+from .exceptions import FlextValidationError, RefusedValueError
+from .result import described
+
 Check = Callable[..., Any]
 CHECK: Final = "check"
 EACH: Final = "each"  # the class of what a field has several of
@@ -14,7 +17,17 @@ EACH: Final = "each"  # the class of what a field has several of
 
 def by(check: Check, *rest: Any) -> Mapping[str, Any]:
     """Metadata of a field: ``check(name, value, *rest)`` makes of it what is kept."""
-    return {CHECK: lambda value, attribute: check(attribute.name, value, *rest)}
+
+    def kept(value: Any, attribute: Attribute[Any]) -> Any:
+        try:
+            return check(attribute.name, value, *rest)
+        except RefusedValueError:
+            raise
+        except Exception as error:  # a user's object may do anything
+            expected = f"what can be read, without {described(error)}"
+            raise FlextValidationError(attribute.name, value, expected) from error
+
+    return {CHECK: kept}
 
 
 def several(check: Check, each: type[Any]) -> Mapping[str, Any]:
@@ -24,9 +37,7 @@ def several(check: Check, each: type[Any]) -> Mapping[str, Any]:
 
 def unless_empty(check: Check) -> Mapping[str, Any]:
     """The same, which lets ``""`` and None pass."""
-    return {
-        CHECK: lambda value, attribute: check(attribute.name, value) if value else value
-    }
+    return by(lambda name, value: check(name, value) if value else value)
 
 
 def with_checks(_: type, fields: list[Attribute[Any]]) -> list[Attribute[Any]]:

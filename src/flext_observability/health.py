@@ -90,7 +90,10 @@ class FlextHealthService:
 
     def unregister(self, name: str) -> FlextResult[str]:
         """As ``unregister_health_check``, for programs without an event loop."""
-        return self.backend.checks.unregister(name)
+        checks = self.backend.checks
+        if not isinstance(name, str):
+            return checks.no_such(name)
+        return checks.unregister(str.__str__(name))
 
     async def execute_health_check(
         self, check: FlextHealthCheck

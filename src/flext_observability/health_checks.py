@@ -18,7 +18,7 @@ from sluiceway.fork import follow_forks
 from sluiceway.health import Check, HealthBoard, HealthReport, Outcome, answered
 
 from .check_options import ONLY_WHEN_ASKED, check_of, usable
-from .exceptions import suggestion
+from .exceptions import shown, suggestion
 from .health_reports import found, nanoseconds, overall, without_passwords
 from .health_turns import Asked, HealthTurns, Registered
 from .models import FlextHealthCheck
@@ -94,7 +94,7 @@ class HealthChecks:
             known = {n: each for n, each in self._known.items() if n != name}
             reported = {n: each for n, each in self._reported.items() if n != name}
             if len(known) + len(reported) == len(self._known) + len(self._reported):
-                return self._no_such(name)
+                return self.no_such(name)
             if OWN not in known:
                 error = f"{OWN!r} is the backend's own check, which stays"
                 return FlextResult.fail(error, CONFLICT)
@@ -105,10 +105,12 @@ class HealthChecks:
             self._emit(gone(name, self.turns.clock.time_ns()))
         return changed.map(lambda _: name)
 
-    def _no_such(self, name: object) -> FlextResult[str]:
+    def no_such(self, name: object) -> FlextResult[str]:
+        """The failure that tells what there is instead."""
         known = [*self.names(), *self._reported]
         hint = suggestion(name, known)
-        return FlextResult.fail(f"no health check is called {name!r}{hint}", UNKNOWN)
+        told = shown("name", name)
+        return FlextResult.fail(f"no health check is called {told}{hint}", UNKNOWN)
 
     def _change(
         self, known: dict[str, Registered], reported: dict[str, Check]

@@ -18,7 +18,7 @@ from sluiceway.fork import follow_forks
 from sluiceway.instrument import Meter
 
 from .aggregates import Aggregate, Aggregates
-from .exceptions import suggestion
+from .exceptions import shown, suggestion
 from .models import COUNT, FlextMetric
 from .result import FlextResult
 
@@ -118,9 +118,8 @@ class Instruments:
             known = self._known.get(name)
             if known is None:
                 hint = suggestion(name, self._known)
-                return FlextResult.fail(
-                    f"no metric {name!r} was recorded{hint}", UNKNOWN
-                )
+                told = shown("name", name)
+                return FlextResult.fail(f"no metric {told} was recorded{hint}", UNKNOWN)
             return FlextResult.ok(known.aggregates.grouped(tags, group_by))
 
 

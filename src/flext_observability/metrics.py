@@ -6,18 +6,18 @@ Law: an operation returns a ``FlextResult`` and raises nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final, Unpack, cast, overload
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from . import validation
-from .aggregates import AGGREGATIONS
+from .aggregates import AGGREGATIONS, Aggregate
 from .api import MetricOptions, flext_create_metric
 from .backend import FlextBackend
-from .creating import attempted, refused
+from .creating import refused, understood
 from .exceptions import FlextValidationError
 from .models import COUNT, FlextMetric
 from .process import PROCESS
@@ -121,7 +121,7 @@ class FlextMetricsService:
         self, service_name: str, metrics_config: Mapping[str, Mapping[str, Any]]
     ) -> FlextResult[list[FlextMetric]]:
         """As ``collect_metrics``, for programs without an event loop."""
-        named = attempted(lambda: validation.text("service_name", service_name))
+        named = understood(lambda: validation.text("service_name", service_name))
         found = named.flat_map(lambda name: measurements(name, metrics_config))
         return found.flat_map(lambda all_: self._recorded(all_).map(lambda _: all_))
 
@@ -156,19 +156,11 @@ class FlextMetricsService:
             aggregation: sum (default), count, avg, min, max or last.
             tags: only series that have these.
         """
-        names = [group_by] if isinstance(group_by, str) else [*group_by]
-        asked = attempted(
-            lambda: (
-                AGGREGATIONS[
-                    validation.one_of("aggregation", aggregation, AGGREGATIONS)
-                ],
-                validation.tags("tags", tags),
-            )
-        )
+        asked = understood(lambda: question(name, group_by, aggregation, tags))
         instruments = self.backend.instruments
         return asked.flat_map(
-            lambda both: instruments.grouped(name, both[1], names).map(
-                lambda groups: {group: both[0](groups[group]) for group in groups}
+            lambda all_: instruments.grouped(all_.name, all_.tags, all_.group_by).map(
+                lambda groups: {key: all_.answer(groups[key]) for key in groups}
             )
         )
 
@@ -193,6 +185,42 @@ class FlextMetricsService:
         return await asyncio.to_thread(backend.flush, timeout)
 
 
+@frozen
+class Question:
+    """What is asked of a metric.
+
+    Attributes:
+        name: of the metric.
+        group_by: names of tags.
+        answer: what makes a number of what was measured.
+        tags: only of series that have these.
+    """
+
+    name: str
+    group_by: Sequence[str]
+    answer: Callable[[Aggregate], float]
+    tags: Mapping[str, str]
+
+
+def question(
+    name: object, group_by: object, aggregation: object, tags: object
+) -> Question:
+    """What somebody asks.
+
+    Raises:
+        FlextValidationError: that cannot be meant.
+    """
+    names = [group_by] if isinstance(group_by, str) else group_by
+    if not isinstance(names, list | tuple | set | frozenset):
+        raise FlextValidationError("group_by", group_by, "names of tags")
+    return Question(
+        validation.text("name", name),
+        [validation.tag_name("group_by", each) for each in names],
+        AGGREGATIONS[validation.one_of("aggregation", aggregation, AGGREGATIONS)],
+        validation.tags("tags", tags),
+    )
+
+
 def measurements(
     service: str, configured: Mapping[str, Mapping[str, Any]]
 ) -> FlextResult[list[FlextMetric]]:
@@ -204,7 +232,7 @@ def measurements(
         return refused(error)
     found: list[FlextMetric] = []
     for name, told in configured.items():
-        created = attempted(partial(settings_of, name, told)).flat_map(
+        created = understood(partial(settings_of, name, told)).flat_map(
             lambda settings: measurement(service, settings)
         )
         if isinstance(created, FlextFailure):
@@ -232,7 +260,7 @@ def measurement(service: str, settings: dict[str, Any]) -> FlextResult[FlextMetr
     kind = settings.pop("metric_type")
     options = {"metric_type": kind} if kind else {}
     return flext_create_metric(**settings, **options).flat_map(
-        lambda metric: attempted(
+        lambda metric: understood(
             lambda: evolve(metric, tags={**metric.tags, "service": service})
         )
     )

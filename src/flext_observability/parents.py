@@ -45,9 +45,9 @@ def parent_of(asked: object) -> FlextResult[Told]:
     if isinstance(asked, FlextTrace | FlextTraceContext):
         return FlextResult.ok(asked)
     if isinstance(asked, str):
-        found: FlextResult[Told] = context_in({TRACEPARENT: [asked]}).map_error(
-            lambda text: f"parent: {text}"
-        )
+        found: FlextResult[Told] = context_in(
+            {TRACEPARENT: [str.__str__(asked)]}
+        ).map_error(lambda text: f"parent: {text}")
         return found
     expected = "a FlextTrace, a FlextTraceContext or the text of a traceparent"
     return refused(FlextValidationError("parent", asked, expected))

@@ -16,7 +16,7 @@ from attrs import field, frozen
 from sluiceway.instrument import Telemetry
 
 from . import validation
-from .creating import attempted, refused
+from .creating import refused, understood
 from .exceptions import FlextValidationError, shown
 from .fields import by, with_checks
 from .models import SAMPLED, FlextTrace
@@ -66,7 +66,7 @@ def flext_inject_context(
             replaced, in whatever case it was written.
     """
     return headers_of(trace).flat_map(
-        lambda headers: attempted(lambda: filled(carrier, headers))
+        lambda headers: understood(lambda: filled(carrier, headers))
     )
 
 
@@ -90,7 +90,7 @@ def flext_grpc_metadata(
             *headers.items(),
         )
 
-    return headers_of(trace).flat_map(lambda told: attempted(lambda: joined(told)))
+    return headers_of(trace).flat_map(lambda told: understood(lambda: joined(told)))
 
 
 def flext_extract_context(carrier: Carrier) -> FlextResult[FlextTraceContext]:
@@ -104,7 +104,7 @@ def flext_extract_context(carrier: Carrier) -> FlextResult[FlextTraceContext]:
         What to give as ``parent`` to ``flext_create_trace``; a failure with the code
         ``"no_parent"`` if nothing is told, ``"malformed"`` if that breaks the rules.
     """
-    return attempted(lambda: gathered(carrier)).flat_map(context_in)
+    return understood(lambda: gathered(carrier)).flat_map(context_in)
 
 
 def context_in(headers: dict[str, list[str]]) -> FlextResult[FlextTraceContext]:

@@ -11,7 +11,7 @@ from typing import Final, overload
 from . import validation
 from .api import flext_create_trace
 from .backend import FlextBackend
-from .creating import attempted, refused
+from .creating import refused, understood
 from .exceptions import FlextValidationError
 from .models import FlextTrace
 from .open_traces import Key
@@ -124,13 +124,13 @@ class FlextTracingService:
         if not isinstance(error, str | BaseException):
             expected = "text or an exception"
             return refused(FlextValidationError("error", error, expected))
-        text = error if isinstance(error, str) else described(error)
+        text = str.__str__(error) if isinstance(error, str) else described(error)
         return self._ended(trace, "error", text[: validation.LONGEST] or UNTOLD)
 
     def _ended(
         self, trace: FlextTrace | str, status: str, error: str
     ) -> FlextResult[FlextTrace]:
-        named = attempted(lambda: name_of(trace))
+        named = understood(lambda: name_of(trace))
         return named.flat_map(
             lambda name: self.backend.operations.end(name, status, error)
         )

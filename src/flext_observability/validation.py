@@ -35,9 +35,10 @@ def any_text(field: str, value: object) -> str:
     """A text, which may be empty."""
     if not isinstance(value, str):
         raise FlextValidationError(field, value, "text")
-    if len(value) > LONGEST:
-        raise FlextValidationError(field, value, f"at most {LONGEST} characters")
-    return value
+    told = str.__str__(value)  # of a subclass, too, nothing but the text is kept
+    if len(told) > LONGEST:
+        raise FlextValidationError(field, told, f"at most {LONGEST} characters")
+    return told
 
 
 def identifier(field: str, value: object, digits: int) -> str:
@@ -61,7 +62,7 @@ def metric_name(field: str, value: object) -> str:
             "a letter and then letters, digits, '_', '.', '-' or '/', 255 at most"
         )
         raise FlextValidationError(field, value, expected)
-    return value
+    return str.__str__(value)
 
 
 def unit(field: str, value: object) -> str:
@@ -176,15 +177,16 @@ def tags(field: str, value: object) -> dict[str, str]:
 
 def tag_name(field: str, value: object) -> str:
     """The name of a tag."""
-    if not isinstance(value, str) or not value.strip():
+    told = str.__str__(value) if isinstance(value, str) else ""
+    if not told.strip():
         raise FlextValidationError(field, value, "names of tags that are texts")
-    return value
+    return told
 
 
 def tag(field: str, name: str, value: object) -> str:
     """The value of a tag."""
     if isinstance(value, str):
-        return value
+        return str.__str__(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal):
