@@ -19,7 +19,7 @@ from .alerts import FlextAlertService
 from .backend import FlextBackend, seconds_of
 from .check_options import HealthOptions
 from .health import FlextHealthService
-from .metrics import FlextMetricsService, RecordOptions
+from .metrics import FlextMetricsService, NamedOptions
 from .models import FlextAlert, FlextHealthCheck, FlextMetric, FlextTrace
 from .process import PROCESS
 from .result import FlextFailure, FlextResult
@@ -74,10 +74,10 @@ class FlextObservabilityMasterFactory:
 
     def record_metric(
         self,
-        metric: FlextMetric | str,
+        metric: FlextMetric | str | None = None,
         value: float | Decimal | None = None,
         unit: str = "count",
-        **options: Unpack[RecordOptions],
+        **options: Unpack[NamedOptions],
     ) -> FlextResult[FlextMetric]:
         """As ``FlextMetricsService.record_metric``."""
         return self._metrics.record(metric, value, unit, **options)
@@ -154,10 +154,10 @@ class FlextObservabilityMasterFactory:
     # Calls that wait.
 
     def execute_health_check(
-        self, check: FlextHealthCheck
+        self, health_check: FlextHealthCheck
     ) -> FlextResult[FlextHealthCheck]:
         """As ``FlextHealthService.execute_health_check``."""
-        return self._health.execute(check)
+        return self._health.execute(health_check)
 
     def run_health_checks(self) -> FlextResult[list[FlextHealthCheck]]:
         """As ``FlextHealthService.run_health_checks``."""

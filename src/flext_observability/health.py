@@ -96,33 +96,33 @@ class FlextHealthService:
         return checks.unregister(str.__str__(name))
 
     async def execute_health_check(
-        self, check: FlextHealthCheck
+        self, health_check: FlextHealthCheck
     ) -> FlextResult[FlextHealthCheck]:
         """Run the check that is registered under this name, now.
 
-        Without one, the status in ``check`` is taken for what is so. Either way the
-        metrics of health tell it, and alerts where it changes what is believed.
+        Without one, the status in ``health_check`` is taken for what is so. Either way
+        the metrics of health tell it, and alerts where it changes what is believed.
 
         Returns:
             What this run found, thresholds and dependencies not considered: unknown
             where it did not end in time. A failure if nothing can be taken now.
         """
-        asked = self._asked(check)
+        asked = self._asked(health_check)
         if isinstance(asked, FlextFailure):
             return asked
         return FlextResult.ok((await asked.value.awaited())[0])
 
-    def execute(self, check: FlextHealthCheck) -> FlextResult[FlextHealthCheck]:
+    def execute(self, health_check: FlextHealthCheck) -> FlextResult[FlextHealthCheck]:
         """As ``execute_health_check``, for programs without an event loop.
 
         A check that runs on the loop of whoever calls this gets no answer.
         """
-        return self._asked(check).map(lambda asked: asked.wait()[0])
+        return self._asked(health_check).map(lambda asked: asked.wait()[0])
 
     def _asked(self, check: FlextHealthCheck) -> FlextResult[Asked]:
         if not isinstance(check, FlextHealthCheck):
             expected = "a FlextHealthCheck, as flext_create_health_check makes one"
-            return refused(FlextValidationError("check", check, expected))
+            return refused(FlextValidationError("health_check", check, expected))
         backend = self.backend
         if not backend.ready():
             return backend.refusal()

@@ -18,7 +18,7 @@ from .aggregates import AGGREGATIONS, Aggregate
 from .api import MetricOptions, flext_create_metric
 from .backend import FlextBackend
 from .creating import refused, understood
-from .exceptions import FlextValidationError
+from .exceptions import FlextValidationError, shown
 from .models import COUNT, FlextMetric
 from .process import PROCESS
 from .result import FlextFailure, FlextResult
@@ -31,6 +31,12 @@ class RecordOptions(MetricOptions, total=False):
     """What a measurement may be told besides."""
 
     tags: Mapping[str, str]
+
+
+class NamedOptions(RecordOptions, total=False):
+    """The same, where the name of the metric is told by its name, too."""
+
+    name: str
 
 
 class FlextMetricsService:
@@ -56,46 +62,45 @@ class FlextMetricsService:
     @overload
     async def record_metric(
         self,
-        metric: str,
+        name: str,
         value: float | Decimal,
         unit: str = "count",
         **options: Unpack[RecordOptions],
     ) -> FlextResult[FlextMetric]: ...
 
-    async def record_metric(
-        self,
-        metric: FlextMetric | str,
-        value: float | Decimal | None = None,
-        unit: str = "count",
-        **options: Unpack[RecordOptions],
-    ) -> FlextResult[FlextMetric]:
+    async def record_metric(self, *told: Any, **named: Any) -> FlextResult[FlextMetric]:
         """Record a measurement: a ``FlextMetric``, or its name, value and unit.
 
         Args:
-            metric: the measurement, or the name of the metric.
-            value: with a name: a finite number; of a counter, from 0.
-            unit: ``"count"`` (default) makes a counter, any other a gauge.
-            **options: ``tags``, ``metric_type``.
+            *told: ``metric``: the measurement. Or ``name`` of the metric, ``value``: a
+                finite number, of a counter from 0, and ``unit``: ``"count"`` (default)
+                makes a counter, any other a gauge.
+            **named: the same by their names; ``tags``, ``metric_type``.
 
         Returns:
             What was recorded; a failure if it cannot be meant, contradicts what the
             metric was before, or nothing can be recorded now.
         """
-        return self.record(metric, value, unit, **options)
+        return self.record(*told, **named)
 
     def record(
         self,
-        metric: FlextMetric | str,
+        metric: Any = None,
         value: Any = None,
         unit: str = "count",
-        **options: Unpack[RecordOptions],
+        **options: Unpack[NamedOptions],
     ) -> FlextResult[FlextMetric]:
         """As ``record_metric``, for programs without an event loop."""
         if isinstance(metric, FlextMetric):
             return self._recorded([metric]).map(lambda _: metric)
-        tags = options.pop("tags", None)
+        name, tags = options.pop("name", metric), options.pop("tags", None)
+        if metric is not None and name is not metric:
+            expected = (
+                f"it left out, as the metric is told to be {shown('metric', metric)}"
+            )
+            return refused(FlextValidationError("name", name, expected))
         rest = cast("MetricOptions", options)
-        return flext_create_metric(metric, value, unit, tags, **rest).flat_map(
+        return flext_create_metric(name, value, unit, tags, **rest).flat_map(
             self.record
         )
 
@@ -243,7 +248,7 @@ def measurements(
 
 def settings_of(name: object, told: object) -> dict[str, Any]:
     """What a configuration tells of one metric."""
-    field = f"metrics_config[{name!r}]"
+    field = f"metrics_config[{shown('name', name)}]"
     if not isinstance(told, Mapping):
         raise FlextValidationError(field, told, "a mapping with a value")
     for key in told:
@@ -259,10 +264,15 @@ def measurement(service: str, settings: dict[str, Any]) -> FlextResult[FlextMetr
     """A measurement with the tag of its service."""
     kind = settings.pop("metric_type")
     options = {"metric_type": kind} if kind else {}
-    return flext_create_metric(**settings, **options).flat_map(
-        lambda metric: understood(
-            lambda: evolve(metric, tags={**metric.tags, "service": service})
+    place = shown("name", settings["name"])
+    return (
+        flext_create_metric(**settings, **options)
+        .flat_map(
+            lambda metric: understood(
+                lambda: evolve(metric, tags={**metric.tags, "service": service})
+            )
         )
+        .map_error(lambda text: f"metrics_config[{place}]: {text}")
     )
 
 
