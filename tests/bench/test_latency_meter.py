@@ -39,6 +39,20 @@ def test_throughput_counts_from_the_end_of_the_warm_up_to_the_last_answer():
     assert answered(100, 0.0, 0.1, 0.9, warm_up=1.0).throughput == 0
 
 
+@pytest.mark.parametrize(("steady", "told"), [(True, 100), (False, 400 / 3.5)])
+def test_what_was_gathered_before_the_warm_up_ended_makes_nothing_faster(steady, told):
+    clock = ManualClock()
+    meter = Meter(clock, 0.5, steady=steady)
+    for second in range(4):  # 100 events a second, let go once a second
+        clock.move(1.0)
+        for _ in range(10):
+            clock.move(0.0001)
+            delivery = Delivery(10)
+            meter.sent(delivery, second, second + 0.99, 10)
+            delivery.settle(DELIVERED, 10)
+    assert meter.throughput == pytest.approx(told, rel=0.002)
+
+
 def test_what_was_due_during_the_warm_up_has_no_latency():
     meter = answered(100, 0.5, 1.5, 3.0, warm_up=1.0)
     assert meter.percentiles().count == 0

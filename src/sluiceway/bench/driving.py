@@ -24,6 +24,7 @@ from .generator import Spent
 from .meter import Meter
 from .results import Result, StageFigures, quantiles
 from .rewiring import Load, Rewired, graph_of, rewire
+from .schedules import Bursts
 
 LOOK_INTERVAL = 0.05  # seconds between two looks at the queues
 GRACE = 0.2  # seconds that a source gets to end by itself
@@ -93,7 +94,8 @@ class Drive:
     _told: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.meter = Meter(SYSTEM_CLOCK, self.load.warm_up)
+        steady = not isinstance(self.load.schedule, Bursts)
+        self.meter = Meter(SYSTEM_CLOCK, self.load.warm_up, steady=steady)
         self.rewired = rewire(self.pipeline, self.load, self.meter)
 
     async def run(self) -> Result:

@@ -19,6 +19,7 @@ from ..errors import ConfigurationError
 
 LONGEST: Final = 3_600_000_000  # microseconds
 DIGITS: Final = 3
+TOGETHER: Final = 0.01  # seconds in which the parts of one gathered batch arrive
 STEPS: Final = 10  # in which the latencies of a batch are spread from first to last
 PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9, 100.0)
 CURVE: Final = (0.0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 100)
@@ -65,11 +66,19 @@ class Meter:
         clock: the pipeline's.
         warm_up: seconds from ``begin`` on; what was due in them has no latency, what
             arrived in them does not count for the throughput.
+        steady: whether events come evenly. Then what arrives first after the warm-up,
+            within ``TOGETHER``, begins the time of the throughput and is no part of it,
+            since it was gathered before; of bursts nothing can be left out.
     """
 
-    def __init__(self, clock: Clock, warm_up: float = 0.0) -> None:
+    def __init__(
+        self, clock: Clock, warm_up: float = 0.0, *, steady: bool = True
+    ) -> None:
         self._clock = clock
         self._warm_up = warm_up
+        self._anchored = steady and warm_up > 0
+        self._first: float | None = None  # when something arrived
+        self._since, self._gathered = 0.0, 0  # when that had ended, and how much it was
         self._from = clock.now() + warm_up
         self._latencies = new_histogram()
         self._arrived = 0
@@ -106,6 +115,11 @@ class Meter:
         if arrived and now >= self._from:
             self._last = now
             self._arrived += arrived
+            if self._first is None:
+                self._first = now
+            if now - self._first <= TOGETHER:
+                self._since = now
+                self._gathered += arrived
         if first >= self._from:
             self._record(now - first, now - last, count if self.cut_off else arrived)
 
@@ -124,8 +138,11 @@ class Meter:
     @property
     def throughput(self) -> float:
         """Events that arrived per second, from the warm-up to the last of them."""
-        seconds = self._last - self._from
-        return self._arrived / seconds if self._arrived and seconds > 0 else 0.0
+        seconds, arrived = self._last - self._from, self._arrived
+        since_first = self._last - self._since
+        if self._anchored and since_first > seconds / 2:  # of less it would be a guess
+            seconds, arrived = since_first, arrived - self._gathered
+        return arrived / seconds if arrived and seconds > 0 else 0.0
 
     def percentiles(self) -> Percentiles:
         """The latencies up to now."""
