@@ -40,11 +40,18 @@ from .monitoring import (
     FlextObservabilityMonitor,
     flext_monitor_function,
 )
+from .plugins import FlextObservabilityPlugin, FlextPluginRegistry
 from .propagation import (
     FlextTraceContext,
     flext_extract_context,
     flext_grpc_metadata,
     flext_inject_context,
+)
+from .protocols import (
+    FlextAlertProtocol,
+    FlextHealthProtocol,
+    FlextMetricsProtocol,
+    FlextTracingProtocol,
 )
 from .result import FlextFailure, FlextResult, FlextSuccess
 from .tracing import FlextTracingService
@@ -52,6 +59,7 @@ from .tracing import FlextTracingService
 __all__ = [
     "FlextAlert",
     "FlextAlertEvent",
+    "FlextAlertProtocol",
     "FlextAlertService",
     "FlextBackend",
     "FlextChannel",
@@ -61,19 +69,24 @@ __all__ = [
     "FlextEscalationPolicy",
     "FlextFailure",
     "FlextHealthCheck",
+    "FlextHealthProtocol",
     "FlextHealthService",
     "FlextLogger",
     "FlextMetric",
+    "FlextMetricsProtocol",
     "FlextMetricsService",
     "FlextMonitorReport",
     "FlextObservabilityConfig",
     "FlextObservabilityError",
     "FlextObservabilityMasterFactory",
     "FlextObservabilityMonitor",
+    "FlextObservabilityPlugin",
+    "FlextPluginRegistry",
     "FlextResult",
     "FlextSuccess",
     "FlextTrace",
     "FlextTraceContext",
+    "FlextTracingProtocol",
     "FlextTracingService",
     "FlextUnwrapError",
     "FlextValidationError",

@@ -4,16 +4,14 @@ import pytest
 from mypy_runs import found_and_marked
 
 from flext_observability import (
-    FlextAlertService,
-    FlextHealthService,
-    FlextMetricsService,
-    FlextTracingService,
-)
-from flext_observability.protocols import (
     FlextAlertProtocol,
+    FlextAlertService,
     FlextHealthProtocol,
+    FlextHealthService,
     FlextMetricsProtocol,
+    FlextMetricsService,
     FlextTracingProtocol,
+    FlextTracingService,
 )
 
 PROTOCOLS = [

@@ -6,19 +6,17 @@ from collections.abc import Mapping
 from typing import Any, assert_type
 
 from flext_observability import (
+    FlextAlertProtocol,
     FlextAlertService,
+    FlextHealthProtocol,
     FlextHealthService,
     FlextMetric,
+    FlextMetricsProtocol,
     FlextMetricsService,
     FlextResult,
     FlextTrace,
-    FlextTracingService,
-)
-from flext_observability.protocols import (
-    FlextAlertProtocol,
-    FlextHealthProtocol,
-    FlextMetricsProtocol,
     FlextTracingProtocol,
+    FlextTracingService,
 )
 
 metrics: FlextMetricsProtocol = FlextMetricsService()
