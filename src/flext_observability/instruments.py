@@ -24,6 +24,7 @@ from .result import FlextResult
 
 CONFLICT: Final = "conflict"
 UNKNOWN: Final = "unknown_metric"
+TOTAL: Final = "total"
 NOT_IN_A_NAME: Final = re.compile("[^a-z0-9]+")
 
 
@@ -85,9 +86,11 @@ class Instruments:
         known = self._known.get(metric.name)
         if known is not None:
             return difference(known.first, metric)
-        exported = exported_name(metric.name)
-        first = self._exported.get(exported) or fresh.setdefault(exported, metric)
-        return difference(first, metric)
+        firsts = [
+            self._exported.get(exported) or fresh.setdefault(exported, metric)
+            for exported in exported_names(metric)
+        ]
+        return next(filter(None, (difference(it, metric) for it in firsts)), "")
 
     def _instrument(self, metric: FlextMetric) -> Instrument:
         known = self._known.get(metric.name)
@@ -123,9 +126,16 @@ class Instruments:
             return FlextResult.ok(known.aggregates.grouped(tags, group_by))
 
 
-def exported_name(name: str) -> str:
-    """What two names must not have in common: how Prometheus would know them."""
-    return NOT_IN_A_NAME.sub("_", name.lower())
+def exported_names(metric: FlextMetric) -> set[str]:
+    """What two metrics must not have in common: how Prometheus would know them.
+
+    A counter is known with ``_total`` and without, whichever its own name is.
+    """
+    name = NOT_IN_A_NAME.sub("_", metric.name.lower())
+    if metric.metric_type != "counter":
+        return {name}
+    family = "_".join(word for word in name.split("_") if word != TOTAL) or name
+    return {name, family, f"{family}_{TOTAL}"}
 
 
 def difference(first: FlextMetric, metric: FlextMetric) -> str:

@@ -9,14 +9,17 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
+from logging import getLogger
 from typing import Any, Final, Unpack, cast, overload
 
 from attrs import evolve, frozen
 
+from sluiceway import PartialError
+
 from . import validation
 from .aggregates import AGGREGATIONS, Aggregate
 from .api import MetricOptions, flext_create_metric
-from .backend import FlextBackend
+from .backend import NAME, FlextBackend
 from .creating import refused, understood
 from .exceptions import FlextValidationError, shown
 from .models import COUNT, FlextMetric
@@ -170,11 +173,18 @@ class FlextMetricsService:
         )
 
     async def exposition(self) -> FlextResult[str]:
-        """All metrics as of now, in Prometheus's text format 0.0.4."""
+        """All metrics as of now, in Prometheus's text format 0.0.4.
+
+        One whose unit makes its name that of another is left out, and logged.
+        """
         from sluiceway.sinks import PrometheusSink  # noqa: PLC0415 - it loads aiohttp
 
         page = PrometheusSink(port=None)
-        await page.write(self.backend.telemetry.collect())
+        try:
+            await page.write(self.backend.telemetry.collect())
+        except PartialError as error:
+            for why in error.failed.values():
+                getLogger(NAME).warning("%s", why)
         scrape = await page.scrape(None, None)
         return FlextResult.ok(scrape.body.decode())
 

@@ -122,6 +122,38 @@ def test_two_names_that_would_be_exported_as_one_never_merge(service, other):
     assert total(service, "a.b") == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"metric": "a"}, {"metric": "a_total"}),
+        ({"metric": "a.total"}, {"metric": "a"}),
+        ({"metric": "a", "metric_type": "gauge"}, {"metric": "a_total"}),
+        ({"metric": "a"}, {"metric": "a_total", "metric_type": "gauge"}),
+    ],
+)
+def test_a_counter_and_its_total_never_merge(service, first, second):
+    assert service.record(value=1, **first).is_success
+    result = service.record(value=1, **second)
+    assert f"under the name of {first['metric']!r}" in result.error
+    assert run(service.exposition()).is_success
+
+
+def test_gauges_with_and_without_total_are_two(service):
+    assert service.record("memory", 1, "By").is_success
+    assert service.record("memory.total", 2, "By").is_success
+
+
+def test_a_metric_that_cannot_be_shown_beside_another_hides_none_of_the_rest(
+    service, caplog
+):
+    for name, unit in (("size", "By"), ("size.bytes", "By"), ("load", "1")):
+        assert service.record(name, 1, unit).is_success
+    page = run(service.exposition()).unwrap()
+    assert "size_bytes 1.0" in page
+    assert "load 1.0" in page
+    assert "cannot be shown" in caplog.text
+
+
 def test_a_collection_is_recorded_with_its_service_for_a_tag(service):
     config = {"orders": {"value": 2}, "load": {"value": 0.5, "unit": "1"}, "seen": {}}
     metrics = run(service.collect_metrics("shop", config)).unwrap()
