@@ -48,10 +48,11 @@ class FlextHealthService:
 
         What it returns is its finding: None or True is healthy, False unhealthy; a
         status or another text, which is a message of a healthy check; or ``(status,
-        message, details)``. What it raises is unhealthy, and its text is shown to
-        whoever reads results: keep secrets out of it. A ``def`` is called on a thread;
-        an ``async def`` on the loop where it is registered while that runs, else on
-        the pipeline's, and must not block it.
+        message, details)``; or a ``FlextHealthCheck``. A ``FlextResult`` is what it
+        holds, and a failed one unhealthy. What it raises is unhealthy, and its text is
+        shown to whoever reads results: keep secrets out of it. A ``def`` is called on a
+        thread; an ``async def`` on the loop where it is registered while that runs,
+        else on the pipeline's, and must not block it.
 
         Args:
             name: of the component; no other registered check may have it.

@@ -12,7 +12,11 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable, iscoroutinefunction
 from typing import Any
 
+from sluiceway.events import HealthStatus
 from sluiceway.health import raised
+
+from .models import FlextHealthCheck
+from .result import FlextFailure, FlextSuccess
 
 Function = Callable[[], Any]
 
@@ -29,15 +33,25 @@ def guarded(function: Function) -> Function:
 
     def called() -> Any:
         answer = function()
-        return answer_of(answer) if isawaitable(answer) else answer
+        return answer_of(answer) if isawaitable(answer) else meant(answer)
 
     return called
+
+
+def meant(answer: Any) -> Any:
+    """What an answer in this package's own types says to a Check."""
+    if isinstance(answer, FlextFailure):
+        return HealthStatus.UNHEALTHY, answer.error
+    told = answer.value if isinstance(answer, FlextSuccess) else answer
+    if isinstance(told, FlextHealthCheck):
+        return HealthStatus(told.status), told.message, told.details
+    return told
 
 
 async def answer_of(awaitable: Awaitable[Any]) -> Any:
     """What it answers, or the outcome that what it raises is."""
     try:
-        return await awaitable
+        return meant(await awaitable)
     except CancelledError:  # who cancels it means it
         raise
     except BaseException as error:  # noqa: BLE001 - a KeyboardInterrupt ends a loop
