@@ -17,7 +17,7 @@ from .backend import FlextBackend
 from .exceptions import FlextObservabilityError
 from .models import CLOCK
 from .process import PROCESS
-from .result import FlextFailure, FlextResult
+from .result import FlextFailure, FlextResult, described
 
 SCOPE: Final = "flext_observability.functions"
 DURATION: Final = "flext.function.duration"
@@ -146,9 +146,11 @@ class Binding:
         try:
             monitor = self._monitor
             backend = PROCESS.get() if monitor is None else monitor.backend
+            return FlextResult.ok(backend) if backend.ready() else backend.refusal()
         except (FlextObservabilityError, SluicewayError) as error:
             return FlextResult.fail(str(error))
-        return FlextResult.ok(backend) if backend.ready() else backend.refusal()
+        except Exception as error:  # noqa: BLE001 - a monitor may be anything
+            return FlextResult.fail(described(error))
 
     def _complain(self, why: str) -> None:
         if not self._complained:

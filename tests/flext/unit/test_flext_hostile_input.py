@@ -22,6 +22,7 @@ from flext_observability import (
     flext_create_health_check,
     flext_create_metric,
     flext_create_trace,
+    flext_monitor_function,
     get_global_factory,
     reset_global_factory,
 )
@@ -247,3 +248,15 @@ def test_what_is_not_known_is_told_in_bounds(backend):
     health, metrics = FlextHealthService(backend), FlextMetricsService(backend)
     assert len(answer(metrics.aggregate, name).error) < 300
     assert len(answer(health.unregister_health_check, name).error) < 300
+
+
+@pytest.mark.parametrize("monitor", [5, "x", Nothing()], ids=["number", "text", "else"])
+def test_a_function_whose_monitor_is_none_works_and_says_that_nobody_watches(
+    monitor, caplog
+):
+    @flext_monitor_function("checkout", monitor=monitor)
+    def checkout():
+        return "done"
+
+    assert [checkout(), checkout()] == ["done", "done"]
+    assert caplog.text.count("checkout runs unwatched") == 1
