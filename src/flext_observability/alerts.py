@@ -14,7 +14,6 @@ from sluiceway.alerting import Silence
 from . import validation
 from .alert_book import FlextAlertEvent
 from .alert_events import own_alert
-from .backend import FlextBackend
 from .creating import refused, understood
 from .escalation import (
     exact_text,
@@ -25,7 +24,7 @@ from .escalation import (
 )
 from .exceptions import FlextValidationError
 from .models import FlextAlert
-from .process import PROCESS
+from .process import OfBackend
 from .result import FlextResult
 
 Read = TypeVar("Read")
@@ -33,7 +32,7 @@ Read = TypeVar("Read")
 NAMES: Final = "a FlextAlert or the id of one"
 
 
-class FlextAlertService:
+class FlextAlertService(OfBackend):
     """Raises alerts, tells whom they concern, and knows what became of them.
 
     Services are cheap: all that are made without a backend share that of the process,
@@ -43,14 +42,6 @@ class FlextAlertService:
     Args:
         backend: whose alerts; by default the one of the process.
     """
-
-    def __init__(self, backend: FlextBackend | None = None) -> None:
-        self._given = backend
-
-    @property
-    def backend(self) -> FlextBackend:
-        """Whose alerts they are."""
-        return self._given or PROCESS.get()
 
     async def process_alert(self, alert: FlextAlert) -> FlextResult[FlextAlert]:
         """Take in an alert that fires.

@@ -21,12 +21,12 @@ from .check_options import HealthOptions
 from .health import FlextHealthService
 from .metrics import FlextMetricsService, NamedOptions
 from .models import FlextAlert, FlextHealthCheck, FlextMetric, FlextTrace
-from .process import PROCESS
+from .process import PROCESS, OfBackend
 from .result import FlextFailure, FlextResult
 from .tracing import FlextTracingService
 
 
-class FlextObservabilityMasterFactory:
+class FlextObservabilityMasterFactory(OfBackend):
     """Makes entities and services, and records for programs without an event loop.
 
     Args:
@@ -34,16 +34,11 @@ class FlextObservabilityMasterFactory:
     """
 
     def __init__(self, backend: FlextBackend | None = None) -> None:
-        self._given = backend
+        super().__init__(backend)
         self._metrics = FlextMetricsService(backend)
         self._tracing = FlextTracingService(backend)
         self._alerts = FlextAlertService(backend)
         self._health = FlextHealthService(backend)
-
-    @property
-    def backend(self) -> FlextBackend:
-        """What it records into."""
-        return self._given or PROCESS.get()
 
     # Entities.
 

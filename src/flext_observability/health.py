@@ -10,17 +10,16 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Unpack
 
-from .backend import FlextBackend
 from .check_options import HealthOptions
 from .creating import refused
 from .exceptions import FlextValidationError
 from .health_turns import Asked
 from .models import FlextHealthCheck
-from .process import PROCESS
+from .process import OfBackend
 from .result import FlextFailure, FlextResult
 
 
-class FlextHealthService:
+class FlextHealthService(OfBackend):
     """Runs health checks, and tells how all stand.
 
     Services are cheap: all that are made without a backend share that of the process,
@@ -29,14 +28,6 @@ class FlextHealthService:
     Args:
         backend: whose checks; by default the one of the process.
     """
-
-    def __init__(self, backend: FlextBackend | None = None) -> None:
-        self._given = backend
-
-    @property
-    def backend(self) -> FlextBackend:
-        """Whose checks they are."""
-        return self._given or PROCESS.get()
 
     async def register_health_check(
         self,

@@ -19,11 +19,11 @@ from sluiceway import PartialError
 from . import validation
 from .aggregates import AGGREGATIONS, Aggregate
 from .api import MetricOptions, flext_create_metric
-from .backend import NAME, FlextBackend
+from .backend import NAME
 from .creating import refused, understood
 from .exceptions import FlextValidationError, shown
 from .models import COUNT, FlextMetric
-from .process import PROCESS
+from .process import OfBackend
 from .result import FlextFailure, FlextResult
 
 NO_SERIES: Final = "no_series"
@@ -42,7 +42,7 @@ class NamedOptions(RecordOptions, total=False):
     name: str
 
 
-class FlextMetricsService:
+class FlextMetricsService(OfBackend):
     """Records metrics and answers questions about them.
 
     Services are cheap: all that are made without a backend share that of the process.
@@ -50,14 +50,6 @@ class FlextMetricsService:
     Args:
         backend: what to record into; by default the one of the process.
     """
-
-    def __init__(self, backend: FlextBackend | None = None) -> None:
-        self._given = backend
-
-    @property
-    def backend(self) -> FlextBackend:
-        """What it records into."""
-        return self._given or PROCESS.get()
 
     @overload
     async def record_metric(self, metric: FlextMetric) -> FlextResult[FlextMetric]: ...

@@ -12,7 +12,7 @@ from random import SystemRandom
 from typing import Any, Final
 from uuid import uuid4
 
-from attrs import Factory, evolve, field, frozen
+from attrs import Factory, field, frozen
 
 from sluiceway import SystemClock
 
@@ -233,7 +233,3 @@ class FlextHealthCheck:
     message: str = field(default="", metadata=by(validation.any_text))
     duration: float = field(default=0.0, metadata=by(validation.at_least_zero))
     checked_at: datetime = field(default=Factory(now), metadata=by(validation.moment))
-
-
-Entity = FlextMetric | FlextTrace | FlextAlert | FlextHealthCheck
-changed = evolve  # a copy with other fields, checked as the first one was

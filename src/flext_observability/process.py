@@ -59,3 +59,19 @@ class ProcessWide:
 
 
 PROCESS: Final = ProcessWide()
+
+
+class OfBackend:
+    """What records into a backend: the one that it was given, or the process's.
+
+    Args:
+        backend: that backend; by default the one of the process, asked for each time.
+    """
+
+    def __init__(self, backend: FlextBackend | None = None) -> None:
+        self._given = backend
+
+    @property
+    def backend(self) -> FlextBackend:
+        """What it records into."""
+        return self._given or PROCESS.get()

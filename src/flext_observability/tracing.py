@@ -10,12 +10,11 @@ from typing import Final, overload
 
 from . import validation
 from .api import flext_create_trace
-from .backend import FlextBackend
 from .creating import refused, understood
 from .exceptions import FlextValidationError
 from .models import FlextTrace
 from .open_traces import Key
-from .process import PROCESS
+from .process import OfBackend
 from .result import UNTOLD, FlextResult, described
 
 NAMES: Final = (
@@ -23,7 +22,7 @@ NAMES: Final = (
 )
 
 
-class FlextTracingService:
+class FlextTracingService(OfBackend):
     """Starts and ends operations of traces.
 
     Services are cheap: all that are made without a backend share that of the process.
@@ -34,14 +33,6 @@ class FlextTracingService:
     Args:
         backend: what to record into; by default the one of the process.
     """
-
-    def __init__(self, backend: FlextBackend | None = None) -> None:
-        self._given = backend
-
-    @property
-    def backend(self) -> FlextBackend:
-        """What it records into."""
-        return self._given or PROCESS.get()
 
     @overload
     async def start_trace(self, trace: FlextTrace) -> FlextResult[FlextTrace]: ...
