@@ -9,8 +9,7 @@ Source: https://protobuf.dev/programming-guides/encoding/#last-one-wins.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from itertools import chain, groupby
-from operator import attrgetter, itemgetter
+from itertools import chain
 from typing import Any, Final, Self
 
 import msgspec
@@ -27,11 +26,6 @@ from .read_metrics import decode_metrics
 from .read_traces import decode_traces
 from .writing import embedded, utf8, varint
 
-Level = tuple["Envelope | None", list[bytes]]  # the parts of what stands in a message
-
-envelope_of, data_of = attrgetter("envelope"), attrgetter("data")
-first_of, second_of = itemgetter(0), itemgetter(1)
-
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
     """A message round items: a resource's, a scope's or a metric's.
@@ -47,6 +41,20 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     tag: bytes
     fields: bytes
     data: Envelope | None = None
+
+
+class Run(msgspec.Struct):
+    """Neighbours in one message, as they stand there one after the other.
+
+    Attributes:
+        envelope: the message; None for the request itself.
+        parts: their bytes, to be joined.
+        size: how many bytes these are.
+    """
+
+    envelope: Envelope | None
+    parts: list[bytes]
+    size: int = 0
 
 
 class Encoded(msgspec.Struct, gc=False):
@@ -152,25 +160,52 @@ def decode_encoded(items: list[Any]) -> list[Any]:
 def join_encoded(items: Iterable[Encoded]) -> bytes:
     """The request of the items, in their order; they must be of one signal.
 
-    Neighbours whose envelopes are equal share one.
+    Neighbours whose envelopes are equal share one. The bytes are copied once, at the
+    end: what holds a large copy beside another makes the allocator give memory back to
+    the system and fetch it again, which costs more than the copying.
     """
-    levels: list[Level] = [
-        (envelope, [b"".join(map(data_of, group))])
-        for envelope, group in groupby(items, envelope_of)
-    ]
-    while levels and levels[0][0] is not None:
-        wrapped = [(e.parent, enclosed(e, parts)) for e, parts in levels if e]
-        levels = [
-            (parent, [*chain.from_iterable(map(second_of, group))])
-            for parent, group in groupby(wrapped, first_of)
-        ]
-    return b"".join(chain.from_iterable(map(second_of, levels)))
+    runs = runs_of(items)
+    while runs and runs[0].envelope is not None:
+        runs = united([enclosed(run, run.envelope) for run in runs if run.envelope])
+    return b"".join(chain.from_iterable(run.parts for run in runs))
 
 
-def enclosed(envelope: Envelope, items: list[bytes]) -> list[bytes]:
-    """The field of a message that holds these items, in parts to be joined once."""
+def runs_of(items: Iterable[Encoded]) -> list[Run]:
+    """Neighbours in one envelope."""
+    runs: list[Run] = []
+    around: Envelope | None = None
+    parts: list[bytes] = []
+    for item in items:
+        envelope = item.envelope
+        if envelope is not around:
+            if envelope != around:
+                parts = []
+                runs.append(Run(envelope, parts))
+            around = envelope
+        parts.append(item.data)
+    for run in runs:
+        run.size = sum(map(len, run.parts))
+    return runs
+
+
+def enclosed(run: Run, envelope: Envelope) -> Run:
+    """The field of the message that holds a run."""
     if envelope.data is not None:
-        items = enclosed(envelope.data, items)
+        run = enclosed(run, envelope.data)
     fields = envelope.fields
-    size = len(fields) + sum(map(len, items))
-    return [envelope.tag, varint(size), fields, *items]
+    head = envelope.tag + varint(len(fields) + run.size) + fields
+    return Run(envelope.parent, [head, *run.parts], len(head) + run.size)
+
+
+def united(runs: list[Run]) -> list[Run]:
+    """The same with neighbours that stand in one envelope as one run."""
+    last: Run | None = None
+    found: list[Run] = []
+    for run in runs:
+        if last is not None and run.envelope == last.envelope:
+            last.parts += run.parts
+            last.size += run.size
+        else:
+            found.append(run)
+            last = run
+    return found
