@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from logging import getLogger
 from secrets import token_hex
@@ -89,7 +90,7 @@ class StateFile:
     # On a thread.
 
     def _read(self, stage: str) -> bytes | None:
-        with closing(self._connect()) as file, file:
+        with self._file() as file:
             file.execute(CLAIM, (stage, self._writer()))
             found = file.execute("SELECT value FROM state WHERE stage = ?", (stage,))
             row = found.fetchone()
@@ -97,7 +98,7 @@ class StateFile:
 
     def _write(self, values: dict[str, bytes]) -> set[str]:
         """Write what is this object's; the stages that are not."""
-        with closing(self._connect()) as file, file:
+        with self._file() as file:
             file.execute("BEGIN IMMEDIATE")
             writers = dict(file.execute("SELECT stage, writer FROM writers"))
             own = self._writer()
@@ -110,13 +111,14 @@ class StateFile:
         """Who this is, in a forked child another one."""
         return f"{os.getpid()}-{self._token}"
 
-    def _connect(self) -> Any:
+    @contextmanager
+    def _file(self) -> Iterator[Any]:
         import sqlite3  # noqa: PLC0415 - only who keeps something needs it
 
-        file = sqlite3.connect(self.path, timeout=SECONDS)
-        file.execute(TABLE)
-        file.execute(WRITERS)
-        return file
+        with closing(sqlite3.connect(self.path, timeout=SECONDS)) as file, file:
+            file.execute(TABLE)
+            file.execute(WRITERS)
+            yield file
 
     def __repr__(self) -> str:
         return f"<StateFile {self.path}>"
