@@ -14,6 +14,7 @@ import asyncio
 import sys
 
 from flext_observability import (
+    FlextAlertEvent,
     FlextAlertService,
     FlextBackend,
     FlextEscalationLevel,
@@ -85,7 +86,7 @@ async def serve() -> None:
     await traces.complete_trace(job)
 
 
-async def watch_disk() -> None:
+async def watch_disk() -> list[FlextAlertEvent]:
     """Look at the disk; raise an alert, which escalates until somebody cares."""
     await health.register_health_check("disk", lambda: disk["free"] > 10)
     checked = (await health.run_health_checks()).unwrap()[0]
@@ -95,15 +96,17 @@ async def watch_disk() -> None:
     await asyncio.sleep(1.5)  # nobody cares: after half a second the pager is told
     (await alerts.acknowledge_alert(full, by="ann")).unwrap()
     (await alerts.resolve_alert(full, by="ann")).unwrap()
-    for event in (await alerts.alert_history(full)).unwrap():
-        print(f"{event.at:%H:%M:%S} {event.what} {event.by or event.note}")
+    return (await alerts.alert_history(full)).unwrap()
 
 
 def main() -> None:
     with monitor:
         asyncio.run(serve())
-        asyncio.run(watch_disk())  # another loop, the same pipeline
-        print(asyncio.run(metrics.aggregate("orders")).unwrap(), "orders")
+        history = asyncio.run(watch_disk())  # another loop, the same pipeline
+        orders = asyncio.run(metrics.aggregate("orders")).unwrap()
+    for event in history:  # now that nothing else prints
+        print(f"{event.at:%H:%M:%S} {event.what} {event.by or event.note}")
+    print(orders, "orders")
     told = monitor.report()
     print("delivered", told.delivered, "lost", told.lost)
 
