@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -81,6 +82,7 @@ def run_all(names: Sequence[str], *, short: bool) -> tuple[list[Figure], int]:
             found += run(name, short=short)
             print(f"{name}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the table is for who waits
             found += [missing(each, "interrupted") for each in names[position:]]
             return found, INTERRUPTED
         except Exception as error:  # noqa: BLE001 - the others have figures all the same
