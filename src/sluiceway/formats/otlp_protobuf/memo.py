@@ -3,7 +3,8 @@
 Law: ``memo.attributes[type(value)][key][value]`` is the KeyValue's bytes once type and
 key were met (``Memo.learn``). The type comes first because 1, 1.0 and True are one key
 to a dict. Only short str, int and bool values are kept, ``Memo.LARGEST`` entries in all
-at most; a full memo forgets everything and starts again.
+at most; a full memo stays as it is for a while, so that values that never come again do
+not drive out those that do, and then forgets everything and starts again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from .values import (
 )
 from .writing import embedded, utf8
 
+FULL_FOR = 8  # times as many misses as a full memo has entries
 LONGEST = 96  # bytes of a key or of an encoded attribute that is worth keeping
 
 
@@ -52,19 +54,19 @@ class Memo:
         values = by_key.get(key)
         if values is None:
             values = TABLES[type(value)](self, key_field(key))
-            if type(key) is str and len(key) <= LONGEST:
-                self.make_room()
+            if type(key) is str and len(key) <= LONGEST and self.has_room():
                 by_key[key] = values
         return values[value]
 
-    def make_room(self) -> None:
-        """Count one more entry; forget all if there are too many."""
+    def has_room(self) -> bool:
+        """Whether what was not met before may be kept."""
         self.count += 1
-        if self.count > self.LARGEST:
+        if self.count > self.LARGEST * FULL_FOR:
             self.count = 1
             self.texts.clear()
             for by_key in self.attributes.values():
                 by_key.clear()
+        return self.count <= self.LARGEST
 
 
 class Texts(dict[str, bytes]):
@@ -77,8 +79,7 @@ class Texts(dict[str, bytes]):
 
     def __missing__(self, text: str) -> bytes:
         encoded = embedded(b"", utf8(text))
-        if len(encoded) <= LONGEST and type(text) is str:
-            self.memo.make_room()
+        if len(encoded) <= LONGEST and type(text) is str and self.memo.has_room():
             self[text] = encoded
         return encoded
 
@@ -101,24 +102,29 @@ class KeptTexts(dict[str, bytes]):
             return keyed(self.key_part, embedded(b"\n", encoded))
         # Below 128 each length is one byte.
         pair = b"%c%b%c\n%c%b" % (whole, self.key_part, size + 2, size, encoded)
-        self.memo.make_room()
-        self[value] = pair
+        if self.memo.has_room():
+            self[value] = pair
         return pair
 
 
 class KeptInts(dict[int, bytes]):
     """The integers that one key has had."""
 
-    __slots__ = ("key_part", "memo")
+    __slots__ = ("key_part", "key_size", "memo")
 
     def __init__(self, memo: Memo, key_part: bytes) -> None:
         self.memo = memo
         self.key_part = key_part
+        self.key_size = len(key_part)
 
     def __missing__(self, value: int) -> bytes:
-        pair = keyed(self.key_part, int_value(value))
-        if len(pair) <= LONGEST:
-            self.memo.make_room()
+        encoded = int_value(value)
+        size = len(encoded)
+        whole = self.key_size + size + 1
+        if whole > LONGEST:
+            return keyed(self.key_part, encoded)
+        pair = b"%c%b%c%b" % (whole, self.key_part, size, encoded)
+        if self.memo.has_room():
             self[value] = pair
         return pair
 

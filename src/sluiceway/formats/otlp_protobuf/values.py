@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .writing import embedded, pack_tagged_double, utf8, varint
+from .writing import embedded, long_varint, pack_tagged_double, utf8, varint
 
 # Receivers of Google's protobuf stop at 100 nested messages; a dict in a dict takes 3.
 DEEPEST = 28
@@ -53,7 +53,7 @@ def bool_value(value: object) -> bytes:
 def int_value(value: int) -> bytes:
     """An AnyValue of an int64; of a string for an integer that is larger."""
     if -(2**63) <= value < 2**63:
-        return b"\x18" + varint(value)
+        return b"\x18" + long_varint(value)
     return text_value(decimal(value))
 
 

@@ -21,20 +21,23 @@ pack_tagged_sfixed64 = struct.Struct("<Bq").pack
 ZERO = bytes(8)
 
 
+# Nearly every length and count of telemetry is below this; a tuple never changes.
+SHORT = 1024
+VARINTS = (
+    *(bytes((number,)) for number in range(128)),
+    *(bytes((number & 127 | 128, number >> 7)) for number in range(128, SHORT)),
+)
+CONTINUED = tuple(bytes((group | 128,)) for group in range(128))  # more groups follow
+
+
 def long_varint(number: int) -> bytes:
     """Seven bits a byte, the lowest first; a negative number in two's complement."""
     number &= UINT64
-    groups = bytearray()
-    while number > 127:
-        groups.append(number & 127 | 128)
+    groups = b""
+    while number >= SHORT:
+        groups += CONTINUED[number & 127]
         number >>= 7
-    groups.append(number)
-    return bytes(groups)
-
-
-# Nearly every length and count of telemetry is below this; a tuple never changes.
-SHORT = 1024
-VARINTS = tuple(long_varint(number) for number in range(SHORT))
+    return groups + VARINTS[number]
 
 
 def varint(number: int) -> bytes:
