@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import signal
 import threading
 
 import pytest
@@ -14,6 +15,11 @@ settings.load_profile("sluiceway")
 
 LASTING = ("sluiceway-blocking", "ThreadPoolExecutor", "AnyIO worker", "asyncio_")
 GRPC_POLLER = "(_poll_wrapper)"  # grpcio's own; it ends with the last object of grpcio
+
+
+def pytest_configure():
+    """What tests start heeds Ctrl-C, even if a shell runs us in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish():
