@@ -52,20 +52,13 @@ class Decided(LiveSpan):
 
     __slots__ = ()
 
-    def prepare(  # noqa: PLR0917 - as LiveSpan
-        self,
-        tracer: Tracer,
-        name: str,
-        attributes: Mapping[str, Any] | None = None,
-        kind: AnyKind = INTERNAL,
-        links: Iterable[AnyLink] | None = None,
-        parent: Parent | None = None,
-    ) -> Self:
-        """As ``LiveSpan.prepare``, and the decision."""
-        super().prepare(tracer, name, attributes, kind, links, parent)
-        if not self._parent_id or self._flags & tracer.head.asks:
+    def start(self, time_ns: int | None = None) -> None:
+        """As ``LiveSpan.start``, and the decision."""
+        if not self._start and (
+            not self._parent_id or self._flags & self._tracer.head.asks
+        ):
             decide(self)
-        return self
+        super().start(time_ns)
 
 
 class Late:
@@ -92,19 +85,11 @@ class Undecided(CurrentSpan):
     identity: Any = Late()
     _recording: Any = Late()
 
-    def prepare(  # noqa: PLR0917 - as LiveSpan
-        self,
-        tracer: Tracer,
-        name: str,
-        attributes: Mapping[str, Any] | None = None,
-        kind: AnyKind = INTERNAL,
-        links: Iterable[AnyLink] | None = None,
-        parent: Parent | None = None,
-    ) -> Self:
+    def prepare(self, tracer: Tracer, name: str, *given: Any, **named: Any) -> Self:
         """As ``LiveSpan.prepare``; one that follows its parent is decided by that."""
         undecided = self.__class__
         self.__class__ = self.afterwards
-        self.prepare(tracer, name, attributes, kind, links, parent)
+        self.prepare(tracer, name, *given, **named)
         if not self._parent_id or self._flags & tracer.head.asks:
             self.__class__ = undecided
         return self

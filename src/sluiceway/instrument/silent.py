@@ -56,17 +56,9 @@ class SilentTracer(Tracer):
     current = SilentCurrent
     open = SilentCurrent
 
-    def span(
-        self,
-        name: str,
-        *,
-        attributes: Mapping[str, Any] | None = None,
-        kind: AnyKind = INTERNAL,
-        links: Iterable[AnyLink] | None = None,
-        parent: Parent | None = None,
-    ) -> CurrentSpan:
+    def span(self, name: str, **given: Any) -> CurrentSpan:
         """As ``Tracer.span``."""
-        return SilentCurrent().prepare(self, name, attributes, kind, links, parent)
+        return SilentCurrent().prepare(self, name, **given)
 
 
 def passed_on(above: object) -> Identity:
