@@ -200,7 +200,7 @@ def test_the_engines_settings_of_ones_own_stages_are_checked_before_anything_ope
     told = str(caught.value)
     assert "stages.enrich.workers: is 0; expected a whole number from 1" in told
     assert "stages.keep.timeout: is 0; expected seconds above 0, or None" in told
-    assert "stages.keep.max_in_flight: is 0; expected a number from 1" in told
+    assert "stages.keep.max_in_flight: is 0; expected a whole number from 1" in told
 
 
 def test_false_turns_off_what_python_turns_off_with_none():

@@ -101,7 +101,7 @@ CASES = {
     ),
     "a number that its constructor refuses": (
         ['type = "OtlpSink"', "max_in_flight = 0"],
-        "x.toml:7: stages.out.max_in_flight: is 0; expected a number from 1",
+        "x.toml:7: stages.out.max_in_flight: is 0; expected a whole number from 1",
     ),
     "a wrong word": (
         ['type = "ConsoleSink"', 'format = "jsn"'],

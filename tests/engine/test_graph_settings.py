@@ -77,8 +77,8 @@ def test_a_record_of_settings_names_field_value_and_expectation(
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"max_in_flight": 0}, "a number from 1"),
-        ({"max_in_flight": True}, "a number from 1"),
+        ({"max_in_flight": 0}, "a whole number from 1"),
+        ({"max_in_flight": True}, "a whole number from 1"),
         ({"timeout": 0}, "seconds above 0"),
         ({"timeout": "5"}, "seconds above 0"),
         ({"timeout": NAN}, "seconds above 0"),

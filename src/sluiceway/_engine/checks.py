@@ -56,7 +56,8 @@ def check_stage(stage: Any) -> None:
 
 def check_sink(stage: Any) -> None:
     """Refuse a sink's settings that cannot mean anything."""
-    expect(stage, "max_in_flight", is_count(stage.max_in_flight), "a number from 1")
+    width = stage.max_in_flight
+    expect(stage, "max_in_flight", is_count(width), "a whole number from 1")
     batch, retry, timeout = stage.batch, stage.retry, stage.timeout
     expect(stage, "batch", batch is None or isinstance(batch, BatchBy), "a BatchBy")
     expect(stage, "retry", retry is None or isinstance(retry, Retry), "a Retry")
