@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace, _ArgumentGroup
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ConfigurationError
 from . import quantities
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     from ..bench.rewiring import Load
     from ..bench.schedules import Schedule
     from ..pipeline import Pipeline
+
+OPTIONS: Final = {
+    "Shape.": "--",
+    "Steady.rate": "--rate",
+    "Ramp.rate": "--rate",
+    "Ramp.seconds": "--ramp",
+    "Bursts.every": "--bursts",
+}
 
 
 def add_load_options(parser: ArgumentParser) -> None:
@@ -151,8 +160,31 @@ def set_all(pipeline: Pipeline, words: Sequence[str]) -> None:
     from ..bench.knobs import turn  # noqa: PLC0415 - loads what makes events
 
     for word in words:
-        path, _, value = word.partition("=")
-        turn(pipeline, path.strip(), value.strip())
+        path, value = (part.strip() for part in word.partition("=")[::2])
+        record = f"{path.rpartition('.')[0]}."
+        with named_as_typed({"Queue.": record, "BatchBy.": record}):
+            turn(pipeline, path, value)
+
+
+@contextmanager
+def named_as_typed(names: Mapping[str, str]) -> Iterator[None]:
+    """Errors about a record's field name what the user has typed.
+
+    Args:
+        names: what stands for the beginning of an error.
+
+    Raises:
+        ConfigurationError: as in the block.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        told = str(error)
+        for field, typed in names.items():
+            if told.startswith(field):
+                told = typed + told.removeprefix(field)
+                raise ConfigurationError(told) from error
+        raise
 
 
 def load_of(
@@ -170,16 +202,18 @@ def load_of(
     if arguments.sink_time and arguments.sinks != "null":
         raise ConfigurationError("--sink-time is of null sinks; leave out --sinks real")
     more: dict[str, Any] = {} if arguments.mix is None else {"mix": arguments.mix}
-    shape = Shape(
-        attributes=arguments.attributes,
-        cardinality=arguments.cardinality,
-        text=arguments.text,
-        seed=arguments.seed,
-        **more,
-    )
+    with named_as_typed(OPTIONS):
+        schedule = schedule_of(arguments)
+        shape = Shape(
+            attributes=arguments.attributes,
+            cardinality=arguments.cardinality,
+            text=arguments.text,
+            seed=arguments.seed,
+            **more,
+        )
     return Load(
         extent=Extent(seconds=seconds, events=events, batch=arguments.batch),
-        schedule=schedule_of(arguments),
+        schedule=schedule,
         shape=shape,
         any_kind=arguments.mix is not None,
         recording=arguments.recording,
