@@ -212,6 +212,15 @@ def test_a_report_is_a_page_with_plots(folder):
     assert "2,000" in page
 
 
+def test_a_report_goes_to_stdout_as_a_page_and_nothing_else(folder):
+    words = ("shop:pipeline", "--events", "200", "--sinks", "real", "--report", "-")
+    done = bench(folder, *words)
+    assert done.stdout.startswith("<!doctype html>")
+    assert done.stdout.endswith("</html>\n")
+    assert "really" in done.stderr
+    assert not (folder / "-").exists()
+
+
 def test_losses_are_told_by_stage_and_reason_and_fail_only_if_asked(folder):
     words = ("shop:refused", "--sinks", "real", "--events", "300")
     done = bench(folder, *words)
@@ -260,6 +269,7 @@ def test_a_sink_that_cannot_open_is_told(folder):
         (["--duration", "400ms"], "expected more than --warm-up"),
         (["--recording", "absent.jsonl"], "absent.jsonl: cannot be read"),
         (["--report", "absent/page.html"], "absent/page.html: cannot be written"),
+        (["--json", "-", "--report", "-"], "--json and --report are both -"),
         (["--json", "."], ".: cannot be written (Is a directory)"),
         (["--attributes", "many"], "'many'; expected a whole number from 0"),
         (["--seed", "1.5"], "'1.5'; expected a whole number from 0"),

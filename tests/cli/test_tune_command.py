@@ -122,24 +122,24 @@ def test_a_pipeline_that_does_not_run_is_told_with_the_reason(folder, name, told
     assert out == ""
 
 
-def test_an_interrupt_ends_the_trial_and_tells_what_was_found(folder):
-    running = subprocess.Popen(
-        command("tune", "slow:pipeline", "--trial", "1s", "--budget", "10m"),
+def test_a_report_goes_to_stdout_and_what_else_is_told_to_stderr(folder):
+    with subprocess.Popen(
+        command("tune", "slow:pipeline", "--trial=1s", "--budget=10m", "--report=-"),
         cwd=folder,
         env=environment({}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    try:
-        assert running.stdout.readline().startswith("slow:pipeline: ")
+    ) as running:
+        assert running.stderr.readline().startswith("slow:pipeline: ")
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=50)
-    finally:
-        running.kill()
     assert running.returncode == 130, err
+    assert out.startswith("<!doctype html>")
+    assert out.endswith("</html>\n")
+    assert "nothing is recommended" in err
     assert "nothing is recommended" in out
-    assert err == ""
+    assert not (folder / "-").exists()
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

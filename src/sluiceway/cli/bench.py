@@ -46,6 +46,7 @@ DURATION = 10.0
 FAILED = 1
 CUT_OFF = 3
 LOST = 4
+STDOUT = "-"
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -80,7 +81,11 @@ def configure(parser: ArgumentParser) -> None:
         "drain_timeout)",
     )
     add("--json", metavar="FILE", help="write all figures to this file; - is stdout")
-    add("--report", metavar="FILE", help="write a page with plots (HTML) to this file")
+    add(
+        "--report",
+        metavar="FILE",
+        help="write a page with plots (HTML) to this file; - is stdout",
+    )
     add("--quiet", action="store_true", help="print no progress and no table")
     add(
         "--fail-on-loss",
@@ -94,10 +99,10 @@ def configure(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Drive the pipeline and tell what it has shown."""
     load = asked_load(arguments)
-    check_writable(arguments.report)
-    check_writable(None if arguments.json == "-" else arguments.json)
-    shows = not arguments.quiet and arguments.json != "-"
-    with stdout_kept_clean() if arguments.json == "-" else nullcontext():
+    files = arguments.json, arguments.report
+    check_files(*files)
+    shows = not arguments.quiet and STDOUT not in files
+    with stdout_kept_clean() if STDOUT in files else nullcontext():
         target = find_target(arguments.target)
         result, lines = measured(arguments, target, load, shows=shows)
     if result is None:
@@ -216,22 +221,31 @@ def tell(
         title = f"{arguments.target} under load"
         text = target.hide(bench_page(title, lines, result))
         write_file(arguments.report, text)
-    text = json.dumps(result.as_data(), indent=2)
-    if arguments.json not in (None, "-"):
-        write_file(arguments.json, f"{text}\n")
-    if arguments.json == "-":
-        print(text, flush=True)
+    if arguments.json is not None:
+        write_file(arguments.json, json.dumps(result.as_data(), indent=2) + "\n")
     if shows:
         print(target.hide("\n".join(result_lines(result))), flush=True)
 
 
+def check_files(figures: str | None, report: str | None) -> None:
+    """Refuse files that cannot be written, before anything is measured.
+
+    Raises:
+        ConfigurationError: one cannot be written, or both are stdout.
+    """
+    if figures == report == STDOUT:
+        raise ConfigurationError("--json and --report are both -; expected one of them")
+    check_writable(figures)
+    check_writable(report)
+
+
 def check_writable(path: str | None) -> None:
-    """Refuse a file of figures that cannot be written, before they are measured.
+    """Refuse a file of figures that cannot be written.
 
     Raises:
         ConfigurationError: it cannot be written.
     """
-    if path is None:
+    if path is None or path == STDOUT:
         return
     place = Path(path)
     why = errno.EISDIR if place.is_dir() else 0
@@ -249,11 +263,14 @@ def unwritable(path: str, error: OSError) -> ConfigurationError:
 
 
 def write_file(path: str, text: str) -> None:
-    """Write a file of figures.
+    """Write a file of figures, or stdout where it is called ``-``.
 
     Raises:
         ConfigurationError: it cannot be written.
     """
+    if path == STDOUT:
+        print(text, end="", flush=True)
+        return
     try:
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:

@@ -8,12 +8,13 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..errors import ConfigurationError
 from . import quantities
-from .bench import check_writable, write_file
+from .bench import STDOUT, check_writable, write_file
 from .bench_text import size_text, table, time_text
 from .load_options import add_load_options, load_of, words_of
 from .targets import add_target, find_target
@@ -96,7 +97,8 @@ def add_search_options(parser: ArgumentParser) -> None:
     add(
         "--report",
         metavar="FILE",
-        help="write a page with plots (HTML) to this file; takes some trials more",
+        help="write a page with plots (HTML) to this file, - is stdout; takes some "
+        "trials more",
     )
 
 
@@ -129,11 +131,12 @@ def interrupts() -> Iterator[Event]:
 
 def search(arguments: Namespace, pressed: Event) -> int:
     """Search until it is decided or interrupted, and tell what was found."""
-    tuning, pipeline = tuning_of(arguments, pressed)
+    out = sys.stderr if arguments.report == STDOUT else sys.stdout
+    tuning, pipeline = tuning_of(arguments, pressed, out)
     plan = tuning.prepare()
     interrupted = False
     try:
-        print(introduction(arguments.target, tuning, plan), flush=True)
+        print(introduction(arguments.target, tuning, plan), file=out, flush=True)
         decision = tuning.search()
     except KeyboardInterrupt:
         interrupted, decision = True, tuning.halving.decision()
@@ -143,7 +146,7 @@ def search(arguments: Namespace, pressed: Event) -> int:
         patch = patch_of(tuning, decision, pipeline)
     said = ["", *table(iter(told)), "", *lines, *(["", patch] if patch else [])]
     try:
-        print(*said, sep="\n", flush=True)
+        print(*said, sep="\n", file=out, flush=True)
     finally:  # whoever reads may have gone, as `head` does
         if arguments.report is not None:
             if tuning.curves_wanted and not interrupted:
@@ -168,7 +171,9 @@ def introduction(word: str, tuning: Tuning, plan: Plan) -> str:
     )
 
 
-def tuning_of(arguments: Namespace, pressed: Event) -> tuple[Tuning, Pipeline]:
+def tuning_of(
+    arguments: Namespace, pressed: Event, out: TextIO
+) -> tuple[Tuning, Pipeline]:
     """The search that the options describe, and the pipeline as it is.
 
     Raises:
@@ -207,19 +212,21 @@ def tuning_of(arguments: Namespace, pressed: Event) -> tuple[Tuning, Pipeline]:
         arguments.budget,
         arguments.seed,
         curves_wanted=arguments.report is not None and load.schedule is None,
-        say=say_trial if sys.stdout.isatty() else None,
+        say=partial(say_trial, out) if out.isatty() else None,
     )
     return tuning, pipeline
 
 
-def say_trial(number: int, of: int, changes: Changes, shown: Shown) -> None:
+def say_trial(
+    out: TextIO, number: int, of: int, changes: Changes, shown: Shown
+) -> None:
     """A line for each trial."""
     from ..bench.tuning import words_for  # noqa: PLC0415 - loads what makes events
 
     told = shown.trouble or (
         f"p99 {time_text(shown.latency)}  {size_text(shown.memory)}"
     )
-    print(f"{number:4}/{of}  {told}  {words_for(changes)}", flush=True)
+    print(f"{number:4}/{of}  {told}  {words_for(changes)}", file=out, flush=True)
 
 
 def rows(tuning: Tuning, decision: Decision) -> Iterator[list[str]]:
