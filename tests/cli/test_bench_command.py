@@ -212,6 +212,16 @@ def test_a_report_is_a_page_with_plots(folder):
     assert "2,000" in page
 
 
+def test_what_all_arrives_in_the_warm_up_tells_no_throughput_and_no_latency(folder):
+    words = ("shop:pipeline", "--events=200", "--duration=5s", "--report=report.html")
+    told = bench(folder, *words).stdout
+    assert "throughput  not known (200 sent, 200 answered for)" in told
+    assert "latency     not known: no event arrived after the warm-up" in told
+    page = (folder / "report.html").read_text()
+    assert page.count("<b>not known</b>") == 3
+    assert "Latency by percentile" not in page
+
+
 def test_a_report_goes_to_stdout_as_a_page_and_nothing_else(folder):
     words = ("shop:pipeline", "--events", "200", "--sinks", "real", "--report", "-")
     done = bench(folder, *words)
@@ -226,6 +236,8 @@ def test_losses_are_told_by_stage_and_reason_and_fail_only_if_asked(folder):
     done = bench(folder, *words)
     assert "lost at refuse: 300 rejected{unwanted}" in done.stdout
     assert "0 delivered, 300 lost; balanced" in done.stdout
+    assert "throughput  0 events/s (300 sent" in done.stdout
+    assert "latency     not known: no event arrived\n" in done.stdout
     bench(folder, *words, "--fail-on-loss", code=4)
 
 

@@ -93,6 +93,11 @@ class Result:
     interrupted: bool
 
     @property
+    def arrived(self) -> bool:
+        """Whether any event was delivered, or left out on purpose."""
+        return self.delivered > 0 or self.answered > self.lost
+
+    @property
     def cpu_per_event(self) -> float:
         """Seconds of CPU for one event, without making it."""
         used = max(0.0, self.cpu_seconds - self.made_seconds)

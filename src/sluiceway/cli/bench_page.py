@@ -14,10 +14,12 @@ from ..bench.plots import SERIES, Curve, plot
 from ..bench.results import Result
 from ..bench.tuning import Tuning, words_for
 from .bench_text import (
+    UNKNOWN,
     loss_lines,
     place_lines,
     size_text,
     stage_rows,
+    throughput_text,
     time_text,
 )
 
@@ -27,16 +29,19 @@ THROUGHPUT: Final = "throughput"
 def bench_page(title: str, lines: Sequence[str], result: Result) -> str:
     """What a run has shown."""
     latency = result.latency
+    known = latency.count > 0
     tiles = {
-        "events per second": f"{result.throughput:,.0f}",
-        "latency, median": time_text(latency[50.0]),
-        "latency, p99": time_text(latency[99.0]),
+        "events per second": throughput_text(result),
+        "latency, median": time_text(latency[50.0]) if known else UNKNOWN,
+        "latency, p99": time_text(latency[99.0]) if known else UNKNOWN,
         "CPU per event": time_text(result.cpu_per_event),
         "memory at its peak": size_text(result.memory_peak),
         "events lost": f"{result.lost:,}",
     }
     curve = [(float(p), latency[p] * 1000) for p in CURVE]
-    plots = [plot("Latency by percentile", "percentile", "ms", [Curve("", curve)])]
+    plots = []
+    if known:
+        plots = [plot("Latency by percentile", "percentile", "ms", [Curve("", curve)])]
     rates = [(float(n), rate) for n, rate in enumerate(result.rates, 1)]
     if len(rates) > 1:
         second = [Curve("", rates)]

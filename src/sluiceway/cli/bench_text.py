@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ..bench.results import Result, StageFigures
 
 MIB = 1 << 20
+UNKNOWN = "not known"
 CONTENDED = 1.25  # from which it is said that the machine is busy with other things
 
 
@@ -42,11 +43,9 @@ def result_lines(result: Result) -> Iterator[str]:
     """Everything that a run has shown."""
     sent = f"{result.sent:,} sent, {result.answered:,} answered for"
     unsent = f", {result.unsent:,} NEVER SENT" if result.unsent else ""
-    yield f"throughput  {result.throughput:,.0f} events/s ({sent}{unsent})"
-    latency = result.latency
-    named = [(f"p{p:g}", latency[p]) for p in (50.0, 90.0, 99.0, 99.9)]
-    named.append(("max", latency[100.0]))
-    yield "latency     " + "  ".join(f"{n} {time_text(s)}" for n, s in named)
+    rate = throughput_text(result)
+    yield f"throughput  {rate}{' events/s' * (rate != UNKNOWN)} ({sent}{unsent})"
+    yield f"latency     {latency_text(result)}"
     yield (
         f"cpu         {result.cpu_seconds:.2f} s, "
         f"{time_text(result.cpu_per_event)} per event without making it; "
@@ -60,6 +59,23 @@ def result_lines(result: Result) -> Iterator[str]:
     yield from place_lines(result)
     yield ""
     yield from loss_lines(result)
+
+
+def throughput_text(result: Result) -> str:
+    """The events per second; what arrived in the warm-up tells nothing of them."""
+    known = result.throughput or not result.arrived
+    return f"{result.throughput:,.0f}" if known else UNKNOWN
+
+
+def latency_text(result: Result) -> str:
+    """The latencies, or why there are none."""
+    latency = result.latency
+    if not latency.count:
+        when = " after the warm-up" if result.arrived else ""
+        return f"{UNKNOWN}: no event arrived{when}"
+    named = [(f"p{p:g}", latency[p]) for p in (50.0, 90.0, 99.0, 99.9)]
+    named.append(("max", latency[100.0]))
+    return "  ".join(f"{name} {time_text(seconds)}" for name, seconds in named)
 
 
 def stage_rows(stages: Sequence[StageFigures]) -> Iterator[list[str]]:
@@ -123,7 +139,7 @@ def place_lines(result: Result) -> Iterator[str]:
     for stage in busy:
         yield (
             f"  {stage.name.ljust(width)}  {stage.busy:6.2f} s  in "
-            f"{stage.batches:,} calls, waits included"
+            f"{stage.batches:,} call{'s' * (stage.batches != 1)}, waits included"
         )
 
 
