@@ -34,7 +34,7 @@ READERS: Final[Sequence[Reader]] = (
 GZIP: Final = b"\x1f\x8b"
 EXPECTED = (
     "expected JSON Lines as JsonLinesSink writes them, the body of one OTLP request, "
-    "or one in JSON on each line"
+    "or one in JSON on each line; compressed by gzip or not"
 )
 
 
