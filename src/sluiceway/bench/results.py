@@ -104,6 +104,11 @@ class Result:
         return used / self.answered if self.answered else 0.0
 
     @property
+    def made_share(self) -> float:
+        """The share of the time, from 0 to 1, that the CPU was making the load."""
+        return self.made_seconds / self.seconds if self.seconds else 0.0
+
+    @property
     def rest_seconds(self) -> float:
         """CPU that is neither the load's nor a computing stage's.
 

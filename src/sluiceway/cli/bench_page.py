@@ -15,6 +15,7 @@ from ..bench.results import Result
 from ..bench.tuning import Tuning, words_for
 from .bench_text import (
     UNKNOWN,
+    hint_lines,
     loss_lines,
     place_lines,
     size_text,
@@ -53,7 +54,7 @@ def bench_page(title: str, lines: Sequence[str], result: Result) -> str:
         "Stages": list(stage_rows(result.stages)),
         "Where the time goes": [["part", "time"], *where],
     }
-    verdict = list(loss_lines(result))
+    verdict = [*hint_lines(result), *loss_lines(result)]
     return Report(title, lines, tiles, verdict, plots, tables).html()
 
 

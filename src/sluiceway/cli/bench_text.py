@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ..bench.driving import Progress
     from ..bench.results import Result, StageFigures
 
+DEMANDING = 0.5  # of the time, from which making the load decides how fast it goes
 MIB = 1 << 20
 UNKNOWN = "not known"
 CONTENDED = 1.25  # from which it is said that the machine is busy with other things
@@ -71,8 +72,8 @@ def latency_text(result: Result) -> str:
     """The latencies, or why there are none."""
     latency = result.latency
     if not latency.count:
-        when = " after the warm-up" if result.arrived else ""
-        return f"{UNKNOWN}: no event arrived{when}"
+        in_warm_up = "all that arrived was due in the warm-up"
+        return f"{UNKNOWN}: {in_warm_up if result.arrived else 'no event arrived'}"
     named = [(f"p{p:g}", latency[p]) for p in (50.0, 90.0, 99.0, 99.9)]
     named.append(("max", latency[100.0]))
     return "  ".join(f"{name} {time_text(seconds)}" for name, seconds in named)
@@ -130,16 +131,26 @@ def place_lines(result: Result) -> Iterator[str]:
     width = max(len(name) for name, _ in parts)
     for name, seconds in parts:
         yield f"  {name.ljust(width)}  {seconds:6.2f} s  {seconds / total:4.0%} of CPU"
-    if result.contention > CONTENDED:
-        yield (
-            f"  other programs had the CPU in {1 - 1 / result.contention:.0%} of the "
-            "time: latencies are theirs too"
-        )
+    yield from (f"  {line}" for line in hint_lines(result))
     busy = [s for s in result.stages if s.batches and not s.computes]
     for stage in busy:
         yield (
             f"  {stage.name.ljust(width)}  {stage.busy:6.2f} s  in "
             f"{stage.batches:,} call{'s' * (stage.batches != 1)}, waits included"
+        )
+
+
+def hint_lines(result: Result) -> Iterator[str]:
+    """What else decided how fast it went."""
+    if result.made_share > DEMANDING and result.cpu_per_event:
+        yield (
+            "making the load decides how fast this goes: your pipeline takes up to "
+            f"{1 / result.cpu_per_event:,.0f} events per CPU second of its own"
+        )
+    if result.contention > CONTENDED:
+        yield (
+            f"other programs had the CPU in {1 - 1 / result.contention:.0%} of the "
+            "time: latencies are theirs too"
         )
 
 
