@@ -7,14 +7,13 @@ telemetries keep every trace, and their spans do not pay for this.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from ..notes import KINDS
 from ..samplers.start import SpanStart
-from .identity import REMOTE, SAMPLED, AnyKind, AnyLink, Parent
-from .span import INTERNAL, CurrentSpan, LiveSpan, OpenSpan
-from .tracer import Tracer, refuse_function
+from .identity import REMOTE, SAMPLED
+from .span import CurrentSpan, LiveSpan, OpenSpan
+from .tracer import Tracer
 
 
 def decide(span: LiveSpan) -> None:
@@ -47,20 +46,6 @@ def start_of(span: LiveSpan) -> SpanStart:
     )
 
 
-class Decided(LiveSpan):
-    """A span that starts where it is made: the sampler is asked at once."""
-
-    __slots__ = ()
-
-    def start(self, time_ns: int | None = None) -> None:
-        """As ``LiveSpan.start``, and the decision."""
-        if not self._start and (
-            not self._parent_id or self._flags & self._tracer.head.asks
-        ):
-            decide(self)
-        super().start(time_ns)
-
-
 class Late:
     """An attribute of a span that depends on the decision, which it brings about."""
 
@@ -85,15 +70,6 @@ class Undecided(CurrentSpan):
     identity: Any = Late()
     _recording: Any = Late()
 
-    def prepare(self, tracer: Tracer, name: str, *given: Any, **named: Any) -> Self:
-        """As ``LiveSpan.prepare``; one that follows its parent is decided by that."""
-        undecided = self.__class__
-        self.__class__ = self.afterwards
-        self.prepare(tracer, name, *given, **named)
-        if not self._parent_id or self._flags & tracer.head.asks:
-            self.__class__ = undecided
-        return self
-
     def __enter__(self) -> Self:
         self.__class__ = self.afterwards
         decide(self)
@@ -111,28 +87,18 @@ class UndecidedOpen(Undecided, OpenSpan):
     afterwards = OpenSpan
 
 
+LATER: Final[dict[type, Any]] = {CurrentSpan: Undecided, OpenSpan: UndecidedOpen}
+
+
 class DecidingTracer(Tracer):
     """Makes spans that ask ``telemetry.head`` about themselves."""
 
     __slots__ = ()
 
-    live = Decided
-    current = Undecided
-    open = UndecidedOpen
-
-    def span(
-        self,
-        name: str,
-        *,
-        attributes: Mapping[str, Any] | None = None,
-        kind: AnyKind = INTERNAL,
-        links: Iterable[AnyLink] | None = None,
-        parent: Parent | None = None,
-    ) -> CurrentSpan:
-        """As ``Tracer.span``; the sampler is asked when the block begins."""
-        if name.__class__ is not str:
-            refuse_function(name)
-        span = CurrentSpan().prepare(self, name, attributes, kind, links, parent)
-        if not span._parent_id or span._flags & self.head.asks:
-            span.__class__ = Undecided
-        return span
+    def question(self, span: LiveSpan) -> None:
+        """Ask about a span when its block begins; at once about one without a block."""
+        later = LATER.get(type(span))
+        if later is None:
+            decide(span)
+        else:
+            span.__class__ = later

@@ -109,13 +109,11 @@ class LiveSpan(Readable):
         else:
             trace_id, self._parent_id, flags, trace_state = tracer.origin(above)
         new_span_id = identifiers.span_id
-        self._flags = flags
-        flags &= LOCAL_FLAGS
+        self._flags, flags = flags, flags & LOCAL_FLAGS
         self.identity: Identity = (trace_id, new_span_id(), flags, trace_state)
         self._tracer, self._name = tracer, name
         self._kind = INTERNAL_NUMBER if kind is INTERNAL else int(kind_of(kind))
-        self._start, self._details = 0, None
-        self._recording = flags & SAMPLED
+        self._start, self._details, self._recording = 0, None, flags & SAMPLED
         own = {**attributes} if type(attributes) is dict else own_attributes(attributes)
         for key, value in own.items():
             if type(value) not in PLAIN or type(key) is not str:
@@ -126,6 +124,8 @@ class LiveSpan(Readable):
             self._limit(own)
         if links is not None or parent is not None:
             self._keep_given(links, parent)
+        if (head := tracer.head) and (not self._parent_id or self._flags & head.asks):
+            tracer.question(self)
         return self
 
     def _keep_given(
