@@ -1,8 +1,9 @@
-"""DecidingTracer: for a telemetry whose head sampler is asked about its spans.
+"""When a head sampler is asked about a span, and what follows from its answer.
 
-Law: what is decided stands before the span can be seen by anybody, and nothing is
-decided on a span that never begins, such as one that only decorates a function. Most
-telemetries keep every trace, and their spans do not pay for this.
+Law: what is decided stands before the span can be seen by anybody. A sampler that
+remembers what it was asked is not asked about a span that never begins, such as one
+that only decorates a function. Most telemetries keep every trace, and their spans do
+not pay for this.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from ..notes import KINDS
 from ..samplers.start import SpanStart
 from .identity import REMOTE, SAMPLED
 from .span import CurrentSpan, LiveSpan, OpenSpan
-from .tracer import Tracer
 
 
 def decide(span: LiveSpan) -> None:
@@ -22,13 +22,21 @@ def decide(span: LiveSpan) -> None:
     trace_id, span_id, flags, trace_state = span.identity
     if head.asks:
         kept, trace_state = head.decide(start_of(span))
-    elif kept := head.keeps(trace_id, span._name, span._attributes or None):
-        trace_state = head.trace_state
-    if kept != span._recording:
-        span._recording = kept * SAMPLED
-        span._flags = span._flags & ~SAMPLED | span._recording
-        flags = flags & ~SAMPLED | span._recording
-    span.identity = (trace_id, span_id, flags, trace_state)
+        span.identity = (trace_id, span_id, flags, trace_state)
+    else:
+        kept = head.keeps(trace_id, span._name, span._attributes or None)
+    if not kept:
+        leave_out(span)
+    elif not span._recording:
+        span._recording, span._flags = SAMPLED, span._flags | SAMPLED
+        span.identity = (trace_id, span_id, flags | SAMPLED, trace_state)
+
+
+def leave_out(span: LiveSpan) -> None:
+    """Let a span not be recorded, and those that follow it not be either."""
+    trace_id, span_id, flags, trace_state = span.identity
+    span._recording, span._flags = 0, span._flags & ~SAMPLED
+    span.identity = (trace_id, span_id, flags & ~SAMPLED, trace_state)
 
 
 def start_of(span: LiveSpan) -> SpanStart:
@@ -90,15 +98,10 @@ class UndecidedOpen(Undecided, OpenSpan):
 LATER: Final[dict[type, Any]] = {CurrentSpan: Undecided, OpenSpan: UndecidedOpen}
 
 
-class DecidingTracer(Tracer):
-    """Makes spans that ask ``telemetry.head`` about themselves."""
-
-    __slots__ = ()
-
-    def question(self, span: LiveSpan) -> None:
-        """Ask about a span when its block begins; at once about one without a block."""
-        later = LATER.get(type(span))
-        if later is None:
-            decide(span)
-        else:
-            span.__class__ = later
+def defer(span: LiveSpan) -> None:
+    """Ask when the span's block begins; at once about one without a block."""
+    later = LATER.get(type(span))
+    if later is None:
+        decide(span)
+    else:
+        span.__class__ = later

@@ -30,7 +30,9 @@ from ..samplers.always import AlwaysOffSampler, AlwaysOnSampler
 from ..samplers.parent_based import ParentBasedSampler
 from ..samplers.rate_limit import RateLimitSampler
 from ..samplers.start import ChoosingSampler, SpanStart
+from .deciding import defer, leave_out
 from .identity import KNOWN, REMOTE
+from .span import LiveSpan
 from .trace_state import TraceState
 
 Decision = tuple[bool, str]  # whether to record, and the tracestate from here on
@@ -89,8 +91,8 @@ class Head:
         sampler: the object to ask.
     """
 
-    trace_state = ""
     asks = 0
+    question = staticmethod(defer)
 
     def __init__(self, sampler: HeadSampler) -> None:
         self._asking = Asking(sampler.should_sample)
@@ -135,8 +137,8 @@ class RateHead:
         clock: tells it the time.
     """
 
-    trace_state = ""
     asks = 0
+    question = staticmethod(defer)
 
     def __init__(self, sampler: Any, clock: Clock) -> None:
         self._sample, self._clock = sampler.sample, clock
@@ -180,19 +182,18 @@ class ThresholdHead:
         self._threshold = threshold
         # bytes are compared faster than made a number of; no seven reach eight of 0xff
         self._least = threshold.to_bytes(7, "big") if threshold < FULL else b"\xff" * 8
-        self.trace_state = self._state_of("") if threshold < FULL else ""
+        self._trace_state = self._state_of("")
 
     def _state_of(self, trace_state: str) -> str:
         return trace_state_with_threshold(trace_state, self._threshold)
 
-    def keeps(
-        self,
-        trace_id: bytes,
-        name: str,  # noqa: ARG002 - as Head
-        attributes: Attributes | None,  # noqa: ARG002 - as Head
-    ) -> bool:
-        """Whether the trace's randomness reaches the threshold."""
-        return trace_id[9:] >= self._least
+    def question(self, span: LiveSpan) -> None:
+        """Decide on the root of a trace, now: the answer is always the same."""
+        trace_id, span_id, flags, _ = span.identity
+        if trace_id[9:] >= self._least:
+            span.identity = (trace_id, span_id, flags, self._trace_state)
+        else:
+            leave_out(span)
 
     def decide(self, start: SpanStart) -> Decision:
         """The same for a trace that may bring its own randomness."""
@@ -212,20 +213,15 @@ class FixedHead:
         kept: how.
     """
 
-    trace_state = ""
     asks = 0
 
     def __init__(self, *, kept: bool) -> None:
         self._kept = kept
 
-    def keeps(
-        self,
-        trace_id: bytes,  # noqa: ARG002 - as Head
-        name: str,  # noqa: ARG002
-        attributes: Attributes | None,  # noqa: ARG002
-    ) -> bool:
+    def question(self, span: LiveSpan) -> None:
         """What was decided for all."""
-        return self._kept
+        if not self._kept:
+            leave_out(span)
 
     def decide(self, start: SpanStart) -> Decision:
         """What was decided for all."""
@@ -246,6 +242,8 @@ class ChoosingHead:
     Attributes:
         asks: the flags of parents whose children it is asked about, beside roots.
     """
+
+    question = staticmethod(defer)
 
     def __init__(self, sampler: ChoosingSampler, clock: Clock) -> None:
         follows_local_parents = (

@@ -125,7 +125,7 @@ class LiveSpan(Readable):
         if links is not None or parent is not None:
             self._keep_given(links, parent)
         if (head := tracer.head) and (not self._parent_id or self._flags & head.asks):
-            tracer.question(self)
+            head.question(self)
         return self
 
     def _keep_given(

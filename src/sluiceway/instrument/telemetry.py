@@ -165,10 +165,6 @@ class Telemetry:
             from .silent import SilentTracer  # noqa: PLC0415 - few need it
 
             return SilentTracer
-        if self.head is not None:
-            from .deciding import DecidingTracer  # noqa: PLC0415 - few need it
-
-            return DecidingTracer
         return Tracer
 
     def meter(

@@ -104,9 +104,6 @@ class Tracer(ApiTracer):
             refuse_function(name)
         return CurrentSpan().prepare(self, name, attributes, kind, links, parent)
 
-    def question(self, span: LiveSpan) -> None:
-        """Let a head sampler be asked about a span whose identity it may change."""
-
     def origin(self, above: Any) -> Identity:
         """What a new span gets from the span above it, or as the root of a trace."""
         if isinstance(above, LiveSpan) and above.identity is not NOBODY:
