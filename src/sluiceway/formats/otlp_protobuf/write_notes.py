@@ -71,11 +71,18 @@ def encode_plain(memo: Memo, notes: Notes, chunks: list[bytes]) -> None:
         _,
         _,
     ) = notes
-    times = (0x30, kind, 0x39, begin, 0x41, end, 0x0185, flags, 0x2A)
+    # fmt: off
     if parent:
-        ids = pack_child(0x100A, trace_id, 0x0812, span_id, 0x0822, parent, *times)
+        ids = pack_child(
+            0x100A, trace_id, 0x0812, span_id, 0x0822, parent,
+            0x30, kind, 0x39, begin, 0x41, end, 0x0185, flags, 0x2A,
+        )
     else:
-        ids = pack_root(0x100A, trace_id, 0x0812, span_id, *times)
+        ids = pack_root(
+            0x100A, trace_id, 0x0812, span_id,
+            0x30, kind, 0x39, begin, 0x41, end, 0x0185, flags, 0x2A,
+        )
+    # fmt: on
     known = memo.attributes
     pairs = [ids + memo.texts[name]]
     try:
@@ -85,5 +92,5 @@ def encode_plain(memo: Memo, notes: Notes, chunks: list[bytes]) -> None:
         pairs[1:] = memo.learn(attributes)
     body = b"J".join(pairs)
     size = len(body)
-    head = HEADS[size] if size < SHORT else b"\x12" + long_varint(size)
-    chunks += (head, body)
+    chunks.append(HEADS[size] if size < SHORT else b"\x12" + long_varint(size))
+    chunks.append(body)
