@@ -7,7 +7,7 @@ known before the first call.
 from __future__ import annotations
 
 import inspect
-from asyncio import CancelledError, current_task
+from asyncio import CancelledError, current_task, get_running_loop
 from collections.abc import Callable
 from operator import length_hint
 from types import AsyncGeneratorType, CoroutineType, GeneratorType, NoneType
@@ -153,10 +153,20 @@ def unasked(error: CancelledError | SystemExit) -> Exception:
     """
     if isinstance(error, SystemExit):
         return RuntimeError(f"the stage called sys.exit({error.code!r})")
-    task = current_task()
-    if task is None or task.cancelling():
-        raise error
+    if not on_a_thread():
+        task = current_task()
+        if task is None or task.cancelling():
+            raise error
     return RuntimeError("the stage raised CancelledError, and nobody had asked it to")
+
+
+def on_a_thread() -> bool:
+    """Whether this runs beside the event loop, where nobody can cancel it."""
+    try:
+        get_running_loop()
+    except RuntimeError:
+        return True
+    return False
 
 
 def is_async(function: Function) -> bool:

@@ -11,6 +11,7 @@ from sluiceway import (
     Inlet,
     PartialError,
     Pipeline,
+    PipelineFailedError,
     Processor,
     Queue,
     Sampler,
@@ -196,7 +197,10 @@ def test_an_exception_in_a_class_rejects_the_batch_and_the_next_one_goes_on(
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_cancellation_that_a_function_raises_itself_costs_that_event(asynchronous):
+@pytest.mark.parametrize("blocking", [False, True])
+def test_a_cancellation_that_a_function_raises_itself_costs_that_event(
+    asynchronous, blocking
+):
     def cancels(event):
         if event == 2:
             raise asyncio.CancelledError
@@ -205,7 +209,8 @@ def test_a_cancellation_that_a_function_raises_itself_costs_that_event(asynchron
     async def cancels_later(event):
         return cancels(event)
 
-    stage = processor(cancels_later if asynchronous else cancels)
+    function = cancels_later if asynchronous else cancels
+    stage = processor(blocking=blocking and not asynchronous)(function)
     events, ledger = through(stage)
     assert events == [0, 1, 3, 4, 5]
     assert sum(ledger[stage.name].rejected.values()) == 1
@@ -401,6 +406,37 @@ def test_a_sink_that_raises_anything_rejects_that_batch_and_goes_on(
     assert pipeline.ledger()["end"].delivered == 5
     assert sum(pipeline.ledger()["end"].rejected.values()) == 1
     assert pipeline.ledger().balanced
+
+
+class Uncaught(BaseException):
+    """What no stage should raise, and no ``except Exception`` catches."""
+
+
+@pytest.mark.parametrize("in_flight", [1, 2])
+@pytest.mark.parametrize("error", [Uncaught(), GeneratorExit()])
+def test_a_write_that_raises_no_exception_fails_the_sink_and_the_books_balance(
+    error, in_flight
+):
+    end = RaisingSink(error, name="end", max_in_flight=in_flight)
+    pipeline = Pipeline(IterableSource(range(6), batch_size=1) >> end)
+    with pytest.raises(PipelineFailedError, match="end"):
+        asyncio.run(asyncio.wait_for(pipeline.run(), 10))
+    ledger = pipeline.ledger()
+    assert ledger["end"].dropped["stage_failed"] >= 1
+    assert ledger.lost + ledger["end"].delivered == 6
+    assert ledger.balanced
+    assert ledger.held == 0
+
+
+def test_an_interruption_in_one_of_several_writes_leaves_the_books_balanced():
+    end = RaisingSink(KeyboardInterrupt(), name="end", max_in_flight=2)
+    pipeline = Pipeline(IterableSource(range(6), batch_size=1) >> end)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(pipeline.run())
+    ledger = pipeline.ledger()
+    assert ledger["end"].dropped["stage_failed"] == 1
+    assert ledger.balanced
+    assert ledger.held == 0
 
 
 def test_a_size_that_raises_in_front_of_a_sink_costs_its_batch():

@@ -60,6 +60,7 @@ class SinkWorker(Worker):
         self.hand = Hand(node)
         self.hands.add(self.hand)
         self._writes: dict[asyncio.Task[None], Hand] = {}
+        self._fatal: BaseException | None = None  # what a write beside us has raised
 
     def _layered(self, books: Books) -> Write:
         tell = partial(self._retrying, books)
@@ -168,6 +169,7 @@ class SinkWorker(Worker):
         hand.batches = (batch,)
         self.hands.add(hand)
         await self._slots.acquire()
+        self._check()
         task = asyncio.get_running_loop().create_task(self._write_beside(hand, batch))
         self._writes[task] = hand
         task.add_done_callback(self._writes.pop)
@@ -177,9 +179,19 @@ class SinkWorker(Worker):
             await self._write(hand, batch)
         except asyncio.CancelledError as error:
             hand.drop(self._shared.ending or "cancelled", error)
+        except BaseException as error:
+            hand.drop("stage_failed", error)
+            if isinstance(error, KeyboardInterrupt):
+                raise  # it is the program's; one of them is enough
+            self._fatal = error
         finally:
             self.hands.discard(hand)
             self._slots.release()
+
+    def _check(self) -> None:
+        """Fail as a write has failed beside us, as if it had been our own."""
+        if self._fatal is not None:
+            raise self._fatal
 
     async def _write(self, hand: Hand, batch: Batch) -> float:
         """Write and book how it ended; when it did."""
@@ -238,6 +250,7 @@ class SinkWorker(Worker):
     async def _all_written(self) -> None:
         while self._writes:
             await asyncio.wait(self._writes)
+        self._check()
 
     def give_up(self, reason: str, error: BaseException | None = None) -> None:
         """Drop what waits for its batch; cancelled writes drop their own."""
@@ -255,7 +268,8 @@ class SinkWorker(Worker):
 
     async def settle_down(self) -> None:
         """Wait for the cancelled writes."""
-        await self._all_written()
+        while self._writes:
+            await asyncio.wait(self._writes)
 
     def held_inside(self) -> int:
         """Events that wait for their batch to fill."""
