@@ -330,6 +330,17 @@ def test_one_close_that_hangs_keeps_no_other_from_closing(run):
     run(main())
 
 
+def test_closes_that_hang_have_one_moment_however_many_they_are(run):
+    async def main():
+        ends = [HangsToClose(name=f"h{i}") for i in range(150)]
+        async with Pipeline(Inlet() >> ends) as pipeline:
+            report = await stopped(pipeline)
+        assert len(report.stuck) == 150
+        await let_go()
+
+    run(main())
+
+
 def test_a_close_that_raises_is_logged_and_the_others_are_closed(run, caplog):
     class Slams(CollectingSink):
         async def close(self):

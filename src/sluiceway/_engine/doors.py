@@ -81,23 +81,28 @@ class Doors:
             raise error
 
     async def close_all(self) -> None:
-        """Close what was opened, sources first; ``hung`` names those that hang."""
+        """Close what was opened, sources first; ``hung`` names those that hang.
+
+        One after the other until the cut; then together, so that all of them have one
+        moment, however many they are.
+        """
         nodes, self._opened = self._opened[::-1], []
         loop = asyncio.get_running_loop()
-        grace = GRACE
+        closing: dict[asyncio.Task[None], Node] = {}
         for node in nodes:
-            closing = loop.create_task(self._close(node), context=context_of(node))
+            task = loop.create_task(self._close(node), context=context_of(node))
+            closing[task] = node
             try:
-                await tasks_or({closing}, self._cut)
+                await tasks_or({task}, self._cut)
             except asyncio.CancelledError:  # the loop itself is closing down
                 self._cut.set()
-            if not closing.done():
-                began = loop.time()
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait({closing}, timeout=max(0.01, grace))
-                grace -= loop.time() - began
-            if not closing.done():
-                await self._let_go(closing, node, 0.0)
+        late = [task for task in closing if not task.done()]
+        if late:
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait(late, timeout=GRACE)
+        for task in late:
+            if not task.done():
+                await self._let_go(task, closing[task], 0.0)
 
     async def _close(self, node: Node) -> None:
         try:
