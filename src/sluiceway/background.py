@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+OWN_THREAD = (
+    "the pipeline's own thread cannot wait for the pipeline; "
+    "call this from another thread"
+)
 BLOCKED = 1.0  # seconds after a deadline that a blocked event loop is waited for
 
 
@@ -58,6 +62,8 @@ class Background:
         Raises:
             Exception: what a stage's ``open`` raised.
         """
+        if self._is_own_thread():
+            return self
         with self._lock:
             if self._thread is not None and self._thread.is_alive():
                 return self
@@ -99,10 +105,11 @@ class Background:
         Raises:
             PipelineStateError: the pipeline's own thread asks for it; all goes on.
         """
+        if self._is_own_thread():  # before the lock, which another stop may hold
+            raise PipelineStateError(OWN_THREAD)
         with self._lock:
             if self._loop is None:
                 return StopReport(drained=True)
-            self._elsewhere()
             atexit.unregister(self.stop)
             seconds = self._pipeline.drain_timeout if timeout is None else timeout
             try:
@@ -134,12 +141,12 @@ class Background:
 
     def _elsewhere(self) -> asyncio.AbstractEventLoop:
         """The loop, to wait for on a thread that is not its own."""
-        if self._loop is None or threading.current_thread() is self._thread:
-            raise PipelineStateError(
-                "the pipeline's own thread cannot wait for the pipeline; "
-                "call this from another thread"
-            )
+        if self._loop is None or self._is_own_thread():
+            raise PipelineStateError(OWN_THREAD)
         return self._loop
+
+    def _is_own_thread(self) -> bool:
+        return threading.current_thread() is self._thread
 
     def _end_thread(self) -> None:
         loop, thread, self._loop, self._thread = self._loop, self._thread, None, None

@@ -8,7 +8,14 @@ import threading
 
 import pytest
 
-from sluiceway import Inlet, Pipeline, PipelineState, PipelineStateError, sink
+from sluiceway import (
+    BatchBy,
+    Inlet,
+    Pipeline,
+    PipelineState,
+    PipelineStateError,
+    sink,
+)
 from sluiceway.testing import CollectingSink, HangingSink
 
 
@@ -223,3 +230,19 @@ def test_a_pipeline_that_stops_itself_on_its_thread_is_refused_and_goes_on():
             inlet.emit_nowait(n)
             assert background.flush(10)
     assert told == [0, 1]
+
+
+def test_a_stage_that_asks_for_a_stop_while_it_stops_is_refused_and_the_stop_drains():
+    inlet, told = Inlet(), []
+
+    @sink(batch=BatchBy(flush_interval=3600))
+    async def stops(events):
+        with pytest.raises(PipelineStateError, match="own thread"):
+            background.stop()
+        assert background.start() is background
+        told.extend(events)
+
+    background = Pipeline(inlet >> stops).background().start()
+    inlet.emit_nowait(1)
+    assert background.stop().drained
+    assert told == [1]
