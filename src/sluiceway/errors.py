@@ -125,6 +125,15 @@ def reason_of(error: BaseException) -> str:
     return reason if isinstance(reason, str) else type(error).__name__
 
 
+def words_of(error: BaseException) -> str:
+    """What ``error`` says, or what it is if it says nothing by itself."""
+    try:
+        said = "" if isinstance(error, KeyError) else str(error)
+        return said or repr(error)
+    except Exception:  # noqa: BLE001 - it is a user's, and may do anything
+        return type(error).__name__
+
+
 def nearest(word: object, known: Iterable[str]) -> str:
     """A hint such as ``"; did you mean 'block'?"``, or nothing when no word is near."""
     close = difflib.get_close_matches(str(word), list(known), n=1)

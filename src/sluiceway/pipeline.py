@@ -20,7 +20,12 @@ from ._engine.render import as_mermaid, as_text
 from ._engine.supervisor import Runtime
 from .chains import Composable
 from .clock import SYSTEM_CLOCK, Clock, checked_clock
-from .errors import ConfigurationError, PipelineFailedError, PipelineStateError
+from .errors import (
+    ConfigurationError,
+    PipelineFailedError,
+    PipelineStateError,
+    words_of,
+)
 from .events import Resource
 from .fork import follow_forks, keep_for_ever
 from .ledger import Ledger
@@ -268,7 +273,8 @@ class Pipeline:
                 raise
         failures = self._running().failures
         for name, error in failures.items():
-            raise PipelineFailedError(f"stage {name} failed: {error}") from error
+            told = f"stage {name} failed: {words_of(error)}"
+            raise PipelineFailedError(told) from error
         return report
 
     def _on_signal(self, count: int) -> None:

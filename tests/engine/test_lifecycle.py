@@ -423,6 +423,30 @@ def test_run_raises_the_failure_of_a_source_after_draining(run):
     assert end.events == [1, 2]
 
 
+class SilentError(Exception):
+    """Its text fails as well."""
+
+    def __str__(self):
+        raise self
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError(), r"ValueError\(\)"),
+        (KeyError("size"), r"KeyError\('size'\)"),
+        (SilentError(), "SilentError"),
+    ],
+)
+def test_a_failure_without_words_of_its_own_is_told_by_its_kind(run, error, said):
+    class Wordless(Source):
+        async def run(self, send):
+            raise error
+
+    with pytest.raises(PipelineFailedError, match=f"stage wordless failed: {said}"):
+        run(Pipeline(Wordless() >> CollectingSink()).run())
+
+
 class Broken(Accumulator):
     """A stage that breaks its worker: a deadline that is no time."""
 

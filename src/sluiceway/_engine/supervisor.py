@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..batch import OwnBatch
 from ..clock import Clock
+from ..errors import words_of
 from ..reports import StopReport, Watched
 from ..stages import StageContext
 from .accumulating import AccumulatorWorker
@@ -226,7 +227,7 @@ class Runtime:
             drained=drained,
             left=left,
             stuck=tuple(dict.fromkeys(stuck + self._doors.hung)),
-            failures={name: str(error) for name, error in self.failures.items()},
+            failures={name: words_of(error) for name, error in self.failures.items()},
         )
 
     async def _close_all(self) -> None:
