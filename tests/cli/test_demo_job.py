@@ -63,6 +63,12 @@ def test_the_alerts_that_the_rule_made_arrive_at_the_webhook(demo):
     assert "HighErrorRate firing" in demo.out
 
 
+def test_a_rate_that_nobody_can_keep_up_with_ends_with_its_time():
+    done = run("demo", "--duration", "0.1", "--rate", "1e7")
+    assert (done.code, done.err) == (0, "")
+    assert done.verdict.endswith("lost 0")
+
+
 def test_an_interrupted_demo_drains_and_prints_the_ledger_all_the_same():
     with running("demo", "--duration", "60") as process:
         before = read_until(process, " events/s ")

@@ -15,13 +15,15 @@ from .shop import CARD, CATALOGUE
 MOST_CLIENTS: Final = 64
 FEWEST_CLIENTS: Final = 4
 SLOW: Final = 0.2  # seconds above which a request is counted as slow
+LATEST: Final = 2.0  # seconds after the end in which a request may still begin
 PATIENCE: Final = aiohttp.ClientTimeout(total=10.0)
 
 
 class Traffic:
     """Sends requests at a steady rate for a while.
 
-    A slow answer holds up one client, not the schedule, as long as others are free.
+    A slow answer holds up one client, not the schedule, as long as others are free. At
+    a rate that the machine cannot keep up with, the time bounds it, not the schedule.
 
     Attributes:
         answers: requests by HTTP status; 0 for those that got no answer.
@@ -92,7 +94,7 @@ class Traffic:
     async def _wait_for_turn(self) -> bool:
         """Wait for the next request's time; False when there is none any more."""
         due = next(self._tickets) / self._rate
-        last = due >= self.duration
+        last = due >= self.duration or self.elapsed > self.duration + LATEST
         begin = self._begin or 0.0
         wait = begin + min(due, self.duration) - SYSTEM_CLOCK.now()
         try:
