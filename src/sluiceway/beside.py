@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from threading import Thread
 from typing import TypeVar
 
@@ -17,9 +18,9 @@ T = TypeVar("T")
 async def beside(function: Callable[[], T], name: str) -> T:
     """What ``function`` returns, called on a daemon thread of its own.
 
-    Where no thread can be started (the interpreter is about to end, or the system has
-    no more) it is called at once: late is better than lost. Whoever cancels this leaves
-    the call to itself.
+    It has a copy of the caller's context. Where no thread can be started (the
+    interpreter is about to end, or the system has no more) it is called at once: late
+    is better than lost. Whoever cancels this leaves the call to itself.
 
     Args:
         function: what to call.
@@ -60,7 +61,7 @@ def started(function: Callable[[], T], name: str) -> asyncio.Future[T]:
         with suppress(RuntimeError):  # the loop has been closed meanwhile
             loop.call_soon_threadsafe(how, called, what)
 
-    Thread(target=work, name=name, daemon=True).start()
+    Thread(target=copy_context().run, args=(work,), name=name, daemon=True).start()
     return called
 
 

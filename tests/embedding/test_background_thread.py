@@ -246,3 +246,20 @@ def test_a_stage_that_asks_for_a_stop_while_it_stops_is_refused_and_the_stop_dra
     inlet.emit_nowait(1)
     assert background.stop().drained
     assert told == [1]
+
+
+def test_what_a_program_emits_last_is_in_its_files_and_on_its_terminal(tmp_path):
+    """Since Python 3.12 a program that is ending starts no thread."""
+    out, err, code = python(
+        f"""
+        from sluiceway import Inlet, Pipeline
+        from sluiceway.sinks import ConsoleSink, JsonLinesSink
+
+        inlet = Inlet()
+        file = JsonLinesSink({str(tmp_path / "f")!r})
+        Pipeline(inlet >> [ConsoleSink(), file]).background().start()
+        inlet.emit_nowait({{"last": 1}})
+        """
+    )
+    assert (out, err, code) == (["{'last': 1}"], "", 0)
+    assert (tmp_path / "f").read_text() == '{"last":1}\n'

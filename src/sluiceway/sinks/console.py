@@ -6,10 +6,10 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final, Literal, TextIO
 
-from anyio import to_thread
-
+from ..beside import beside
 from ..calls import call_each
 from ..errors import ConfigurationError, PartialError, PermanentError, nearest
 from ..events import (
@@ -66,7 +66,9 @@ class ConsoleSink(Sink[Any]):
         lines, failed = call_each(self._format, events)
         if lines:
             text = "\n".join((*lines, ""))
-            await to_thread.run_sync(put, self._stream or sys.stdout, text)
+            await beside(
+                partial(put, self._stream or sys.stdout, text), "sluiceway-console"
+            )
         if failed:
             raise PartialError(failed)
 

@@ -10,13 +10,13 @@ import errno
 import os
 import threading
 from contextlib import suppress
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
-from anyio import to_thread
-
 from ..batching import BatchBy
+from ..beside import beside
 from ..calls import call_each
 from ..errors import (
     ConfigurationError,
@@ -28,7 +28,7 @@ from ..errors import (
 )
 from ..formats.json_events import encode_event
 from ..settings import Queue, Retry, checked_path
-from ..sources.json_lines import close_on_thread, open_on_thread
+from ..sources.json_lines import THREAD, close_on_thread, open_on_thread
 from ..stages import Sink, StageContext
 
 # What another try cannot change; the rest, such as a full disk, may pass.
@@ -103,7 +103,8 @@ class JsonLinesSink(Sink[Any]):
 
     async def write(self, events: list[Any]) -> None:
         """Append the events that can be JSON, and name the others."""
-        failed = await to_thread.run_sync(self._write, list(events))
+        write = partial(self._write, list(events))
+        failed = await beside(write, THREAD)
         if failed:
             raise PartialError(failed)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar, TypeVarTuple
 
-from anyio import to_thread
+from ..beside import beside
 
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
@@ -15,7 +16,4 @@ async def beside_loop(
     work: Callable[[*Arguments], Result], *arguments: *Arguments
 ) -> Result:
     """What ``work`` returns, called on a thread; in place where none can be had."""
-    try:
-        return await to_thread.run_sync(work, *arguments, abandon_on_cancel=True)
-    except RuntimeError:  # no new thread: the interpreter is ending
-        return work(*arguments)
+    return await beside(partial(work, *arguments), "sluiceway-rendering")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, TypeVar
 
 import msgspec
-from anyio import to_thread
 from attrs import define, field
 
+from ..beside import beside
 from ..errors import ConfigurationError, PermanentError, PipelineStateError
 from ..formats.json_events import decode_event
 from ..settings import checked_path, number, one_of
@@ -20,6 +21,7 @@ from ..stages import Send, Source, StageContext
 FileType = TypeVar("FileType")
 Decode = Literal["event", "object"]
 
+THREAD = "sluiceway-files"  # the name of those that read and write them
 READ_AHEAD = 1 << 20  # bytes of one visit to the thread
 TOO_LONG = b"(a line that is too long)"
 LOG_INTERVAL = 10.0  # seconds between two lines in the log about malformed lines
@@ -113,9 +115,8 @@ class JsonLinesSource(Source[Any]):
         if self._file is None or self._context is None:
             raise PipelineStateError("JsonLinesSource runs before it is open")
         while not self._stopping:
-            lines = await to_thread.run_sync(
-                read_lines, self._file, self.max_line_bytes
-            )
+            reading = partial(read_lines, self._file, self.max_line_bytes)
+            lines = await beside(reading, THREAD)
             if not lines:
                 break
             for start in range(0, len(lines), self.batch_size):
@@ -165,7 +166,7 @@ class JsonLinesSource(Source[Any]):
 
 async def open_on_thread(opener: Callable[[], FileType]) -> FileType:
     """What ``opener`` opens on a thread; closed again if nobody waits any more."""
-    opening = asyncio.ensure_future(to_thread.run_sync(opener))
+    opening = asyncio.ensure_future(beside(opener, THREAD))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -175,7 +176,7 @@ async def open_on_thread(opener: Callable[[], FileType]) -> FileType:
 
 async def close_on_thread(closer: Callable[[], object]) -> None:
     """Call ``closer`` on a thread, also if nobody waits any more."""
-    await asyncio.shield(asyncio.ensure_future(to_thread.run_sync(closer)))
+    await asyncio.shield(asyncio.ensure_future(beside(closer, THREAD)))
 
 
 def close_opened(opening: asyncio.Future[Any]) -> None:

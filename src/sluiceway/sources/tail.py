@@ -17,8 +17,7 @@ from logging import getLogger
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from anyio import to_thread
-
+from ..beside import beside
 from ..delivery import Delivery, Outcome
 from ..errors import ConfigurationError, PermanentError, nearest
 from ..events import LogRecord
@@ -26,7 +25,7 @@ from ..formats.json_events import decode_event
 from ..settings import Bounds, Count, checked_path, is_number
 from ..stages import Send, StageContext
 from .interval import IntervalSource
-from .json_lines import close_on_thread, decode_object, open_on_thread
+from .json_lines import THREAD, close_on_thread, decode_object, open_on_thread
 from .tail_file import Found
 from .tail_files import FollowedFiles
 from .tail_lines import LineCutter
@@ -209,8 +208,8 @@ class FileTailSource(IntervalSource[Any]):
         self._begun += 1
         number = self._begun
         now = self._clock.now()
-        await to_thread.run_sync(self._files.look, now)
-        while found := await to_thread.run_sync(self._files.read, now):
+        await beside(partial(self._files.look, now), THREAD)
+        while found := await beside(partial(self._files.read, now), THREAD):
             for piece in found:
                 await self._send(piece, send)
             await self._write_down(within=SAVE_INTERVAL)
@@ -285,7 +284,7 @@ class FileTailSource(IntervalSource[Any]):
         now = self._clock.now()
         if not self._is_saved and now >= self._saved_at + within:
             self._saved_at = now
-            await to_thread.run_sync(self._try_to_save)
+            await beside(self._try_to_save, THREAD)
 
     def _try_to_save(self) -> None:
         try:
