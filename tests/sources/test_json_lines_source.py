@@ -1,15 +1,29 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from sluiceway import Pipeline
 from sluiceway.errors import ConfigurationError, PipelineStateError
 from sluiceway.events import LogRecord
 from sluiceway.formats.json_events import encode_event
 from sluiceway.sources import JsonLinesSource
-from sluiceway.testing import ManualClock, check_source, run, stage_context
+from sluiceway.sources.json_lines import TOO_LONG, LineReader
+from sluiceway.testing import (
+    CollectingSink,
+    ManualClock,
+    check_source,
+    run,
+    stage_context,
+)
 
 
 def write(tmp_path, *lines, end=b"\n"):
@@ -122,18 +136,108 @@ def test_it_conforms(tmp_path):
     check_source(lambda: JsonLinesSource(path, decode="object"), [{"a": 1}, {"b": 2}])
 
 
+def open_files_of(path):
+    """How many descriptors of this process stand for the file."""
+    count = 0
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the folder's own is gone by now
+            count += each.readlink() == path
+    return count
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc")
 def test_its_file_is_closed_again(tmp_path):
     path = write(tmp_path, b'{"a":1}')
     source = JsonLinesSource(path, decode="object")
 
     async def main():
         await source.open(stage_context())
-        file = source._file
+        assert open_files_of(path) == 1
         await source.close()
         await source.close()
-        return file.closed
+        assert open_files_of(path) == 0
 
-    assert asyncio.run(main())
+    asyncio.run(main())
+
+
+def test_a_byte_order_mark_at_the_beginning_is_passed_over(tmp_path):
+    path = write(tmp_path, b'\xef\xbb\xbf{"a":1}', b'{"a":2}')
+    result = read(JsonLinesSource(path, decode="object"))
+    assert result.outputs == [{"a": 1}, {"a": 2}]
+
+
+class InPieces(io.BytesIO):
+    """A file that gives so many bytes at most."""
+
+    def __init__(self, data, most):
+        super().__init__(data)
+        self.most = most
+
+    def read(self, size=-1):
+        return super().read(self.most)
+
+
+@pytest.mark.parametrize("longest", [10, 20])
+@pytest.mark.parametrize("end", [b"\n", b""])
+@pytest.mark.parametrize("most", [1, 2, 3, 7, 11, 100])
+def test_lines_and_pieces_need_not_end_together(most, end, longest):
+    lines = [b'{"a":%d}' % 10**n for n in range(8)]
+    reader = LineReader(InPieces(b"\n".join(lines) + end, most), longest)
+    read = [line for piece in iter(reader.read, []) for line in piece]
+    assert read == [line if len(line) <= longest else TOO_LONG for line in lines]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_the_lines_of_a_pipe_come_at_once_and_a_stop_waits_for_no_more(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    async def main():
+        end = CollectingSink()
+        pipeline = Pipeline(JsonLinesSource(path, decode="object") >> end)
+        starting = asyncio.create_task(pipeline.start())
+        with await asyncio.to_thread(path.open, "wb", buffering=0) as writer:
+            await starting
+            writer.write(b'{"a":1}\n{"a"')
+            await end.wait_for(1)
+            writer.write(b":2}\n")
+            await end.wait_for(2)
+            report = await pipeline.stop()
+        assert report.drained
+        assert end.events == [{"a": 1}, {"a": 2}]
+        assert pipeline.ledger().balanced
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_that_nobody_writes_keeps_no_program_from_ending(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    program = f"""
+import asyncio
+from sluiceway import Pipeline, PipelineStateError
+from sluiceway.sources import JsonLinesSource
+from sluiceway.sources.json_lines import TOO_LONG, LineReader
+from sluiceway.testing import CollectingSink
+
+async def main():
+    pipeline = Pipeline(JsonLinesSource({str(path)!r}) >> CollectingSink())
+    starting = asyncio.create_task(pipeline.start())
+    await asyncio.sleep(0)
+    await pipeline.abort()
+    try:
+        await starting
+    except PipelineStateError:
+        print("stopped")
+
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, timeout=20, check=False
+    )
+    assert done.stdout == b"stopped\n", done.stderr
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize("path", [5, None, b"x.jsonl", ["x.jsonl"]])

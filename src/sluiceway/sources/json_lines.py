@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
-from functools import partial
+from io import FileIO
 from pathlib import Path
+from threading import Lock
 from typing import Any, BinaryIO, Final, Literal, TypeVar
 
 import msgspec
@@ -15,6 +17,7 @@ from attrs import define, field
 from ..beside import beside
 from ..errors import ConfigurationError, PermanentError, PipelineStateError
 from ..formats.json_events import decode_event
+from ..inlet import wake
 from ..settings import checked_path, number, one_of
 from ..stages import Send, Source, StageContext
 
@@ -54,6 +57,7 @@ def path_of(path: str | os.PathLike[str]) -> Path:
 class JsonLinesSource(Source[Any]):
     """Reads a JSON Lines file to its end, off the event loop.
 
+    A pipe, such as ``/dev/stdin``, is read as its lines come; a stop waits for no more.
     A malformed line is counted as ``dropped{malformed}``, logged with its number at
     most every 10 s, and does not stop the others. Empty lines are passed over.
 
@@ -79,9 +83,9 @@ class JsonLinesSource(Source[Any]):
     )
 
     def __attrs_post_init__(self) -> None:
-        self._file: BinaryIO | None = None
+        self._lines: LineReader | None = None
+        self._stop_asked: asyncio.Future[None] | None = None
         self._context: StageContext | None = None
-        self._stopping = False
         self._malformed = 0
         self._unsaid = 0
         self._next_line = 0
@@ -94,10 +98,12 @@ class JsonLinesSource(Source[Any]):
             ConfigurationError: there is no such file, or it cannot be read.
         """
         self._context = context
-        self._stopping = False
+        self._stop_asked = asyncio.get_running_loop().create_future()
         self._next_line = 1
         try:
-            self._file = await open_on_thread(lambda: self.path.open("rb"))
+            self._lines = await open_on_thread(
+                lambda: LineReader(FileIO(self.path), self.max_line_bytes)
+            )
         except OSError as error:
             raise ConfigurationError(
                 f"JsonLinesSource.path is {str(self.path)!r}; "
@@ -106,28 +112,39 @@ class JsonLinesSource(Source[Any]):
 
     async def close(self) -> None:
         """Close the file."""
-        file, self._file = self._file, None
-        if file is not None:
-            await close_on_thread(file.close)
+        lines, self._lines = self._lines, None
+        if lines is not None:
+            await close_on_thread(lines.close)
 
     async def run(self, send: Send[Any]) -> None:
         """Send the events of all good lines, in order."""
-        if self._file is None or self._context is None:
+        if self._lines is None or self._stop_asked is None or self._context is None:
             raise PipelineStateError("JsonLinesSource runs before it is open")
-        while not self._stopping:
-            reading = partial(read_lines, self._file, self.max_line_bytes)
-            lines = await beside(reading, THREAD)
-            if not lines:
-                break
+        while lines := await self._read(self._lines, self._stop_asked):
             for start in range(0, len(lines), self.batch_size):
                 events = self._decode(lines[start : start + self.batch_size])
                 if events:
                     await send(events)
         self._complain("at the end", force=True)
 
+    async def _read(
+        self, lines: LineReader, stop_asked: asyncio.Future[None]
+    ) -> list[bytes]:
+        """The next lines; none at the end, or once a stop is asked."""
+        if stop_asked.done():
+            return []
+        reading = asyncio.ensure_future(beside(lines.read, THREAD))
+        either: set[asyncio.Future[Any]] = {reading, stop_asked}
+        try:
+            await asyncio.wait(either, return_when="FIRST_COMPLETED")
+            return reading.result() if reading.done() else []
+        finally:
+            reading.cancel()
+
     def stop(self) -> bool:
         """Read no further; what was read is handed over."""
-        self._stopping = True
+        if self._stop_asked is not None:
+            wake(self._stop_asked)
         return True
 
     def refused(self) -> Mapping[str, int]:
@@ -164,6 +181,67 @@ class JsonLinesSource(Source[Any]):
             self._quiet_until = now + LOG_INTERVAL
 
 
+class LineReader:
+    """The lines of a file, as they come.
+
+    Args:
+        file: where they are.
+        longest: bytes of a line. A longer one is never held in memory as a whole;
+            ``TOO_LONG``, which is no JSON and so malformed, stands for it.
+    """
+
+    def __init__(self, file: BinaryIO, longest: int) -> None:
+        self._file = file
+        self._longest = longest
+        self._rest = b""  # of a line whose end has not come; cut where it is too long
+        self._at_begin = True
+        self._lock = Lock()
+        self._reads = self._closed = False
+
+    def read(self) -> list[bytes]:
+        """The next lines, stripped, about ``READ_AHEAD`` bytes; none at the end.
+
+        It waits for one line, however long that takes.
+        """
+        with self._lock:
+            if self._closed:
+                return []
+            self._reads = True
+        try:
+            return self._next_lines()
+        finally:
+            with self._lock:
+                self._reads = False
+                if self._closed:
+                    self._file.close()
+
+    def close(self) -> None:
+        """Close the file, or leave that to a read that is under way."""
+        with self._lock:
+            self._closed = True
+            if not self._reads:
+                self._file.close()
+
+    def _next_lines(self) -> list[bytes]:
+        lines: list[bytes] = []
+        while not lines and (piece := self._file.read(READ_AHEAD)):
+            if self._at_begin:
+                self._at_begin = False
+                piece = piece.removeprefix(BOM_UTF8)
+            first, *others = piece.split(b"\n")
+            self._rest = (self._rest + first)[: self._longest + 1]
+            for start in others:
+                lines.append(self._whole())
+                self._rest = start[: self._longest + 1]
+        if not lines and self._rest:  # the file ends without the end of its last line
+            lines.append(self._whole())
+            self._rest = b""
+        return lines
+
+    def _whole(self) -> bytes:
+        return TOO_LONG if len(self._rest) > self._longest else self._rest.strip()
+
+
 async def open_on_thread(opener: Callable[[], FileType]) -> FileType:
     """What ``opener`` opens on a thread; closed again if nobody waits any more."""
     opening = asyncio.ensure_future(beside(opener, THREAD))
@@ -183,30 +261,3 @@ def close_opened(opening: asyncio.Future[Any]) -> None:
     """Close what was opened for nobody."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()
-
-
-def read_lines(file: BinaryIO, longest: int) -> list[bytes]:
-    """The next lines, stripped, about ``READ_AHEAD`` bytes; none at the end.
-
-    ``TOO_LONG``, which is no JSON and so malformed, stands for a line that is.
-    """
-    lines: list[bytes] = []
-    size = 0
-    while size < READ_AHEAD:
-        line = file.readline(longest + 1)
-        if not line:
-            break
-        size += len(line)
-        if len(line) > longest and not line.endswith(b"\n"):
-            skip_line(file)
-            line = TOO_LONG
-        lines.append(line.strip())
-    return lines
-
-
-def skip_line(file: BinaryIO) -> None:
-    """Pass over the rest of a line, in pieces."""
-    while True:
-        piece = file.readline(READ_AHEAD)
-        if not piece or piece.endswith(b"\n"):
-            return
