@@ -15,10 +15,12 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ._engine.threads import DaemonExecutor
+from .clock import SYSTEM_CLOCK
 from .errors import PipelineStateError
 from .fork import follow_forks, keep_for_ever
 from .inlet import Inlet
 from .reports import StopReport
+from .settings import timeout_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -31,7 +33,7 @@ OWN_THREAD = (
     "the pipeline's own thread cannot wait for the pipeline; "
     "call this from another thread"
 )
-BLOCKED = 1.0  # seconds after a deadline that a blocked event loop is waited for
+BLOCKED = 0.95  # seconds after a deadline that a blocked event loop is waited for
 
 
 class Background:
@@ -102,22 +104,29 @@ class Background:
         Args:
             timeout: seconds; the pipeline's ``drain_timeout`` if None.
 
+        Returns:
+            As of ``Pipeline.stop``. A stage that blocks the pipeline's event loop keeps
+            nobody: then it tells of ``"event loop"`` and of what is held where.
+
         Raises:
+            ConfigurationError: ``timeout`` is no time; all goes on.
             PipelineStateError: the pipeline's own thread asks for it; all goes on.
         """
+        seconds = timeout_of(timeout, self._pipeline.drain_timeout)
+        seconds = min(seconds + BLOCKED, threading.TIMEOUT_MAX)
         if self._is_own_thread():  # before the lock, which another stop may hold
             raise PipelineStateError(OWN_THREAD)
         with self._lock:
             if self._loop is None:
                 return StopReport(drained=True)
             atexit.unregister(self.stop)
-            seconds = self._pipeline.drain_timeout if timeout is None else timeout
+            deadline = SYSTEM_CLOCK.now() + seconds
             try:
-                return self._call(self._pipeline.stop(timeout), seconds + BLOCKED)
+                return self._call(self._pipeline.stop(timeout), seconds)
             except TimeoutError:
-                return StopReport(drained=False, stuck=("event loop",))
+                return self._pipeline.give_up()
             finally:
-                self._end_thread()
+                self._end_thread(deadline - SYSTEM_CLOCK.now())
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until what was emitted before has been answered for; False if too late.
@@ -148,11 +157,11 @@ class Background:
     def _is_own_thread(self) -> bool:
         return threading.current_thread() is self._thread
 
-    def _end_thread(self) -> None:
+    def _end_thread(self, seconds: float = BLOCKED) -> None:
         loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)
-            thread.join(BLOCKED)
+            thread.join(max(0.0, seconds))
 
     def __enter__(self) -> Self:
         self.start()

@@ -31,7 +31,7 @@ from .fork import follow_forks, keep_for_ever
 from .ledger import Ledger
 from .lifespan import Lifespan
 from .reports import PipelineHealth, PipelineState, StageStatistics, StopReport
-from .settings import is_seconds
+from .settings import is_seconds, timeout_of
 from .signals import Termination, handled_signals
 from .stages import Stage
 
@@ -196,10 +196,17 @@ class Pipeline:
             Whether it drained, and which stages were still busy if not. A pipeline
             that never ran has drained.
         """
-        seconds = self._seconds(timeout)
+        seconds = timeout_of(timeout, self.drain_timeout)
         if self._runtime is None:
             return StopReport(drained=True)
         return await ended(self._runtime, partial(self._runtime.stop, seconds), seconds)
+
+    def give_up(self) -> StopReport:
+        """What can be told of it when its event loop answers nobody any more."""
+        runtime = self._runtime
+        if runtime is None:
+            return StopReport(drained=True)
+        return runtime.report or runtime.give_up()
 
     async def abort(self) -> StopReport:
         """Cut everything off now; what was on its way is ``dropped{aborted}``."""
@@ -221,7 +228,7 @@ class Pipeline:
             PipelineStateError: it has not been started.
         """
         runtime = self._running()
-        seconds = self._seconds(timeout)
+        seconds = timeout_of(timeout, self.drain_timeout)
         if runtime.report is not None:
             return True
         try:
@@ -239,13 +246,6 @@ class Pipeline:
         """
         runtime = self._running()
         return await on_its_loop(runtime, runtime.wait())
-
-    def _seconds(self, timeout: float | None) -> float:
-        if timeout is None:
-            return self.drain_timeout
-        if not is_seconds(timeout):
-            raise ConfigurationError(f"timeout is {timeout!r}; expected seconds from 0")
-        return timeout
 
     def _running(self) -> Runtime:
         if self._runtime is None:

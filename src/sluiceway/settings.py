@@ -124,6 +124,19 @@ def is_seconds(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
+def timeout_of(timeout: object, default: float) -> float:
+    """The seconds that a caller asked for; the default for None.
+
+    Raises:
+        ConfigurationError: it is no time.
+    """
+    if timeout is None:
+        return default
+    if not isinstance(timeout, int | float) or not is_seconds(timeout):
+        raise ConfigurationError(f"timeout is {timeout!r}; expected seconds from 0")
+    return timeout
+
+
 def one_of(choices: Any) -> Validator:
     """An attrs validator: one of the words of a ``Literal`` type."""
     words = get_args(choices)

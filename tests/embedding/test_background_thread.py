@@ -5,15 +5,18 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import pytest
 
 from sluiceway import (
     BatchBy,
+    ConfigurationError,
     Inlet,
     Pipeline,
     PipelineState,
     PipelineStateError,
+    Sink,
     sink,
 )
 from sluiceway.testing import CollectingSink, HangingSink
@@ -246,6 +249,72 @@ def test_a_stage_that_asks_for_a_stop_while_it_stops_is_refused_and_the_stop_dra
     inlet.emit_nowait(1)
     assert background.stop().drained
     assert told == [1]
+
+
+class Blocks(Sink):
+    """Keeps the pipeline's event loop, in one of its methods, until it is let go."""
+
+    def __init__(self, method):
+        self.name = "blocks"
+        self.method = method
+        self.blocking_now = threading.Event()
+        self.let_go = threading.Event()
+
+    def at(self, method):
+        if method == self.method:
+            self.blocking_now.set()
+            assert self.let_go.wait(20)
+
+    async def write(self, events):
+        self.at("write")
+
+    async def close(self):
+        self.at("close")
+
+
+@pytest.mark.parametrize(
+    ("method", "left", "stuck"),
+    [
+        ("write", {"blocks": 1}, ("event loop",)),
+        ("close", {}, ("event loop", "blocks")),
+    ],
+)
+def test_a_stop_of_a_blocked_loop_is_in_time_and_names_the_stage(method, left, stuck):
+    inlet, end = Inlet(), Blocks(method)
+    pipeline = Pipeline(inlet >> end, name="blocked")
+    background = pipeline.background().start()
+    [thread] = {t for t in threading.enumerate() if t.name == "sluiceway-blocked"}
+    try:
+        inlet.emit_nowait(1)
+        begin = time.monotonic()
+        if method == "write":
+            assert end.blocking_now.wait(10)
+        report = background.stop(0.1)
+        ledger = pipeline.ledger()
+        assert time.monotonic() - begin < 0.1 + 1.0 + 0.5, "nobody waits for the loop"
+        assert (report.drained, report.left, report.stuck) == (False, left, stuck)
+        assert ledger.balanced
+    finally:
+        end.let_go.set()
+        thread.join(10)
+
+
+@pytest.mark.parametrize("timeout", [-1, "soon", True, float("nan")])
+def test_a_stop_within_what_is_no_time_is_refused_and_all_goes_on(timeout):
+    inlet, end = Inlet(), CollectingSink()
+    with Pipeline(inlet >> end).background() as background:
+        with pytest.raises(ConfigurationError, match="seconds from 0"):
+            background.stop(timeout)
+        assert inlet.emit_nowait(1)
+    assert end.events == [1]
+
+
+def test_a_stop_may_wait_for_ever():
+    inlet, end = Inlet(), CollectingSink()
+    background = Pipeline(inlet >> end, drain_timeout=float("inf")).background().start()
+    inlet.emit_nowait(1)
+    assert background.stop().drained
+    assert end.events == [1]
 
 
 def test_what_a_program_emits_last_is_in_its_files_and_on_its_terminal(tmp_path):

@@ -41,6 +41,7 @@ class Doors:
         complaints: Complaints,
     ) -> None:
         self.hung: list[str] = []  # stages that did not let go
+        self.moving: set[str] = set()  # stages that open or close now
         self._graph = graph
         self._name = name
         self._context = context
@@ -58,11 +59,14 @@ class Doors:
                 )
             node.stage.opened_by = self._name
             self._opened.append(node)
+            self.moving.add(node.name)
             try:
                 await self._open(node)
             except Exception as error:
                 error.add_note(f"while opening stage {node.name}")
                 raise
+            finally:
+                self.moving.discard(node.name)
 
     async def _open(self, node: Node) -> None:
         opened = node.stage.open(self._context(node))
@@ -105,11 +109,13 @@ class Doors:
                 await self._let_go(task, closing[task], 0.0)
 
     async def _close(self, node: Node) -> None:
+        self.moving.add(node.name)
         try:
             await node.stage.close()
         except Exception as error:  # noqa: BLE001 - one stage's close keeps no other
             self._complaints.about(node.name, error)
         finally:
+            self.moving.discard(node.name)
             node.stage.opened_by = None
 
     async def _let_go(

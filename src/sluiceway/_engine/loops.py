@@ -24,7 +24,7 @@ def look_on_loop(runtime: Runtime | None, look: Callable[[], T]) -> T:
     """Look while nothing moves: on the pipeline's loop, if another thread runs it."""
     if runtime is None or runtime.report is not None or is_current(runtime.loop):
         return look()
-    if not runtime.loop.is_running():
+    if runtime.given_up or not runtime.loop.is_running():
         return look()
 
     async def call() -> T:
@@ -62,9 +62,7 @@ async def ended(
     if runtime.report is None and runtime.loop.is_running():
         asked = asyncio.run_coroutine_threadsafe(ask(), runtime.loop)
         await settled(asyncio.wrap_future(asked), runtime.loop, seconds + GRACE)
-    return runtime.report or StopReport(
-        drained=False, left=runtime.left(), stuck=("event loop",)
-    )
+    return runtime.report or runtime.give_up()
 
 
 async def settled(

@@ -47,7 +47,12 @@ class Runtime:
         resource: handed to the stages.
         watched: the pipeline, for its stages; its name is in tasks and log lines.
         close_timeout: seconds that closing the stages may take.
+
+    Attributes:
+        given_up: whether its event loop answered nobody when it was asked to end.
     """
+
+    given_up = False
 
     def __init__(
         self,
@@ -336,6 +341,12 @@ class Runtime:
             for name, count in held.items()
             if count or (late and name in busy and is_source(self._graph, name))
         }
+
+    def give_up(self) -> StopReport:
+        """What can be told while a stage blocks the event loop, which answers none."""
+        self.given_up = True
+        stuck = "event loop", *sorted(self._doors.moving)
+        return StopReport(drained=False, left=self.left(), stuck=stuck)
 
     async def _cut_off(self) -> list[str]:
         """Drop everything, cancel everybody, and wait a moment; who is still there."""
