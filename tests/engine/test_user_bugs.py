@@ -353,12 +353,14 @@ def test_an_accumulator_that_cannot_flush_drops_what_it_holds(error):
     assert ledger["broken_accumulator"].dropped == {"not_released": 6}
 
 
-def test_an_accumulator_that_cannot_tell_its_deadline_works_on():
-    assert through(BrokenAccumulator("next_deadline"))[0] == [*range(6)]
+@pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3)])
+def test_an_accumulator_that_cannot_tell_its_deadline_works_on(error):
+    assert through(BrokenAccumulator("next_deadline", error))[0] == [*range(6)]
 
 
-def test_an_accumulator_that_cannot_count_keeps_the_pipeline_alive():
-    events, ledger = through(BrokenAccumulator("held"))
+@pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3)])
+def test_an_accumulator_that_cannot_count_keeps_the_pipeline_alive(error):
+    events, ledger = through(BrokenAccumulator("held", error))
     assert events == [*range(6)]
     assert ledger.balanced
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ..batch import Batch, OwnBatch, is_own
-from ..calls import unasked
+from ..calls import FAILURES, unasked
 from ..delivery import DeliveryStatus
 from ..stages import Accumulator, Batches
 from .books import Books
@@ -90,14 +90,14 @@ class AccumulatorWorker(Worker):
         """How many events the accumulator holds, as far as it can tell."""
         try:
             return counted(self._stage.held())
-        except Exception as error:  # noqa: BLE001 - a user's bug must not end a worker
+        except FAILURES as error:  # a user's bug must not end a worker
             self._shared.complaints.about(self.node.name, error)
             return self._held
 
     def _next_deadline(self) -> float | None:
         try:
             deadline = self._stage.next_deadline()
-        except Exception as error:  # noqa: BLE001 - a user's bug must not end a worker
+        except FAILURES as error:  # a user's bug must not end a worker
             self._shared.complaints.about(self.node.name, error)
             return None
         if deadline is None or deadline != deadline:  # noqa: PLR0124 - NaN never comes

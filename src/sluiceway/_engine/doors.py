@@ -112,7 +112,7 @@ class Doors:
         self.moving.add(node.name)
         try:
             await node.stage.close()
-        except Exception as error:  # noqa: BLE001 - one stage's close keeps no other
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it keeps no other
             self._complaints.about(node.name, error)
         finally:
             self.moving.discard(node.name)
