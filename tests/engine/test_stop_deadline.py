@@ -87,6 +87,61 @@ def test_a_sink_that_hangs_or_swallows_cancellation_is_named_and_left(
     run(main())
 
 
+class SwallowsOnce(CollectingSink):
+    """Finishes the write that is cancelled, and would hang in the next one."""
+
+    async def write(self, events):
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await super().write(events)
+
+
+@pytest.mark.parametrize("batch", [BatchBy(1), BatchBy(2, flush_interval=3600)])
+def test_a_write_that_swallows_its_end_is_delivered_and_no_other_begins(run, batch):
+    async def main():
+        end = SwallowsOnce(name="end")
+        end.batch = batch
+        pipeline = Pipeline(IterableSource(range(5)) >> end)
+        await pipeline.start()
+        await turns(20)
+        report = await stopped(pipeline)
+        assert report.stuck == ()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        ledger = pipeline.ledger()
+        assert ledger["end"].delivered == len(end.events) > 0
+        assert ledger["end"].dropped == {"drain_timeout": 5 - len(end.events)}
+        assert ledger.balanced
+
+    run(main())
+
+
+class SwallowsAndHangs(Processor):
+    """Swallows one cancellation in whatever it does."""
+
+    async def process(self, events):
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.Event().wait()
+        return events
+
+
+def test_a_stage_that_swallows_one_cancellation_is_cancelled_again_when_it_is_left(run):
+    async def main():
+        inlet = Inlet()
+        stages = SwallowsAndHangs() >> CollectingSink()
+        async with Pipeline(inlet >> stages) as pipeline:
+            await inlet.emit(1)
+            await turns(20)
+            report = await stopped(pipeline)
+        assert report.stuck == ("swallows_and_hangs",)
+        assert pipeline.ledger().balanced
+        await let_go()
+
+    run(main())
+
+
 def test_a_sink_that_blocks_a_thread_is_named_and_left(run, release):
     class Blocks(Sink):
         blocking = True

@@ -153,6 +153,8 @@ class SinkWorker(Worker):
         waiting.batches = ready
         self.hands.add(waiting)
         while waiting.batches:
+            if self._shared.ending is not None:  # the last write has swallowed the end
+                raise asyncio.CancelledError
             batch = waiting.batches.popleft()
             if self._batcher is not None:
                 self._inbox.measure(batch)

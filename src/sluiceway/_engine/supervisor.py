@@ -361,9 +361,10 @@ class Runtime:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait(running, timeout=GRACE)
         stuck: list[str] = []
-        for worker in [self._tasks[task] for task in running if not task.done()]:
-            stuck += worker.busy_at()
-            worker.abandon(reason)
+        for task in [task for task in running if not task.done()]:
+            stuck += self._tasks[task].busy_at()
+            self._tasks[task].abandon(reason)
+            task.cancel()  # it has swallowed one; this ends what it has begun since
         return stuck
 
     def _discard_held(self) -> None:
