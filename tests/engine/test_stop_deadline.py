@@ -16,6 +16,7 @@ from sluiceway import (
     Sink,
     Source,
     processor,
+    sink,
     source,
 )
 from sluiceway.sources import IterableSource
@@ -112,6 +113,38 @@ def test_a_write_that_swallows_its_end_is_delivered_and_no_other_begins(run, bat
         assert ledger["end"].delivered == len(end.events) > 0
         assert ledger["end"].dropped == {"drain_timeout": 5 - len(end.events)}
         assert ledger.balanced
+
+    run(main())
+
+
+def test_a_write_that_is_cancelled_before_it_begins_is_answered_for(run):
+    """An abort comes between the making of one write and its start."""
+
+    class Sends(Source):
+        wants_delivery = True
+
+        async def run(self, send):
+            self.outcome = await (await send(range(9)))
+
+    async def main():
+        aborts = []
+
+        @sink(batch=BatchBy(1), max_in_flight=2)
+        async def end(events):
+            if not aborts:
+                aborts.append(asyncio.create_task(pipeline.abort()))
+            await asyncio.sleep(0)
+
+        begin = Sends()
+        pipeline = Pipeline(begin >> end)
+        await pipeline.start()
+        await pipeline.wait()
+        await asyncio.wait(aborts)
+        books = pipeline.ledger()["end"]
+        assert books.held == 0
+        assert books.delivered + books.dropped["aborted"] == 9
+        assert pipeline.ledger().balanced
+        await let_go()
 
     run(main())
 

@@ -154,7 +154,8 @@ class SinkWorker(Worker):
         self.hands.add(waiting)
         while waiting.batches:
             if self._shared.ending is not None:  # the last write has swallowed the end
-                raise asyncio.CancelledError
+                waiting.drop(self._shared.ending)
+                break
             batch = waiting.batches.popleft()
             if self._batcher is not None:
                 self._inbox.measure(batch)
@@ -174,7 +175,7 @@ class SinkWorker(Worker):
         self._check()
         task = asyncio.get_running_loop().create_task(self._write_beside(hand, batch))
         self._writes[task] = hand
-        task.add_done_callback(self._writes.pop)
+        task.add_done_callback(self._ended)
 
     async def _write_beside(self, hand: Hand, batch: Batch) -> None:
         try:
@@ -187,6 +188,14 @@ class SinkWorker(Worker):
                 raise  # it is the program's; one of them is enough
             self._fatal = error
         finally:
+            self.hands.discard(hand)
+            self._slots.release()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Answer for a write that was cancelled before it had begun."""
+        hand = self._writes.pop(task)
+        if hand in self.hands:
+            hand.drop(self._shared.ending or "cancelled")
             self.hands.discard(hand)
             self._slots.release()
 
