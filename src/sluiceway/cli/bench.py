@@ -80,12 +80,7 @@ def configure(parser: ArgumentParser) -> None:
         help="for what is on its way when the load has ended (default: the pipeline's "
         "drain_timeout)",
     )
-    add("--json", metavar="FILE", help="write all figures to this file; - is stdout")
-    add(
-        "--report",
-        metavar="FILE",
-        help="write a page with plots (HTML) to this file; - is stdout",
-    )
+    add_file_options(parser)
     add("--quiet", action="store_true", help="print no progress and no table")
     add(
         "--fail-on-loss",
@@ -94,6 +89,17 @@ def configure(parser: ArgumentParser) -> None:
     )
     add_set_option(parser)
     add_load_options(parser)
+
+
+def add_file_options(parser: ArgumentParser) -> None:
+    """Where the figures go beside the screen."""
+    add = parser.add_argument
+    add("--json", metavar="FILE", help="write all figures to this file; - is stdout")
+    add(
+        "--report",
+        metavar="FILE",
+        help="write a page with plots (HTML) to this file; - is stdout",
+    )
 
 
 def run(arguments: Namespace) -> int:
