@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 from pathlib import Path
@@ -200,6 +201,22 @@ def test_a_full_disk_for_the_output_is_told_in_one_line(folder):
     assert done.returncode == 1
     assert "the output cannot be written: [Errno 28]" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_closed_output_is_nothing_to_fail_of(folder):
+    words = command("bench", "shop:pipeline", "--events", "20", "--json", "all.json")
+    done = subprocess.run(
+        f"{shlex.join(words)} >&-",
+        shell=True,
+        cwd=folder,
+        env=environment({}),
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((folder / "all.json").read_text())["sent"] == 20
 
 
 def test_a_report_is_a_page_with_plots(folder):

@@ -12,8 +12,10 @@ import errno
 import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 from .. import __version__
@@ -48,7 +50,8 @@ def main(words: Sequence[str] | None = None) -> int:
             words.
     """
     try:
-        return run_command(sys.argv[1:] if words is None else words)
+        with output_at_hand():
+            return run_command(sys.argv[1:] if words is None else words)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -59,6 +62,16 @@ def main(words: Sequence[str] | None = None) -> int:
             raise
         print(f"sluiceway: the output cannot be written: {error}", file=sys.stderr)
         return give_up_output()
+
+
+@contextmanager
+def output_at_hand() -> Iterator[None]:
+    """Let there be something to print to, where the shell has closed it (``>&-``)."""
+    if sys.stdout is not None:
+        yield
+        return
+    with Path(os.devnull).open("w", encoding="utf-8") as none, redirect_stdout(none):
+        yield
 
 
 def give_up_output() -> int:
