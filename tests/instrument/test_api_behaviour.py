@@ -152,6 +152,16 @@ def test_start_and_end_can_be_given(telemetry, tracer):
     assert (b.start_time_unix_nano, b.end_time_unix_nano) == (8 * MS, 9 * MS)
 
 
+@pytest.mark.parametrize("unknown", [0, -5 * MS, None])
+def test_a_time_that_is_not_known_is_now(telemetry, tracer, unknown):
+    span = tracer.start_span("a", start_time=unknown)
+    span.add_event("e", timestamp=unknown)
+    span.end(unknown)
+    [event] = ended(telemetry)
+    times = event.start_time_unix_nano, event.events[0].time_unix_nano
+    assert 0 < times[0] <= times[1] <= event.end_time_unix_nano
+
+
 def test_only_the_first_end_counts_and_nothing_changes_after_it(telemetry, tracer):
     span = tracer.start_span("s", attributes={"a": 1}, start_time=5 * MS)
     span.end(7 * MS)

@@ -40,13 +40,15 @@ def status_of(status: Any) -> StatusCode:
 
 
 def whole(timestamp: Any) -> int:
-    """Nanoseconds as a whole number; 0 for none, and for what is no time."""
-    if type(timestamp) is int:
-        return timestamp
+    """Nanoseconds as a whole number; 0 for none, and for what is no time.
+
+    0 is itself a time that is not known, as OTLP has it; and none is before it.
+    """
     try:
-        return int(timestamp or 0)
+        time = int(timestamp or 0)
     except Exception:  # noqa: BLE001 - a user's object may do anything
         return 0
+    return time if time > 0 else 0  # noqa: FURB136 - speed
 
 
 def note_event(details: Details, event: SpanEvent, limits: SpanLimits) -> None:

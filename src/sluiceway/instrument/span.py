@@ -149,14 +149,15 @@ class LiveSpan(Readable):
         return self._start != 0
 
     def start(self, time_ns: int | None = None) -> None:
-        """Let the time of the span begin, now or at ``time_ns``."""
+        """Let the time of the span begin: at ``time_ns``; now for None and for 0."""
         self._start = detailing.whole(time_ns) or self._tracer.time_ns()
 
     def end(self, end_time: int | None = None) -> None:
         """Finish the span and hand it over; only the first call does anything.
 
         Args:
-            end_time: nanoseconds since the epoch; now by default.
+            end_time: nanoseconds since the epoch; now for None and for 0, which is
+                a time that is not known.
         """
         if self._recording:
             self._finish(detailing.whole(end_time) or self._tracer.time_ns())
