@@ -92,18 +92,21 @@ def first(*limits: int | None) -> int:
 def cut(attributes: dict[str, Any], most: int, length: int | None) -> int:
     """Shorten attributes in place; how many were dropped: the latest ones.
 
+    One whose name is empty is dropped too, as no attribute may have such a name.
+
     Args:
         attributes: plain values.
         most: how many may stay.
         length: characters that a text may have; None for any number.
     """
-    dropped = max(0, len(attributes) - most)
-    for _ in range(dropped):
+    given = len(attributes)
+    attributes.pop("", None)
+    while len(attributes) > most:
         attributes.popitem()
     if length is not None:
         for key, value in attributes.items():
             attributes[key] = shortened(value, length)
-    return dropped
+    return given - len(attributes)
 
 
 def shortened(value: Any, length: int) -> Any:

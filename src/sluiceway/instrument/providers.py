@@ -18,7 +18,7 @@ from opentelemetry.trace import TracerProvider as ApiTracerProvider
 
 from ..events import Resource, Scope
 from ..formats.identity import identity_of
-from .values import plain_attributes, text_of
+from .values import named_attributes, text_of
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -131,7 +131,7 @@ def scope_of(
     return Scope(
         text_of(name or ""),
         text_of(version or ""),
-        plain_attributes(attributes),
+        named_attributes(attributes),
         text_of(schema_url or ""),
     )
 

@@ -23,7 +23,7 @@ from uuid import uuid4
 from .. import __version__
 from ..errors import ConfigurationError
 from ..events import Resource
-from .values import plain_attributes
+from .values import named_attributes
 
 STRAY_PERCENT: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 ARCHITECTURES: Final = {
@@ -77,13 +77,13 @@ def resource_of(given: Resource | Mapping[str, Any] | None) -> Resource:
         ConfigurationError: it is something else.
     """
     if isinstance(given, Resource):
-        return Resource(plain_attributes(given.attributes), given.schema_url)
+        return Resource(named_attributes(given.attributes), given.schema_url)
     if given is not None and not isinstance(given, Mapping):
         raise ConfigurationError(
             f"Telemetry.resource is {given!r}; expected a dict of attributes, or a "
             "sluiceway.Resource"
         )
-    return Resource(plain_attributes(given))
+    return Resource(named_attributes(given))
 
 
 def found_attributes() -> dict[str, Any]:

@@ -165,6 +165,8 @@ class LiveSpan(Readable):
     def _finish(self, end: int) -> None:
         """Hand over the notes; ``SpanSource`` makes an event of them."""
         self._recording = 0
+        if "" in self._attributes:
+            self._limit(self._attributes)
         tracer = self._tracer
         trace_id, span_id, _, trace_state = self.identity
         start = self._start or end  # 0 if it never was entered

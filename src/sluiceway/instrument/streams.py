@@ -25,7 +25,7 @@ from ..events import (
 from .aggregations import Aggregation
 from .exemplars import ExemplarSampler
 from .series import LIMIT, Attributes, Series, SeriesTable
-from .values import plain_attributes
+from .values import named_attributes
 
 GAUGE = MetricKind.GAUGE
 
@@ -58,7 +58,7 @@ class Shape:
 
     def own(self, attributes: Attributes) -> dict[str, Any]:
         """Plain attributes, those that the stream keeps."""
-        plain = plain_attributes(attributes)
+        plain = named_attributes(attributes)
         if self.keep is None and not self.leave_out:
             return plain
         return {

@@ -29,8 +29,15 @@ def plain_attributes(attributes: Any) -> dict[str, Any]:
         return {"attributes": text_of(attributes)}
 
 
+def named_attributes(attributes: Any) -> dict[str, Any]:
+    """The same without one whose name is empty, which no attribute may have."""
+    plain = plain_attributes(attributes)
+    plain.pop("", None)
+    return plain
+
+
 def own_attributes(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The same, faster for a dict of plain values and for none."""
+    """As ``plain_attributes``, faster for a dict of plain values and for none."""
     if attributes is None:
         return {}
     if type(attributes) is not dict:
