@@ -145,6 +145,17 @@ def test_where_all_break_a_bound_nothing_is_recommended():
     assert halving.decided
 
 
+def test_one_bad_moment_in_which_all_break_a_bound_decides_nothing():
+    halving = Halving(Plan(4, 6), Bounds(latency=1), Random(1))
+    rounds = 0
+    while order := halving.next_round():
+        rounds += 1
+        late = 5.0 if rounds == 1 else 0.5
+        halving.add({index: Shown(1.0 + index, latency=late) for index in order})
+    assert halving.decision().best == 4
+    assert set(halving.dropped.values()) == {"slower"}
+
+
 def test_a_candidate_whose_trial_fails_is_out_and_says_why():
     halving = Halving(Plan(3, 6), Bounds(), Random(1))
     while order := halving.next_round():

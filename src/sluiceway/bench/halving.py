@@ -20,6 +20,7 @@ from .comparing import FEWEST, Interval, interval_of, median
 CONTROL: Final = 0  # the index of the present settings
 FIRST_ROUNDS: Final = 1
 ROUNDS: Final = 2  # of each later stage
+ROUNDS_AGAINST_ALL: Final = 3  # before no candidate keeps the bounds
 MOST_PAIRS: Final = 16
 
 
@@ -210,8 +211,11 @@ class Halving:
         self.dropped[index] = why
 
     def _halve(self) -> None:
-        for index in list(self._standing):
-            why = self.bounds.broken_by(self.shown[index])
+        broken = {i: self.bounds.broken_by(self.shown[i]) for i in self._standing}
+        if all(broken.values()) and self._rounds < ROUNDS_AGAINST_ALL:
+            self._stage_rounds += 1
+            return
+        for index, why in broken.items():
             if why:
                 self._drop(index, why)
         ranked = sorted(self._standing, key=self._merit, reverse=True)
