@@ -51,7 +51,7 @@ class Progress:
 
     Attributes:
         elapsed: seconds.
-        rate: events answered for in the last second.
+        rate: events that arrived in the last second.
         sent: events taken; ``unsent`` is not known before the end.
         fill: the fullest queue at this moment, from 0 to 1.
         lost: events lost up to now.
@@ -154,7 +154,7 @@ class Drive:
             self._fills.setdefault(name, Fill()).add(share)
         if elapsed < len(self._rates) + 1:
             return
-        rate = self.meter.events_answered - self._told
+        rate = self.meter.events_arrived - self._told
         self._told += rate
         self._rates.append(rate)
         if self.tell is not None:

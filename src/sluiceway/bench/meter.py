@@ -87,6 +87,7 @@ class Meter:
         self.events_sent = 0
         self.events_unsent = 0
         self.events_answered = 0
+        self.events_arrived = 0
 
     def begin(self) -> None:
         """The load begins now."""
@@ -112,6 +113,7 @@ class Meter:
         arrived = count
         if lost:  # copies of an event count several times in an outcome
             arrived = count * outcome.delivered // (outcome.delivered + lost)
+        self.events_arrived += arrived
         if arrived and now >= self._from:
             self._last = now
             self._arrived += arrived

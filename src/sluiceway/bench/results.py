@@ -63,7 +63,7 @@ class Result:
         memory_peak: the most bytes of the process; ``memory_growth`` what of it came
             with the run. None where the system does not tell.
         lag: seconds that the event loop came late, at the 99th percentile.
-        rates: events answered for in each second.
+        rates: events that arrived in each second.
         losses: by stage and reason.
         drained: whether the pipeline ended by itself in time; ``ending`` says how.
         interrupted: whether it was ended early.
