@@ -15,9 +15,9 @@ STYLE: Final = """
 :root { color-scheme: light dark; --page: #ffffff; --card: #f5f7f9; --text: #1b242c;
   --soft: #51606d; --line: #d3dae0; --s0: #0b62a8; --s1: #b3480c; --s2: #1d7a3e;
   --s3: #8a3ab0; }
-@media (prefers-color-scheme: dark) { :root { --page: #12171c; --card: #1c242b;
-  --text: #e8edf1; --soft: #a9b6c1; --line: #38444e; --s0: #6cb6f5; --s1: #f29d62;
-  --s2: #6fd08f; --s3: #cf9bea; } }
+@media screen and (prefers-color-scheme: dark) { :root { --page: #12171c;
+  --card: #1c242b; --text: #e8edf1; --soft: #a9b6c1; --line: #38444e; --s0: #6cb6f5;
+  --s1: #f29d62; --s2: #6fd08f; --s3: #cf9bea; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 24px 20px 48px; max-width: 1080px;
   background: var(--page); color: var(--text);
@@ -33,7 +33,8 @@ p.soft { margin: 0 0 2px; }
 .tile b { display: block; font-size: 21px; line-height: 1.3; overflow-wrap: anywhere; }
 .plots { display: grid; gap: 20px;
   grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); }
-figure { margin: 0; background: var(--card); border-radius: 8px; padding: 14px; }
+figure { margin: 0; background: var(--card); border-radius: 8px; padding: 14px;
+  max-width: 760px; break-inside: avoid; }
 figcaption { font-weight: 600; margin-bottom: 6px; }
 svg { display: block; width: 100%; height: auto; }
 svg text { fill: var(--soft); font-size: 16px; }
@@ -47,7 +48,7 @@ svg text { fill: var(--soft); font-size: 16px; }
 .legend { list-style: none; margin: 8px 0 0; padding: 0; }
 .legend li { overflow-wrap: anywhere; }
 .key { display: inline-block; width: 12px; height: 12px; border-radius: 3px;
-  margin-right: 8px; }
+  margin-right: 8px; print-color-adjust: exact; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: right; padding: 6px 10px; border-bottom: 1px solid var(--line);
@@ -56,6 +57,8 @@ th { color: var(--soft); font-weight: 600; }
 th:first-child, td:first-child { text-align: left; white-space: normal;
   overflow-wrap: anywhere; min-width: 140px; }
 pre { background: var(--card); border-radius: 8px; padding: 14px; overflow-x: auto; }
+@media print { .wide { overflow: visible; } .tile, figure, pre {
+  border: 1px solid var(--line); } }
 """
 
 
