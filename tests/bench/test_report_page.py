@@ -114,6 +114,15 @@ def test_an_axis_ends_above_all_values_and_names_a_few_of_them(values):
     assert found.ticks()[0] == 0
 
 
+def test_the_ticks_of_an_axis_can_be_named():
+    marks = {0.0: "none", 2.5: "<some>", 4.0: "all"}
+    drawn = plot("title", "x", "y", [Curve("one", [(1, 1)])], marks)
+    named = re.findall(r'x="([\d.]+)" y="[\d.]+" class="middle">([^<]*)<', drawn)
+    assert [name for _, name in named] == ["none", "&lt;some&gt;", "all"]
+    left, middle, right = (float(x) for x, _ in named)
+    assert (middle - left) / (right - left) == pytest.approx(2.5 / 4)
+
+
 @given(st.lists(st.tuples(st.floats(0, 1e9), st.floats(0, 1e9)), max_size=30))
 @example([(0.0, 5e-324)])
 def test_every_point_stands_inside_its_plot(points):

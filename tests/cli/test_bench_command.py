@@ -226,6 +226,7 @@ def test_a_report_is_a_page_with_plots(folder):
     assert page.startswith("<!doctype html>")
     assert "shop:pipeline under load" in page
     assert "Latency by percentile" in page
+    assert [f">{name}</text>" in page for name in ("99.9", "max")] == [True, True]
     assert "2,000" in page
 
 

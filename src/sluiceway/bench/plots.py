@@ -6,7 +6,7 @@ Law: pure. Every text is escaped; colours are the page's, by class.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Final
 
@@ -45,10 +45,12 @@ class Axis:
     Attributes:
         title: what it shows, with its unit.
         top: where it ends.
+        marks: the values to name, and how; by default some round ones.
     """
 
     title: str
     top: float
+    marks: Mapping[float, str] = {}
 
     def share(self, value: float) -> float:
         """Where a value stands, from 0 to 1."""
@@ -56,8 +58,14 @@ class Axis:
 
     def ticks(self) -> list[float]:
         """The values that are named."""
+        if self.marks:
+            return list(self.marks)
         step = step_of(self.top)
         return [step * n for n in range(int(self.top / step + 1e-9) + 1)]
+
+    def name(self, value: float) -> str:
+        """How a tick is called."""
+        return escape(self.marks.get(value) or short(value))
 
 
 def step_of(top: float) -> float:
@@ -75,9 +83,25 @@ def axis(title: str, values: Sequence[float]) -> Axis:
     return Axis(title, step * math.ceil(highest / step - 1e-9))
 
 
-def plot(title: str, x_title: str, y_title: str, curves: Sequence[Curve]) -> str:
-    """A figure of curves with points, axes and a legend."""
+def plot(
+    title: str,
+    x_title: str,
+    y_title: str,
+    curves: Sequence[Curve],
+    marks: Mapping[float, str] | None = None,
+) -> str:
+    """A figure of curves with points, axes and a legend.
+
+    Args:
+        title: above it.
+        x_title: what the axis across shows.
+        y_title: what the axis upwards shows.
+        curves: the lines.
+        marks: the ticks across, up to where the axis ends; some round ones by default.
+    """
     across = axis(x_title, [x for curve in curves for x, _ in curve.points])
+    if marks:
+        across = Axis(x_title, max(marks), marks)
     up = axis(y_title, [y for curve in curves for _, y in curve.points])
     lines = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">',
@@ -110,12 +134,14 @@ def grid(across: Axis, up: Axis) -> Iterator[str]:
     for value in up.ticks():
         _, y = place(across, up, 0, value)
         yield f'<path class="grid" d="M{left} {y:.1f}H{right}"/>'
-        yield f'<text x="{left - 8}" y="{y + 5:.1f}" class="end">{short(value)}</text>'
+        name = up.name(value)
+        yield f'<text x="{left - 8}" y="{y + 5:.1f}" class="end">{name}</text>'
     for value in across.ticks():
         x, _ = place(across, up, value, 0)
         yield f'<path class="grid" d="M{x:.1f} {top}V{bottom}"/>'
         yield (
-            f'<text x="{x:.1f}" y="{bottom + 22}" class="middle">{short(value)}</text>'
+            f'<text x="{x:.1f}" y="{bottom + 22}" class="middle">'
+            f"{across.name(value)}</text>"
         )
     middle = (left + right) / 2
     yield (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isinf
+from math import isinf, log10
 from typing import Final
 
 from ..bench.comparing import Interval, median
 from ..bench.halving import CONTROL, Decision
-from ..bench.meter import CURVE
+from ..bench.meter import CURVE, Percentiles
 from ..bench.page import Report
 from ..bench.plots import SERIES, Curve, plot
 from ..bench.results import Result
@@ -25,6 +25,8 @@ from .bench_text import (
 )
 
 THROUGHPUT: Final = "throughput"
+NAMED: Final = (0.0, 50, 90, 99, 99.9, 99.99)  # percentiles on an axis
+MOST_NINES: Final = 5.0
 
 
 def bench_page(title: str, lines: Sequence[str], result: Result) -> str:
@@ -39,23 +41,34 @@ def bench_page(title: str, lines: Sequence[str], result: Result) -> str:
         "memory at its peak": size_text(result.memory_peak),
         "events lost": f"{result.lost:,}",
     }
-    curve = [(float(p), latency[p] * 1000) for p in CURVE]
-    plots = []
-    if known:
-        plots = [plot("Latency by percentile", "percentile", "ms", [Curve("", curve)])]
+    plots = [latency_plot(latency)] if known else []
     rates = [(float(n), rate) for n, rate in enumerate(result.rates, 1)]
     if len(rates) > 1:
         second = [Curve("", rates)]
         plots.append(plot("Throughput over time", "seconds", "events/s", second))
     places = [line.strip().split("  ") for line in list(place_lines(result))[1:]]
-    where = [[cells[0], " ".join(filter(None, cells[1:]))] for cells in places]
-    where = [row for row in where if row[1]]
+    where = [list(filter(None, cells)) for cells in places]
+    where = [row for row in where if len(row) > 1]
     tables = {
         "Stages": list(stage_rows(result.stages)),
-        "Where the time goes": [["part", "time"], *where],
+        "Where the time goes": [["part", "time", ""], *where],
     }
     verdict = [*hint_lines(result), *loss_lines(result)]
     return Report(title, lines, tiles, verdict, plots, tables).html()
+
+
+def latency_plot(latency: Percentiles) -> str:
+    """Latencies by percentile, as wide from 90 to 99 as from 99 to 99.9 %."""
+    points = [(nines(p), latency[p] * 1000) for p in CURVE]
+    named = {nines(p): f"{p:g}" for p in NAMED} | {nines(100): "max"}
+    title = "Latency by percentile"
+    return plot(title, "percentile", "ms", [Curve("", points)], named)
+
+
+def nines(percentile: float) -> float:
+    """With how many nines a percentile begins; one more than any, for all events."""
+    beyond = 1 - percentile / 100
+    return MOST_NINES if beyond <= 0 else -log10(beyond)
 
 
 def tune_page(
