@@ -94,7 +94,11 @@ def test_where_no_settings_keep_a_bound_it_says_so(folder):
         (["--max-latency", "fast"], "expected a quantity such as"),
         (["--max-memory", "20mibs"], "did you mean 'mib'?"),
         (["--rate", "5k", "--goal", "throughput"], "which a rate or bursts decide"),
-        (["--budget", "1s"], "--budget is 1 s and a trial takes"),
+        (
+            ["--budget", "9s"],
+            "--budget is 9 s and a trial takes 1.5 s; expected more than 20 s",
+        ),
+        (["--budget", "5s", "--trial", "3e-1"], "--budget is 5 s and a trial takes "),
         (["--sorce", "own"], "did you mean '--source'?"),
         (["--source", "won"], "did you mean 'own'?"),
         (["--recording", "absent.jsonl"], "absent.jsonl: cannot be read"),

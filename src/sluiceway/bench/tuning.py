@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 
 from ..clock import SYSTEM_CLOCK
 from ..errors import ConfigurationError
-from .comparing import median
+from .comparing import FEWEST, median
 from .halving import CONTROL, Bounds, Decision, Halving, Plan, Shown, plan_for
 from .knobs import Changes, Knob, candidates, number_text
 from .trials import TrialError, Trials
@@ -79,6 +79,8 @@ class Tuning:
             ConfigurationError: nothing can be searched, or the budget is too short.
             TrialError: they do not run.
         """
+        if self._fitting(self.trials.seconds) < 2 * FEWEST:
+            raise self._too_short(self.trials.seconds)
         begun = SYSTEM_CLOCK.now()
         shown, _ = self.trials.run({})
         self.seconds_each = SYSTEM_CLOCK.now() - begun
@@ -88,19 +90,30 @@ class Tuning:
         found = list(islice(candidates(self.knobs, chance), MOST_CANDIDATES))
         if not found:
             raise ConfigurationError("there is no setting that could be searched")
-        spare = 2 * len(CURVE_SHARES) + 2 if self.curves_wanted else 0
-        fitting = int(self.budget / self.seconds_each) - 1 - spare
-        plan = plan_for(fitting, len(found))
+        plan = plan_for(self._fitting(self.seconds_each), len(found))
         if plan is None:
-            least = (2 + spare + 12) * self.seconds_each
-            raise ConfigurationError(
-                f"--budget is {self.budget:g} s and a trial takes "
-                f"{self.seconds_each:.1f} s; expected {least:.0f} s or more"
-            )
+            raise self._too_short(self.seconds_each)
         self.settings += found[: plan.candidates]
         self.wanted = plan.trials
         self.halving = Halving(plan, self.bounds, chance)
         return plan
+
+    @property
+    def _other(self) -> int:
+        """The trials beside the search's own: the first one, and those of curves."""
+        return 1 + self.curves_wanted * (2 * len(CURVE_SHARES) + 2)
+
+    def _fitting(self, seconds_each: float) -> int:
+        """How many trials of the search there is time for."""
+        return int(self.budget / seconds_each) - self._other
+
+    def _too_short(self, seconds_each: float) -> ConfigurationError:
+        """The error for a budget in which nothing can be compared."""
+        least = (self._other + 2 * FEWEST) * seconds_each
+        return ConfigurationError(
+            f"--budget is {self.budget:g} s and a trial takes {seconds_each:.1f} s; "
+            f"expected more than {least:.0f} s"
+        )
 
     def search(self) -> Decision:
         """Run round after round until it is decided.

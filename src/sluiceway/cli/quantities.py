@@ -10,7 +10,7 @@ from typing import Final
 
 from ..errors import nearest
 
-NUMBER: Final = re.compile(r"\s*([0-9.]+(?:e[0-9]+)?)\s*([a-zA-Z]*)\s*")
+NUMBER: Final = re.compile(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-zA-Z]*)\s*")
 SECONDS: Final = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "m": 60.0, "h": 3600.0}
 BYTES: Final = {
     "": 1,
