@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 from cli.demo_runs import command, environment
@@ -187,38 +185,6 @@ def test_a_kind_has_one_share(folder):
     assert "each kind once" in done.stderr
 
 
-def test_a_full_disk_for_the_output_is_told_in_one_line(folder):
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            command("bench", "shop.toml", "--events", "100"),
-            cwd=folder,
-            env=environment({}),
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 1
-    assert "the output cannot be written: [Errno 28]" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_a_closed_output_is_nothing_to_fail_of(folder):
-    words = command("bench", "shop:pipeline", "--events", "20", "--json", "all.json")
-    done = subprocess.run(
-        f"{shlex.join(words)} >&-",
-        shell=True,
-        cwd=folder,
-        env=environment({}),
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=50,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads((folder / "all.json").read_text())["sent"] == 20
-
-
 def test_a_report_is_a_page_with_plots(folder):
     words = ("shop:pipeline", "--events", "2000", "--report", "report.html")
     bench(folder, *words)
@@ -329,23 +295,6 @@ def test_a_missing_file_is_told_with_the_nearest_one(folder):
     done = bench(folder, "shp.toml", code=2)
     assert "'shp.toml' is no file" in done.stderr
     assert "did you mean 'shop.toml'?" in done.stderr
-
-
-def test_the_files_are_written_even_if_who_reads_the_figures_leaves(folder):
-    words = ("--duration=1s", "--json=all.json", "--report=page.html")
-    with subprocess.Popen(
-        command("bench", "shop:pipeline", *words),
-        cwd=folder,
-        env=environment({}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as running:
-        assert running.stdout.readline().startswith("shop:pipeline: ")
-        running.stdout.close()
-        assert running.stderr.read() == ""
-    assert json.loads((folder / "all.json").read_text())["balanced"]
-    assert "<figure>" in (folder / "page.html").read_text()
 
 
 def test_a_pipeline_without_such_events_asks_for_a_recording(folder):

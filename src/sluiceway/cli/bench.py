@@ -217,10 +217,25 @@ def tell(
     """Write the figures, then print them: whoever reads may have gone, as `head` does.
 
     Raises:
-        ConfigurationError: the file cannot be written.
+        ConfigurationError: the file cannot be written; the figures are printed.
     """
     from .bench_text import result_lines  # noqa: PLC0415 - after the run
 
+    try:
+        write_files(arguments, result, target, lines)
+    finally:
+        if shows:
+            print(target.hide("\n".join(result_lines(result))), flush=True)
+
+
+def write_files(
+    arguments: Namespace, result: Result, target: Target, lines: list[str]
+) -> None:
+    """Write the files that are asked for.
+
+    Raises:
+        ConfigurationError: one cannot be written.
+    """
     if arguments.report is not None:
         from .bench_page import bench_page  # noqa: PLC0415 - only if asked
 
@@ -229,8 +244,6 @@ def tell(
         write_file(arguments.report, text)
     if arguments.json is not None:
         write_file(arguments.json, json.dumps(result.as_data(), indent=2) + "\n")
-    if shows:
-        print(target.hide("\n".join(result_lines(result))), flush=True)
 
 
 def check_files(figures: str | None, report: str | None) -> None:
