@@ -9,6 +9,7 @@ the deltatocumulative processor of OpenTelemetry's collector.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from itertools import takewhile
 from operator import attrgetter
 from typing import Any, Final
 
@@ -68,6 +69,7 @@ class LatestState:
     ) -> None:
         self._series = dict(series or {})
         self._shelf = shelf
+        self._heard: dict[SeriesKey, float] = {}  # in the order of the times
 
     def __len__(self) -> int:
         return len(self._series)
@@ -93,8 +95,13 @@ class LatestState:
         """The state of the series that ``point`` belongs to."""
         return self._series.get(key_of(point, {}))
 
-    def update(self, events: Iterable[Any]) -> Update:
+    def update(self, events: Iterable[Any], now: float | None = None) -> Update:
         """Take points in.
+
+        Args:
+            events: the points.
+            now: the time, so that ``forget`` knows how old a series is; None if
+                nothing is to be forgotten.
 
         A point without a recorded value ends its series. What is not a MetricPoint or
         has fields of wrong types, a delta that came too late to be added, and what
@@ -110,6 +117,7 @@ class LatestState:
                 key = checked_key(event, identities)
                 self._admit(event, key)
                 superseded += self._take(event, key)
+                self._hear(key, now)
             except PermanentError as error:
                 refused[index] = error
             except Exception as error:  # noqa: BLE001 - whatever a user's object does
@@ -117,6 +125,19 @@ class LatestState:
             else:
                 overtaken.update(self._overtaken(index, event, key, standing))
         return Update(superseded, overtaken, refused)
+
+    def _hear(self, key: SeriesKey, now: float | None) -> None:
+        self._heard.pop(key, None)
+        if now is not None and key in self._series:
+            self._heard[key] = now
+
+    def forget(self, before: float) -> None:
+        """Leave out the series of which nothing has come since a time."""
+        old = takewhile(lambda heard: heard[1] < before, self._heard.items())
+        for key, _ in list(old):
+            del self._heard[key], self._series[key]
+            if self._shelf is not None:
+                self._shelf.leave(key)
 
     def _admit(self, event: MetricPoint, key: SeriesKey) -> None:
         """Make room for a point, or give back that of a series that ends.

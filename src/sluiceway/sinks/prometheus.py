@@ -15,15 +15,17 @@ from contextlib import suppress
 from aiohttp import web
 from attrs import frozen
 
+from ..clock import SYSTEM_CLOCK
 from ..errors import ConfigurationError, PartialError
 from ..events import MetricPoint
 from ..formats.negotiation import accepts_gzip, wants_openmetrics
 from ..formats.prometheus_claims import Shelf
 from ..formats.prometheus_text import Page, exposition
 from ..layers.retry import raise_failures
-from ..settings import Port, Queue
+from ..settings import Port, Queue, Seconds
 from ..stages import Sink, StageContext
 from .addresses import cannot_listen, checked_host
+from .endpoint import checked_timeout
 from .latest import LatestState
 from .live import Collected, Live
 from .rendering import rendered
@@ -82,6 +84,10 @@ class PrometheusSink(Sink[MetricPoint]):
             None opens no port, for a page that is mounted as ``handle`` elsewhere.
         path: where the page is; default ``"/metrics"``.
         scope_labels: tell the instrumentation scope in ``otel_scope_*`` labels.
+        expire_after: seconds after which a series is left out of which no point has
+            come meanwhile, such as those of a service that is gone; longer than any
+            source's interval. Default None: a series stays until a point says that
+            it has ended.
         live: a ``Telemetry`` whose metrics each scrape collects, for 2 seconds at most,
             beside what comes through the pipeline; not booked in the ledger. One with
             delta sums is left alone, with a warning. Default None.
@@ -89,7 +95,7 @@ class PrometheusSink(Sink[MetricPoint]):
         queue: the queue in front; default ``Queue()``.
 
     Raises:
-        ConfigurationError: a port or path that cannot be served.
+        ConfigurationError: a port or path that cannot be served, or no seconds.
     """
 
     def __init__(
@@ -99,6 +105,7 @@ class PrometheusSink(Sink[MetricPoint]):
         port: Port | None = 9464,
         path: str = "/metrics",
         scope_labels: bool = False,
+        expire_after: Seconds | None = None,
         live: Collected | None = None,
         name: str | None = None,
         queue: Queue = QUEUE,
@@ -111,6 +118,10 @@ class PrometheusSink(Sink[MetricPoint]):
         self._asked_port = port
         self._bound_port: int | None = None
         self._scope_labels = scope_labels
+        self._expire_after = checked_timeout(
+            "PrometheusSink.expire_after", expire_after
+        )
+        self._clock = SYSTEM_CLOCK
         self._state = LatestState(shelf=Shelf(scopes=scope_labels))
         self._live = Live(live, "PrometheusSink.live")
         self._superseded = 0
@@ -141,6 +152,7 @@ class PrometheusSink(Sink[MetricPoint]):
         Raises:
             ConfigurationError: the address cannot be had.
         """
+        self._clock = context.clock
         if self._asked_port is None:
             return
         app = web.Application()
@@ -183,10 +195,19 @@ class PrometheusSink(Sink[MetricPoint]):
         for start in range(0, len(events), SLICE):
             if start:
                 await asyncio.sleep(0)
-            update = self._state.update(events[start : start + SLICE])
+            update = self._state.update(events[start : start + SLICE], self._now())
             self._superseded += update.superseded
             refused |= {start + at: why for at, why in update.refused.items()}
+        self._forget()
         raise_failures(refused, len(events))
+
+    def _now(self) -> float | None:
+        return None if self._expire_after is None else self._clock.now()
+
+    def _forget(self) -> None:
+        """Leave out the series that have expired."""
+        if self._expire_after is not None:
+            self._state.forget(self._clock.now() - self._expire_after)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer a scrape: an aiohttp handler, to be mounted in any application."""
@@ -204,6 +225,7 @@ class PrometheusSink(Sink[MetricPoint]):
         """
         with suppress(PartialError):  # what cannot stand on the page is left out
             await self.write(await self._live.points())
+        self._forget()
         zips = accepts_gzip(accept_encoding)
         openmetrics = wants_openmetrics(accept)
         points = self._state.points()
