@@ -240,11 +240,11 @@ def told_gateway(tmp_path_factory):
         yield gateway
 
 
-class Relay:
-    """What listens behind Alertmanager: examples/alert_relay.toml, as far as a sink."""
+class Listener:
+    """What listens behind the stack, and keeps what has come."""
 
-    def __init__(self):
-        self._source = WebhookSource(port=0, token="none")
+    def __init__(self, source):
+        self._source = source
         self._sink = CollectingSink()
         self.background = Pipeline(self._source >> self._sink).background()
 
@@ -253,12 +253,13 @@ class Relay:
         return self._source.port
 
     def names(self):
-        return {alert.name for alert in self._sink.events}
+        return {event.name for event in self._sink.events}
 
 
 @pytest.fixture(scope="module")
 def relay():
-    relay = Relay()
+    """In Alertmanager's receiver's place: the source of examples/alert_relay.toml."""
+    relay = Listener(WebhookSource(port=0, token="none"))
     with relay.background:
         yield relay
 
@@ -273,25 +274,10 @@ def alerted(relay, tmp_path_factory):
         yield server
 
 
-class Collector:
-    """What takes traces in Jaeger's place: OTLP, over HTTP."""
-
-    def __init__(self):
-        self._source = OtlpSource(port=0)
-        self._sink = CollectingSink()
-        self.background = Pipeline(self._source >> self._sink).background()
-
-    @property
-    def port(self):
-        return self._source.port
-
-    def names(self):
-        return {span.name for span in self._sink.events}
-
-
 @pytest.fixture(scope="module")
 def traced():
-    collector = Collector()
+    """In Jaeger's place: OTLP, over HTTP."""
+    collector = Listener(OtlpSource(port=0))
     with collector.background:
         yield collector
 
