@@ -33,6 +33,7 @@ from .otlp_answers import (
 from .otlp_checks import Certificates
 from .otlp_cors import preflight, shared_with
 from .otlp_intake import KINDS, Intake
+from .talks import end_talks
 
 CLOSE_GRACE: Final = 0.3  # seconds that answers may still leave
 
@@ -124,17 +125,7 @@ class HttpServer:
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
-            await self._end_talks()
-
-    async def _end_talks(self) -> None:
-        """End the tasks of connections that the server knows no more.
-
-        One whose client went away before all of its body had come waits for the rest.
-        """
-        talks = [task for task in self._talks if not task.done()]
-        for task in talks:
-            task.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
+            await end_talks(self._talks)
 
     async def _handle(self, request: web.Request) -> web.Response:
         """Answer one request; whatever goes wrong has an answer too."""

@@ -24,6 +24,7 @@ from ..sinks.addresses import cannot_listen, checked_host
 from ..sinks.server_log import SERVER_LOG
 from ..stages import Send, Source, StageContext
 from .presence import Presence
+from .talks import end_talks
 
 Acknowledge = Literal["accepted", "delivered"]
 
@@ -211,17 +212,7 @@ class Receiver(Source[Any]):
         self._port = self._wanted_port
         if runner is not None:
             await runner.cleanup()
-            await self._end_talks()
-
-    async def _end_talks(self) -> None:
-        """End the tasks of connections that the server knows no more.
-
-        One whose client went away before all of its body had come waits for the rest.
-        """
-        talks = [task for task in self._talks if not task.done()]
-        for task in talks:
-            task.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
+            await end_talks(self._talks)
 
     # What a request goes through.
 
