@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import signal
 import threading
 
@@ -78,3 +79,17 @@ def pytest_unconfigure(config):
     for reason in sorted(reason for reason in reasons if "server" in reason):
         text = f"NOT TESTED: {reason.removeprefix('Skipped: ')}"
         reporter.write_line(text, yellow=True)
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """No OTEL_* variable of the machine; a function that sets some."""
+    for name in list(os.environ):
+        if name.startswith("OTEL_"):
+            monkeypatch.delenv(name)
+
+    def set_variables(**variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return set_variables

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from logging import getLogger
 
 import pytest
@@ -17,18 +16,7 @@ SAMPLED = SpanContext(5, 9, is_remote=True, trace_flags=TraceFlags(1))
 UNSAMPLED = SpanContext(5, 9, is_remote=True, trace_flags=TraceFlags(0))
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    """No OTEL_* variable of the machine; a function that sets some."""
-    for name in list(os.environ):
-        if name.startswith("OTEL_"):
-            monkeypatch.delenv(name)
-
-    def set_variables(**variables):
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-
-    return set_variables
+pytestmark = pytest.mark.usefixtures("environment")
 
 
 def kept(telemetry):

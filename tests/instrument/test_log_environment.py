@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 
 import pytest
 import structlog
@@ -11,19 +10,7 @@ import structlog
 from sluiceway.errors import ConfigurationError
 from sluiceway.instrument import LogLimits, StructlogProcessor, Telemetry
 
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    """No OTEL_* variable of the machine; a function that sets some."""
-    for name in list(os.environ):
-        if name.startswith("OTEL_"):
-            monkeypatch.delenv(name)
-
-    def set_variables(**variables):
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-
-    return set_variables
+pytestmark = pytest.mark.usefixtures("environment")
 
 
 def by_handler(telemetry, attributes):

@@ -13,19 +13,7 @@ from sluiceway.events import Resource
 from sluiceway.instrument import Telemetry
 from sluiceway.instrument.resource import architecture_attributes
 
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    """No OTEL_* variable of the machine; a function that sets some."""
-    for name in list(os.environ):
-        if name.startswith("OTEL_"):
-            monkeypatch.delenv(name)
-
-    def set_variables(**variables):
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-
-    return set_variables
+pytestmark = pytest.mark.usefixtures("environment")
 
 
 def attributes(*args, **options):
