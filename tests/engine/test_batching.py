@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from sending import Sends
 from waiting import until
 
 from sluiceway import (
@@ -11,7 +12,6 @@ from sluiceway import (
     DeliveryStatus,
     Inlet,
     Pipeline,
-    Source,
 )
 from sluiceway.batching import Batcher
 from sluiceway.stages import Batches
@@ -137,18 +137,6 @@ def test_a_drain_releases_a_batch_that_is_not_full(run):
         assert pipeline.ledger().balanced
 
     run(main())
-
-
-class Sends(Source):
-    wants_delivery = True
-
-    def __init__(self, *batches):
-        self.batches = batches
-        self.deliveries = []
-
-    async def run(self, send):
-        for batch in self.batches:
-            self.deliveries.append(await send(batch))
 
 
 def test_an_acknowledgement_follows_the_events_through_batching(run):

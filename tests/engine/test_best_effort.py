@@ -1,30 +1,18 @@
 """``best_effort``: sheds, blocks nobody, and does not answer to the source."""
 
 import pytest
+from sending import Sends
 from waiting import until
 
 from sluiceway import (
     DeliveryStatus,
     Pipeline,
     Queue,
-    Source,
     best_effort,
     processor,
     route,
 )
 from sluiceway.testing import CollectingSink, FailingSink, SlowSink
-
-
-class Sends(Source):
-    wants_delivery = True
-
-    def __init__(self, *batches):
-        self.batches = batches
-        self.deliveries = []
-
-    async def run(self, send):
-        for batch in self.batches:
-            self.deliveries.append(await send(batch))
 
 
 def sink_of(branch):

@@ -7,6 +7,7 @@ import warnings
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sending import Sends
 
 from sluiceway import (
     Accumulator,
@@ -109,18 +110,6 @@ def test_a_delivery_that_is_collected_resolved_does_not_warn():
         del delivery
         gc.collect()
     assert True
-
-
-class Sends(Source):
-    wants_delivery = True
-
-    def __init__(self, *batches):
-        self.batches = batches
-        self.deliveries = []
-
-    async def run(self, send):
-        for batch in self.batches:
-            self.deliveries.append(await send(batch))
 
 
 def outcomes(*stages, batches):
