@@ -5,6 +5,7 @@ import gc
 import weakref
 
 import pytest
+from instrument.taken import finished
 from opentelemetry import trace
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import (
@@ -27,23 +28,6 @@ REMOTE = SpanContext(
     trace_flags=TraceFlags(1),
     trace_state=TraceState([("vendor", "x")]),
 )
-
-
-def finished(telemetry):
-    """What came out of ``telemetry.spans``."""
-    spans = []
-
-    async def send(events):
-        spans.extend(events)
-
-    async def drain():
-        running = asyncio.create_task(telemetry.spans.run(send))
-        await asyncio.sleep(0)
-        telemetry.spans.stop()
-        await running
-
-    asyncio.run(drain())
-    return spans
 
 
 @pytest.fixture

@@ -4,28 +4,13 @@ import asyncio
 import inspect
 
 import pytest
+from instrument.taken import finished
 from opentelemetry import trace
 
 from sluiceway.events import StatusCode
 from sluiceway.instrument import SpanLimits, Telemetry
 from sluiceway.samplers.probability import ProbabilitySampler
 from sluiceway.testing import ManualClock
-
-
-def finished(telemetry):
-    spans = []
-
-    async def send(events):
-        spans.extend(events)
-
-    async def drain():
-        running = asyncio.create_task(telemetry.spans.run(send))
-        await asyncio.sleep(0)
-        telemetry.spans.stop()
-        await running
-
-    asyncio.run(drain())
-    return spans
 
 
 def seconds(span):
