@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 import os
 import resource
@@ -15,53 +14,14 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sources.tailing import Tail, append, on_a_loop
 
 from sluiceway import ConfigurationError, Pipeline, merge
 from sluiceway.sources import FileTailSource
 from sluiceway.sources.tail_files import FollowedFiles
 from sluiceway.sources.tail_lines import LineCutter
 from sluiceway.sources.tail_places import Place
-from sluiceway.testing import CollectingSink, ManualClock
-
-
-def on_a_loop(test):
-    """Run an async test on a loop of its own."""
-
-    @functools.wraps(test)
-    def call(*arguments, **options):
-        asyncio.run(asyncio.wait_for(test(*arguments, **options), 60))
-
-    return call
-
-
-class Tail:
-    """A pipeline that follows files, and the lines that it has sent."""
-
-    def __init__(self, *paths, **options):
-        self.clock = ManualClock()
-        self.sink = CollectingSink()
-        self.source = FileTailSource([str(p) for p in paths], interval=60, **options)
-        self.pipeline = Pipeline(self.source >> self.sink, clock=self.clock)
-
-    async def __aenter__(self):
-        await self.pipeline.start()
-        return self
-
-    async def __aexit__(self, *_):
-        await self.pipeline.stop()
-        assert self.pipeline.ledger().balanced
-
-    async def lines(self):
-        """The lines since the last time."""
-        await self.pipeline.flush()
-        events = [getattr(event, "body", event) for event in self.sink.events]
-        self.sink.events.clear()
-        return events
-
-
-def append(path, text):
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text)
+from sluiceway.testing import CollectingSink
 
 
 def files_open_in(folder):

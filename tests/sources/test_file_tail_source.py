@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 import os
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sources.tailing import Tail, append, on_a_loop
 
 from sluiceway import (
     ConfigurationError,
@@ -23,46 +23,6 @@ from sluiceway.sources import FileTailSource
 from sluiceway.sources.tail_files import FollowedFiles
 from sluiceway.sources.tail_lines import LineCutter
 from sluiceway.testing import CollectingSink, HangingSink, ManualClock, check_source
-
-
-def on_a_loop(test):
-    """Run an async test on a loop of its own."""
-
-    @functools.wraps(test)
-    def call(*arguments, **settings):
-        asyncio.run(asyncio.wait_for(test(*arguments, **settings), 30), debug=True)
-
-    return call
-
-
-class Tail:
-    """A pipeline that follows files, and the lines that it has sent."""
-
-    def __init__(self, *paths, sink=None, clock=None, **settings):
-        self.sink = sink or CollectingSink()
-        self.source = FileTailSource([str(p) for p in paths], interval=60, **settings)
-        clocks = {} if clock is None else {"clock": clock}
-        self.pipeline = Pipeline(self.source >> self.sink, **clocks)
-
-    async def __aenter__(self):
-        await self.pipeline.start()
-        return self
-
-    async def __aexit__(self, *_):
-        await self.pipeline.stop()
-        assert self.pipeline.ledger().balanced
-
-    async def lines(self):
-        """The lines since the last time."""
-        await self.pipeline.flush()
-        events = [getattr(event, "body", event) for event in self.sink.events]
-        self.sink.events.clear()
-        return events
-
-
-def append(path, text):
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text)
 
 
 @pytest.fixture
