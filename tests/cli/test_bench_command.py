@@ -211,9 +211,9 @@ def test_where_making_the_load_takes_longest_it_says_so(folder):
         "from sluiceway import Pipeline\n"
         "from sluiceway.sources import OtlpSource\n"
         "from sluiceway.testing import CollectingSink\n"
-        "pipeline = Pipeline(OtlpSource(port=0, decode=False) >> CollectingSink())\n"
+        "pipeline = Pipeline(OtlpSource(port=0) >> CollectingSink())\n"
     )
-    words = ("gate:pipeline", "--events=5000", "--report=report.html")
+    words = ("gate:pipeline", "--events=30000", "--report=report.html")
     said = "making the load decides how fast this goes: your pipeline takes up to "
     assert said in bench(folder, *words).stdout
     assert said in (folder / "report.html").read_text()

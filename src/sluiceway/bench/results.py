@@ -105,8 +105,9 @@ class Result:
 
     @property
     def made_share(self) -> float:
-        """The share of the time, from 0 to 1, that the CPU was making the load."""
-        return self.made_seconds / self.seconds if self.seconds else 0.0
+        """The share of the time, from 0 to 1, in which the load was made."""
+        made = self.made_seconds * self.contention
+        return made / self.seconds if self.seconds else 0.0
 
     @property
     def rest_seconds(self) -> float:
