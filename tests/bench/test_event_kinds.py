@@ -19,6 +19,7 @@ from sluiceway import (
     sink,
     source,
 )
+from sluiceway.bench.generator import Extent
 from sluiceway.bench.kinds import kinds_for
 from sluiceway.bench.meter import Meter
 from sluiceway.bench.rewiring import Load, graph_of, rewire
@@ -171,7 +172,22 @@ def test_a_source_that_does_not_decode_is_replaced_by_encoded_events():
         >> ProbabilitySampler(0.5)
         >> OtlpSink("http://127.0.0.1:9")
     )
-    [load] = rewire(pipeline, Load(), Meter(SYSTEM_CLOCK)).driven
+    few = Load(extent=Extent(events=300))
+    [load] = rewire(pipeline, few, Meter(SYSTEM_CLOCK)).driven
     made = load._make(300)
     assert len(made) == 300
     assert {type(e) for e in made} == {EncodedSpan, EncodedPoint, EncodedRecord}
+
+
+def test_encoded_events_come_again_as_events_of_their_own(tmp_path):
+    path = tmp_path / "recorded"
+    spans = TelemetryMaker(Shape(mix={"spans": 1}), lambda: 1)(3)
+    path.write_bytes(b"\n".join(map(encode_event, spans)))
+    pipeline = Pipeline(OtlpSource(port=0, decode=False) >> CollectingSink())
+    load = Load(recording=str(path))
+    [source] = rewire(pipeline, load, Meter(SYSTEM_CLOCK)).driven
+    first, second = source._make(3), source._make(3)
+    first[0].set_trace_state("ot=th:8")
+    ids = [span.trace_id for span in spans]
+    assert [item.trace() for item in second] == [(each, "") for each in ids]
+    assert first[0].trace() == (ids[0], "ot=th:8")

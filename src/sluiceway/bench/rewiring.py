@@ -7,7 +7,7 @@ are; only what brings events in and what takes them out is another. Nothing is o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from attrs import evolve, field, frozen
 
@@ -17,7 +17,7 @@ from ..errors import ConfigurationError, nearest
 from ..pipeline import Pipeline
 from ..settings import number, one_of
 from ..stages import Sink, StageContext
-from .encoding import EncodedEvents
+from .encoding import encoded_events
 from .generator import Extent, LoadSource, Make, Watcher
 from .kinds import kinds_for
 from .recordings import RecordedEvents, Recording, read_recording
@@ -25,6 +25,7 @@ from .schedules import Schedule
 from .telemetry import Shape, TelemetryMaker
 
 Sinks = Literal["null", "real"]
+POOL: Final = 10_000  # made events that are encoded
 
 
 @frozen
@@ -137,8 +138,9 @@ def rewire(pipeline: Pipeline, load: Load, watcher: Watcher) -> Rewired:
             schedule = load.schedule.share(len(chosen)) if load.schedule else None
         make = maker(load, kinds[node.name], recorded, position)
         encoded = node.stage.sends_encoded
-        made = EncodedEvents(make) if encoded else make
-        node.stage = LoadSource(made, extent, schedule, watcher, node.name)
+        if encoded:
+            make = again_and_again(make, recorded, extent)
+        node.stage = LoadSource(make, extent, schedule, watcher, node.name)
         node.stage.sends_encoded = encoded
         (driven if node.name in chosen else silent).append(node.stage)
     if load.sinks == "null":
@@ -187,6 +189,17 @@ def kinds_of(node: Node, load: Load) -> tuple[str, ...]:
     """The kinds of the mix that a source has and the stages behind it take."""
     wanted = tuple(word for word, share in load.shape.mix.items() if share)
     return wanted if load.any_kind else kinds_for(node, wanted)
+
+
+def again_and_again(make: Make, recorded: Recording | None, extent: Extent) -> Make:
+    """Encoded events, the same ones time after time.
+
+    Encoding costs many times what a pipeline does with bytes that it does not look
+    into, and would be all that is measured.
+    """
+    if recorded is not None:
+        return RecordedEvents(encoded_events(recorded.events))
+    return RecordedEvents(encoded_events(make(min(POOL, extent.events or POOL))))
 
 
 def maker(
