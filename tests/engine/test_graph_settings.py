@@ -183,6 +183,21 @@ class AsyncAccumulator(Accumulator):
         return events
 
 
+class Holding(Accumulator):
+    def __init__(self):
+        self.held = []
+
+    def add(self, events, now):
+        self.held += events
+        return []
+
+
+def test_data_that_hides_a_method_is_refused():
+    told = r"Holding\.held is \[\], which hides the method that the engine calls"
+    with pytest.raises(ConfigurationError, match=told):
+        piped(Holding(), CollectingSink())
+
+
 class AsyncBlocking(Sink):
     blocking = True
 

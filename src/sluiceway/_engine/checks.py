@@ -6,6 +6,7 @@ Law: pure; every refusal names the stage, the setting and what was expected.
 from __future__ import annotations
 
 import inspect
+from reprlib import repr  # noqa: A004 - short, and never raises
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from ..batching import BatchBy, Batcher
@@ -93,8 +94,14 @@ def check_methods(stage: Any) -> None:
 
 
 def expect_method(stage: Any, name: str, *, asynchronous: bool) -> None:
-    """Refuse a method that is declared the other way round."""
-    if inspect.iscoroutinefunction(getattr(stage, name)) is not asynchronous:
+    """Refuse a method that is declared the other way round, or that data hides."""
+    method = getattr(stage, name)
+    if not callable(method):
+        raise ConfigurationError(
+            f"{label(stage)}.{name} is {repr(method)}, which hides the method that the "
+            "engine calls; give it another name"
+        )
+    if inspect.iscoroutinefunction(method) is not asynchronous:
         wanted = "async def" if asynchronous else "a plain def"
         raise ConfigurationError(f"{label(stage)}.{name} must be {wanted}")
 
