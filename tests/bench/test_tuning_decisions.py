@@ -19,6 +19,9 @@ from sluiceway.bench.halving import (
     plan_for,
     stage_trials,
 )
+from sluiceway.bench.knobs import Knob
+from sluiceway.bench.trials import Trials
+from sluiceway.bench.tuning import Tuning
 
 ratios = st.lists(st.floats(0.01, 100), min_size=1, max_size=20)
 
@@ -174,6 +177,22 @@ def test_a_best_one_that_breaks_a_bound_only_at_last_gives_way_to_the_next():
     assert halving.dropped[2] == "latency"
     assert halving.decision().best == 1
     assert halving.decision().interval.pairs == 6
+
+
+@pytest.mark.parametrize(
+    ("tried", "told"),
+    [
+        (1, "1 of 6 or more possible changes were tried; a longer --budget tries "),
+        (6, ""),
+    ],
+)
+def test_a_search_tells_how_much_of_what_there_is_it_has_tried(tried, told):
+    knobs = [Knob("a.workers", 1, (2, 4)), Knob("a.queue.capacity", 9, (1, 2, 3, 4))]
+    trials = Trials("shop:pipeline", [], seconds=1.0, warm_up=0.0)
+    tuning = Tuning(trials, knobs, Bounds(), budget=60.0)
+    tuning.settings += [{"a.workers": number} for number in range(tried)]
+    assert tuning.untried.startswith(told)
+    assert bool(tuning.untried) == bool(told)
 
 
 def test_the_present_settings_run_in_every_round_at_no_fixed_place():

@@ -103,6 +103,18 @@ class Tuning:
         """The trials beside the search's own: the first one, and those of curves."""
         return 1 + self.curves_wanted * (2 * len(CURVE_SHARES) + 2)
 
+    @property
+    def untried(self) -> str:
+        """That a longer search would try more; empty where it would not."""
+        tried = len(self.settings) - 1
+        least = sum(len(knob.others) for knob in self.knobs)
+        if tried >= min(least, MOST_CANDIDATES):
+            return ""
+        return (
+            f"{tried} of {least} or more possible changes were tried; a longer "
+            "--budget tries more"
+        )
+
     def _fitting(self, seconds_each: float) -> int:
         """How many trials of the search there is time for."""
         return int(self.budget / seconds_each) - self._other

@@ -143,6 +143,7 @@ def search(arguments: Namespace, pressed: Event) -> int:
     told, lines, patch = list(rows(tuning, decision)), [CUT_SHORT], ""
     if not interrupted:
         lines = list(advice(tuning, decision))
+        lines += [tuning.untried] if not decision.recommended and tuning.untried else []
         patch = patch_of(tuning, decision, pipeline)
     said = ["", *table(iter(told)), "", *lines, *(["", patch] if patch else [])]
     try:
