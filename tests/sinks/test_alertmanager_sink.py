@@ -353,6 +353,30 @@ def test_a_resend_under_way_never_overtakes_a_resolution(run):
     assert run(scenario()) == [True, True, False]
 
 
+def test_an_alert_that_does_not_say_when_it_began_began_at_the_first_try(run):
+    async def scenario():
+        clock = ManualClock(time_ns=NOW)
+        answers = iter([status(503), status(200), status(200), status(200)])
+        one = Alert(name="a")
+
+        def answer(*request):
+            return next(answers)(*request)
+
+        async with cluster(answer, clock=clock) as (sink, server):
+            assert isinstance(await error_of(sink, one), TransientError)
+            await clock.advance(30)
+            assert await error_of(sink, one) is None
+            await clock.advance(10)
+            over = Alert(name="a", status=AlertStatus.RESOLVED)
+            assert await error_of(sink, over) is None
+            await clock.advance(10)
+            assert await error_of(sink, one) is None
+            return [body[0]["startsAt"] for body in bodies(server)]
+
+    again = rfc3339(NOW + 50 * SECOND)
+    assert run(scenario()) == [*[rfc3339(NOW)] * 3, again]
+
+
 def test_what_is_remembered_has_a_bound():
     alerts = FiringAlerts(SECOND, most=3)
     for number in range(10):

@@ -59,7 +59,7 @@ class Group(msgspec.Struct, rename="camel"):
     truncated_alerts: int = 0
 
 
-def posted(alert: Alert, now_ns: int, lasting_ns: int) -> Posted:
+def posted(alert: Alert, now_ns: int, lasting_ns: int, began_ns: int = 0) -> Posted:
     """An alert as ``POST /api/v2/alerts`` takes it.
 
     Name and severity become the labels ``alertname`` and ``severity``, the message the
@@ -71,6 +71,7 @@ def posted(alert: Alert, now_ns: int, lasting_ns: int) -> Posted:
         now_ns: nanoseconds since the epoch.
         lasting_ns: after how many more a firing alert counts as resolved, unless it is
             told again.
+        began_ns: when an alert began that does not say so; 0 for ``now_ns``.
 
     Raises:
         ValueError: no label is left, or a time is one that no calendar has.
@@ -80,7 +81,8 @@ def posted(alert: Alert, now_ns: int, lasting_ns: int) -> Posted:
     ends = now_ns + lasting_ns
     if resolved:
         ends = min(alert.ends_at_unix_nano or now_ns, now_ns)
-    starts = min(alert.starts_at_unix_nano or now_ns, ends if resolved else now_ns)
+    begins = alert.starts_at_unix_nano or began_ns or now_ns
+    starts = min(begins, ends if resolved else now_ns)
     labels = names_made_valid(
         {NAME: alert.name, SEVERITY: alert.severity, **alert.labels}
     )

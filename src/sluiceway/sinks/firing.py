@@ -51,6 +51,7 @@ class FiringAlerts:
         self._firing: OrderedDict[Key, Posted] = OrderedDict()
         self._resolved: OrderedDict[Key, Resolved] = OrderedDict()
         self._ended: OrderedDict[Key, Posted] = OrderedDict()
+        self._begun: OrderedDict[Key, int] = OrderedDict()  # of those that do not say
         self.forgotten = 0
 
     def __len__(self) -> int:
@@ -71,8 +72,9 @@ class FiringAlerts:
             The alert; and the end of what it was before, where its labels have changed
             (its severity is one), since these are another alert to Alertmanager.
         """
-        told = posted(alert, now_ns, self._lasting_ns)
         key = key_of(alert)
+        began_ns = alert.starts_at_unix_nano or self._began(key, now_ns)
+        told = posted(alert, now_ns, self._lasting_ns, began_ns)
         over = self._resolved.pop(key, None)
         before = self._firing.pop(key, over.told if over is not None else None)
         if before is not None and before["labels"] != told["labels"]:
@@ -80,6 +82,13 @@ class FiringAlerts:
             if len(self._ended) > self._most:
                 self._ended.popitem(last=False)
         return told, self._ended.get(key)
+
+    def _began(self, key: Key, now_ns: int) -> int:
+        """When an alert that does not say so was heard of first, at whichever try."""
+        began_ns = self._begun.setdefault(key, now_ns)
+        if len(self._begun) > self._most:
+            self._begun.popitem(last=False)
+        return began_ns
 
     def done(self, alert: Alert, told: Posted, now_ns: int) -> None:
         """It was told: from now on it is told again."""
@@ -89,6 +98,7 @@ class FiringAlerts:
         self._resolved.pop(key, None)
         if alert.status is AlertStatus.RESOLVED:
             self._resolved[key] = Resolved(told, now_ns + RESOLVED_FOR_NS)
+            self._begun.pop(key, None)
         else:
             self._firing[key] = told
         if len(self) > self._most:
