@@ -177,6 +177,46 @@ def test_what_is_no_alert_is_answered_400(body):
     assert words.startswith("no alerts: ")
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right", "whole"),
+    [
+        ({"name": 7}, {"name": "a"}, list),
+        ({"name": "b", "status": "burning"}, {"name": "a"}, list),
+        ("text", {"name": "a"}, list),
+        (
+            {"status": "?", "labels": {"alertname": "b"}},
+            {"status": "firing", "labels": {"alertname": "a"}},
+            lambda alerts: {"version": "4", "alerts": alerts},
+        ),
+        (
+            {"status": "firing", "labels": {"code": 500}},
+            {"status": "firing", "labels": {"alertname": "a"}},
+            lambda alerts: {"version": "4", "alerts": alerts},
+        ),
+    ],
+)
+def test_a_malformed_alert_costs_none_of_its_neighbours(
+    run, caplog, wrong, right, whole
+):
+    body = json.dumps(whole([right, wrong, right])).encode()
+
+    async def scenario():
+        source, end = WebhookSource(port=0), CollectingSink()
+        async with Pipeline(source >> end) as pipeline:
+            base = f"http://127.0.0.1:{source.port}"
+            async with aiohttp.ClientSession(base) as session:
+                code = (await post(session, body))[0]
+            await pipeline.flush()
+            return code, end.events, pipeline.ledger()
+
+    code, events, ledger = run(scenario())
+    assert code == 200
+    assert [alert.name for alert in events] == ["a", "a"]
+    assert caplog.text.count("1 of 3 alerts of a request were none") == 1
+    assert ledger.stages["webhook_source"].dropped == {"malformed": 1}
+    assert ledger.balanced
+
+
 @given(st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(

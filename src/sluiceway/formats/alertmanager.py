@@ -48,11 +48,12 @@ class Group(msgspec.Struct, rename="camel"):
     """A webhook's body; other keys are ignored.
 
     Attributes:
+        alerts: each a ``Told`` of its own, so that a wrong one harms no other.
         truncated_alerts: how many alerts the sender has left out.
     """
 
     version: str
-    alerts: list[Told]
+    alerts: list[Any]
     status: str = ""
     receiver: str = ""
     group_key: str = ""
@@ -118,17 +119,12 @@ def names_made_valid(texts: Mapping[str, str]) -> dict[str, str]:
     return valid
 
 
-def read_group(group: Group) -> list[Alert]:
-    """The alerts that a webhook tells of.
+def read_alert(told: Told) -> Alert:
+    """An alert as Alertmanager tells it.
 
     Raises:
         ValueError: a time or a status is none.
     """
-    return [read_alert(told) for told in group.alerts]
-
-
-def read_alert(told: Told) -> Alert:
-    """An alert as Alertmanager tells it."""
     labels, annotations = dict(told.labels), dict(told.annotations)
     status = AlertStatus(told.status)
     ends = unix_nano(told.ends_at)

@@ -5,8 +5,9 @@ that comes twice is taken once.
 
 ==== ==================================================================================
 200  taken, if ``ack="accepted"``; delivered, if ``ack="delivered"``, or some rejected
-     and the others delivered; a signed message that was taken before
-400  no JSON, no alerts; all rejected
+     and the others delivered; a signed message that was taken before; what of it is no
+     alert is left out, logged and booked as dropped, ``malformed``
+400  no JSON, no alert among what it says; all rejected
 401  no token, password or signature that is right; a timestamp 5 minutes away from now
 404  another path
 405  another method than POST
@@ -24,7 +25,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -38,7 +39,7 @@ from ..formats.verifying import (
     refusal_of,
 )
 from ..formats.webhook import several, signing_key
-from ..formats.webhook_body import decoded, read_alerts
+from ..formats.webhook_body import ReadAlerts, decoded, read_alerts
 from ..settings import Count, Port, Seconds
 from ..stages import StageContext
 from .receiving import (
@@ -126,6 +127,7 @@ class WebhookSource(Receiver):
         self._clock = SYSTEM_CLOCK
         self._messages: OrderedDict[str, float] = OrderedDict()
         self._at_work: set[str] = set()  # signed messages that are not answered yet
+        self._malformed = 0
 
     async def open(self, context: StageContext) -> None:
         """Bind the address; requests are answered 503 until ``run``.
@@ -180,6 +182,8 @@ class WebhookSource(Receiver):
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise RefusedError(400, f"no alerts: {error}") from None
         self._note_truncation(told)
+        if isinstance(events, ReadAlerts):
+            self._note_malformed(events)
         self._at_work.update(self._signed_id(request))
         return [*events] if isinstance(events, list | tuple) else [events]
 
@@ -190,6 +194,18 @@ class WebhookSource(Receiver):
             self._logger.warning(
                 "Alertmanager left %d alerts out of a notification: max_alerts", count
             )
+
+    def _note_malformed(self, alerts: ReadAlerts) -> None:
+        """Count and log what was no alert, since its neighbours were taken."""
+        if alerts.refused:
+            self._malformed += alerts.refused
+            count, whole = alerts.refused, alerts.refused + len(alerts)
+            words = "%d of %d alerts of a request were none: %s"
+            self._logger.warning(words, count, whole, alerts.why)
+
+    def refused(self) -> Mapping[str, int]:
+        """What was no alert although its neighbours were."""
+        return {"malformed": self._malformed} if self._malformed else {}
 
     def _was_taken(self, message: str) -> bool:
         return self._messages.get(message, 0.0) > self._clock.now()
