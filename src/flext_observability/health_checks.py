@@ -192,7 +192,9 @@ class HealthChecks:
             return made
         reported = {**self._reported, name: made.value}
         if len(reported) > MOST_REPORTED:
-            del reported[next(iter(reported))]
+            oldest = next(iter(reported))
+            del reported[oldest]
+            self._emit(gone(oldest, self.turns.clock.time_ns()))
         return self._change(self._known, reported)
 
     # How all stand.
@@ -244,9 +246,9 @@ def nothing() -> None:
 
 
 def gone(name: str, time_ns: int) -> HealthCheck:
-    """What is told last of a check, so that no metric says for ever what it said."""
+    """What is told last of a check, so that nothing says for ever what it said."""
     told = "it is not checked any more"
-    return HealthCheck(name=name, message=told, time_unix_nano=time_ns)
+    return HealthCheck(name=name, message=told, time_unix_nano=time_ns, is_last=True)
 
 
 def taken_already(name: str) -> FlextResult[str]:

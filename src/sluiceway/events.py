@@ -339,6 +339,8 @@ class HealthCheck(msgspec.Struct, kw_only=True):
     Attributes:
         duration: seconds that the check took.
         critical: whether all is unhealthy when this is, or only degraded.
+        is_last: whether nobody runs the check any more: its alert ends, whatever its
+            status.
     """
 
     name: str
@@ -348,6 +350,7 @@ class HealthCheck(msgspec.Struct, kw_only=True):
     time_unix_nano: int = 0
     duration: float = 0.0
     critical: bool = True
+    is_last: bool = False
 
     def copy(self) -> HealthCheck:
         """A check that can be changed without changing this one."""

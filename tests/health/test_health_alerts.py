@@ -171,6 +171,18 @@ def test_the_number_of_alerts_that_are_remembered_is_bounded():
     assert repr(stage) == "<HealthAlerts firing=10000>"
 
 
+@pytest.mark.parametrize("unknown", [None, "info"])
+def test_the_alert_of_a_check_that_is_not_run_any_more_ends(unknown):
+    stage = HealthAlerts(unknown=unknown)
+    last = HealthCheck(name="database", is_last=True, time_unix_nano=9)
+    assert told(stage, [*found("unhealthy"), last, last]) == [
+        ("firing", "critical", "unhealthy"),
+        ("resolved", "critical", "unknown"),
+    ]
+    assert stage.alerts() == []
+    assert told(stage, found("unhealthy")) == [("firing", "critical", "unhealthy")]
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

@@ -61,6 +61,21 @@ def test_the_metrics_are_about_what_the_pipeline_is_about(run):
     assert all(point.resource is SHOP for point in run(main()))
 
 
+def test_the_last_result_of_a_check_makes_room_for_another():
+    metrics = HealthMetrics()
+    for number in range(3000):
+        for is_last in (False, True):
+            name, time = f"job-{number}", 1000 + number
+            check = HealthCheck(name=name, time_unix_nano=time, is_last=is_last)
+            points = metrics.process([check])
+            assert values(points, "health.check.results")[name, "unknown"] == (
+                1 + is_last
+            )
+    again = metrics.process([HealthCheck(name="job-7", time_unix_nano=9000)])
+    (count,) = [p for p in again if p.name == "health.check.results"]
+    assert (count.value, count.start_time_unix_nano) == (1, 3999)
+
+
 def test_what_is_no_health_check_is_rejected_alone(run):
     span = Span(name="a", trace_id=b"t" * 16, span_id=b"s" * 8)
     odd = HealthCheck(name="odd", status="purple")

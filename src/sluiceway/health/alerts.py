@@ -49,8 +49,8 @@ class HealthAlerts(Lasting[HealthCheck, Alert]):
 
     An alert is known by its name and its labels, of which ``check`` is the check's
     name. It is told again, with another severity, when the check gets better or worse,
-    and resolved when it is healthy. Events that change nothing are filtered, as is
-    whatever is no ``HealthCheck``.
+    and resolved when it is healthy or not run any more. Events that change nothing are
+    filtered, as is whatever is no ``HealthCheck``.
 
     Args:
         alert: the alerts' name; default ``"HealthCheck"``.
@@ -108,10 +108,10 @@ class HealthAlerts(Lasting[HealthCheck, Alert]):
 
     def _told(self, check: HealthCheck) -> list[Alert]:
         before = self._firing.get(check.name)
-        severity = self._severity(check)
+        severity = None if check.is_last else self._severity(check)
         if severity is None:
-            stays = before is None or check.status is HealthStatus.UNKNOWN
-            return [] if stays else self._resolve(check)
+            unclear = check.status is HealthStatus.UNKNOWN and not check.is_last
+            return [] if before is None or unclear else self._resolve(check)
         if before is not None and before.status is check.status:
             return []
         return [self._fire(check, severity, before)]

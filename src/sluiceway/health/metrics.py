@@ -39,7 +39,8 @@ class HealthMetrics(Processor[HealthCheck, MetricPoint]):
     results by status. To Prometheus they are ``health_check_status``,
     ``health_check_duration_seconds`` and ``health_check_results_total``. What is no
     ``HealthCheck`` is rejected alone, as ``not_a_health_check``; so are the results of
-    more than 2,000 checks, as ``too_many_checks``.
+    more than 2,000 checks, as ``too_many_checks``. The last result of a check makes
+    room, and should it come again, its results are counted from then on.
 
     Args:
         resource: what the metrics are about; by default the pipeline's.
@@ -55,7 +56,7 @@ class HealthMetrics(Processor[HealthCheck, MetricPoint]):
         self._given = resource
         self._resource = resource or NO_RESOURCE
         self._since = 0
-        self._counts: dict[str, Counter[HealthStatus]] = {}
+        self._counts: dict[str, tuple[int, Counter[HealthStatus]]] = {}
 
     async def open(self, context: StageContext) -> None:
         """Take the pipeline's resource, and the time from which results count."""
@@ -74,18 +75,25 @@ class HealthMetrics(Processor[HealthCheck, MetricPoint]):
             raise PermanentError(
                 f"expected a HealthCheck, got a {kind}", reason="not_a_health_check"
             )
-        counts = self._counts.get(check.name)
-        if counts is None:
+        since, counts = self._counted(check.name)
+        counts[HealthStatus(check.status)] += 1
+        if check.is_last:
+            del self._counts[check.name]
+            self._since = max(self._since, check.time_unix_nano)
+        return [*self._points(check, since, counts)]
+
+    def _counted(self, name: str) -> tuple[int, Counter[HealthStatus]]:
+        """Since when a check's results are counted, and how many there are."""
+        if name not in self._counts:
             if len(self._counts) >= MOST:
                 raise PermanentError(
                     f"there are more than {MOST} checks", reason="too_many_checks"
                 )
-            counts = self._counts[check.name] = Counter()
-        counts[HealthStatus(check.status)] += 1
-        return [*self._points(check, counts)]
+            self._counts[name] = self._since, Counter()
+        return self._counts[name]
 
     def _points(
-        self, check: HealthCheck, counts: Counter[HealthStatus]
+        self, check: HealthCheck, since: int, counts: Counter[HealthStatus]
     ) -> Iterator[MetricPoint]:
         for status in HealthStatus:
             yield self._point(
@@ -96,6 +104,7 @@ class HealthMetrics(Processor[HealthCheck, MetricPoint]):
                 unit="1",
                 value=int(status is check.status),
                 kind=MetricKind.SUM,
+                start_time_unix_nano=since,
             )
         for status, count in counts.items():
             yield self._point(
@@ -107,6 +116,7 @@ class HealthMetrics(Processor[HealthCheck, MetricPoint]):
                 value=count,
                 kind=MetricKind.SUM,
                 is_monotonic=True,
+                start_time_unix_nano=since,
             )
         yield self._point(
             check,
@@ -121,11 +131,9 @@ class HealthMetrics(Processor[HealthCheck, MetricPoint]):
     def _point(
         self, check: HealthCheck, attributes: dict[str, str], **settings: Any
     ) -> MetricPoint:
-        is_gauge = settings["kind"] is MetricKind.GAUGE
         return MetricPoint(
             attributes={NAME: check.name, **attributes},
             time_unix_nano=check.time_unix_nano,
-            start_time_unix_nano=0 if is_gauge else self._since,
             resource=self._resource,
             scope=SCOPE,
             **settings,

@@ -64,6 +64,28 @@ def test_an_alert_of_a_health_check_is_known_and_can_be_acknowledged(backend, to
     assert told.events[3].annotations["status"] == "healthy"
 
 
+def test_the_alert_of_a_check_that_is_unregistered_is_over(backend, told):
+    health, alerts = FlextHealthService(backend), FlextAlertService(backend)
+    assert health.register("db", lambda: False, interval=None).is_success
+    assert health.run_all().is_success
+    assert backend.flush().is_success
+    assert [each.tags["check"] for each in alerts.active().unwrap()] == ["db"]
+    assert health.unregister("db").is_success
+    assert backend.flush().is_success
+    assert alerts.active().unwrap() == []
+    assert [each.status.value for each in told.events] == ["firing", "resolved"]
+
+
+def test_the_alert_of_a_component_that_gave_way_to_others_is_over(backend):
+    health, alerts = FlextHealthService(backend), FlextAlertService(backend)
+    for number in range(501):
+        status = "healthy" if number else "unhealthy"
+        check = flext_create_health_check(f"c{number}", status).unwrap()
+        assert health.execute(check).is_success
+    assert backend.flush().is_success
+    assert alerts.active().unwrap() == []
+
+
 def test_an_alert_that_cannot_be_known_is_sent_as_it_is():
     desk = AlertDesk([].append, AlertChannels())
     odd = [Alert(name="", message="bad"), Alert(name="Slow", message="no source")]
