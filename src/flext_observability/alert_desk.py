@@ -6,9 +6,9 @@ one that did not reach the sinks is told by the failure, and again by the next t
 
 from __future__ import annotations
 
+import copy
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from logging import getLogger
 from typing import Any, Final
@@ -91,21 +91,15 @@ class AlertDesk:
         """What a pipeline needs so that channels are told."""
         return self.channels.chains(self._told)
 
-    @contextmanager
-    def collecting(self) -> Iterator[list[Alert]]:
-        """Keep what is for the sinks, for who sends it on himself."""
-        sent: list[Alert] = []
+    def sending(self, emit: Callable[[Alert], bool]) -> AlertDesk:
+        """The same desk, for who sends on himself what is for the sinks.
 
-        def keep(event: Alert) -> bool:
-            sent.append(event)
-            return True
-
-        with self._lock:
-            emit, self._emit = self._emit, keep
-            try:
-                yield sent
-            finally:
-                self._emit = emit
+        Args:
+            emit: takes what becomes of the alerts that he tells of.
+        """
+        desk = copy.copy(self)
+        desk._emit = emit  # noqa: SLF001 - its own
+        return desk
 
     # Raising.
 
@@ -173,6 +167,14 @@ class AlertDesk:
             taken = evolve(record.alert, status="acknowledged", acknowledged_by=by)
             changed = self._changed(record, taken, "acknowledged", by)
             return changed.map(lambda _: record.known_by(alert_id))
+
+    def over(self, alert: FlextAlert) -> FlextResult[FlextAlert]:
+        """An alert is over, as somebody tells who does not know its id."""
+        with self._lock:
+            record = self._book.same(identity_by(alert))
+            if record is None:
+                return unknown(alert.alert_id)
+            return self.resolve(record.alert.alert_id, "")
 
     def resolve(self, alert_id: str, by: str) -> FlextResult[FlextAlert]:
         """An alert is over."""

@@ -10,10 +10,9 @@ from sluiceway import Alert, Processor
 from sluiceway.events import AlertStatus
 
 from .alert_desk import NOT_FIRING, UNKNOWN, AlertDesk
-from .alert_events import SOURCE, identity_by
+from .alert_events import SOURCE
 from .creating import attempted
 from .models import FlextAlert, moment_of
-from .result import FlextResult
 
 
 class AlertLearner(Processor[Alert, Alert]):
@@ -33,23 +32,19 @@ class AlertLearner(Processor[Alert, Alert]):
         return [each for event in events for each in self._learned(event)]
 
     def _learned(self, event: Alert) -> list[Alert]:
-        with self._desk.collecting() as sent:
-            known = attempted(lambda: entity_of(event)).flat_map(
-                self._over if event.status is AlertStatus.RESOLVED else self._firing
-            )
+        sent: list[Alert] = []
+
+        def keep(alert: Alert) -> bool:
+            sent.append(alert)
+            return True
+
+        desk = self._desk.sending(keep)
+        is_over = event.status is AlertStatus.RESOLVED
+        take = desk.over if is_over else desk.process
+        known = attempted(lambda: entity_of(event)).flat_map(take)
         if known.is_failure and known.error_code not in {UNKNOWN, NOT_FIRING}:
             return [event]
         return [told_by(event, each) for each in sent]
-
-    def _firing(self, alert: FlextAlert) -> FlextResult[FlextAlert]:
-        return self._desk.process(alert)
-
-    def _over(self, alert: FlextAlert) -> FlextResult[FlextAlert]:
-        """What somebody has resolved by hand is told already."""
-        identity = identity_by(alert)
-        active = self._desk.active({"name": alert.name, "source": alert.source})
-        known = (each for each in active if identity_by(each) == identity)
-        return self._desk.resolve(next(known, alert).alert_id, "")
 
 
 def entity_of(event: Alert) -> FlextAlert:

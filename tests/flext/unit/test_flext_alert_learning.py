@@ -9,6 +9,7 @@ from flext_observability import (
     FlextBackend,
     FlextHealthService,
     FlextObservabilityConfig,
+    flext_create_alert,
     flext_create_health_check,
 )
 from flext_observability.alert_book import AlertBook
@@ -91,6 +92,23 @@ def test_an_alert_that_cannot_be_known_is_sent_as_it_is():
     odd = [Alert(name="", message="bad"), Alert(name="Slow", message="no source")]
     assert AlertLearner(desk).process(odd) == odd
     assert len(desk) == 0
+
+
+def test_who_sends_on_himself_takes_nothing_of_others():
+    others, own = [], []
+    desk = AlertDesk(lambda alert: not others.append(alert.name), AlertChannels())
+    mine, other = (flext_create_alert(n, message=n).unwrap() for n in ("Mine", "Other"))
+
+    def take(alert):
+        own.append(alert.name)
+        return desk.process(other).is_success  # as another thread might meanwhile
+
+    assert desk.sending(take).process(mine).is_success
+    assert (own, others) == (["Mine"], ["Other"])
+    assert desk.over(mine).unwrap().status == "resolved"
+    assert desk.over(mine).error_code == "unknown_alert"
+    assert (own, others) == (["Mine"], ["Other", "Mine"])
+    assert len(desk.active({})) == 1
 
 
 def test_an_alert_that_gives_way_to_a_learnt_one_ends_in_its_own_words():
