@@ -90,8 +90,9 @@ class PartialError(DeliveryError):
     Args:
         failed: the error of each failed event by its index in the batch that the
             stage was given; a plain iterable of indices means a permanent error each.
-        kept: for a processor, the events that go on; a sink leaves it out, and
-            every index that is not in ``failed`` is delivered.
+        kept: for a processor, the events that go on; for an accumulator, what is
+            released; a sink leaves it out, and every index that is not in ``failed``
+            is delivered.
         message: what happened.
     """
 
@@ -107,7 +108,8 @@ class PartialError(DeliveryError):
             failed = {index: PermanentError(message) for index in failed}
         super().__init__(message or f"{len(failed)} events failed")
         self.failed: Mapping[int, Exception] = failed
-        self.kept = None if kept is None else list(kept)
+        # Several lists of an accumulator's are Batches, which a copy would not be.
+        self.kept = kept if kept is None or isinstance(kept, list) else list(kept)
 
 
 class SupersededError(DeliveryError):

@@ -270,7 +270,11 @@ class Accumulator(Stage, Generic[In, Out]):
 
     @abstractmethod
     def add(self, events: list[In], now: float) -> list[Out]:
-        """Take events in; what is released by it."""
+        """Take events in; what is released by it.
+
+        With ``"on_add"``, ``PartialError(failed, kept)`` refuses some of them: ``kept``
+        is what is released. Any other exception refuses the batch.
+        """
 
     def tick(self, now: float) -> list[Out]:  # noqa: ARG002 - for subclasses
         """What is released because ``next_deadline`` has come."""

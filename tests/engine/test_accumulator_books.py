@@ -2,7 +2,15 @@
 
 import pytest
 
-from sluiceway import Accumulator, Batches, ConfigurationError, Inlet, Pipeline
+from sluiceway import (
+    Accumulator,
+    Batches,
+    ConfigurationError,
+    Inlet,
+    PartialError,
+    Pipeline,
+    Source,
+)
 from sluiceway.sources import IterableSource
 from sluiceway.testing import CollectingSink, ManualClock
 
@@ -53,6 +61,18 @@ class Promises(Accumulator):
         return 0
 
 
+class RefusesOdd(Accumulator):
+    """Refuses every odd event by name and lets the others go, in lists of one."""
+
+    def __init__(self, failed=None):
+        self.failed = failed
+
+    def add(self, events, now):
+        odd = [i for i, event in enumerate(events) if event["n"] % 2]
+        kept = Batches([[event] for event in events if not event["n"] % 2])
+        raise PartialError(dict.fromkeys(self.failed or odd, ValueError("odd")), kept)
+
+
 def ledger_of(run, accumulator, events=12):
     collected = CollectingSink()
     source = IterableSource([{"n": n} for n in range(events)], batch_size=4)
@@ -65,6 +85,36 @@ def test_events_made_of_others_are_created_and_the_others_merged(run):
     books = ledger_of(run, OneForEach())["one_for_each"]
     assert (books.received, books.created, books.merged, books.sent) == (12, 3, 12, 3)
     assert books.balanced
+
+
+def test_an_accumulator_refuses_some_events_and_releases_what_the_others_become(run):
+    ledger = ledger_of(run, RefusesOdd())
+    books = ledger["refuses_odd"]
+    assert (books.received, books.sent, books.merged) == (12, 6, 0)
+    assert books.rejected == {"ValueError": 6}
+    assert ledger.balanced
+
+
+class Asks(Source):
+    """Sends three events and waits for what becomes of them."""
+
+    wants_delivery = True
+    outcome = None
+
+    async def run(self, send):
+        self.outcome = await (await send([{"n": 0}, {"n": 1}, {"n": 2}]))
+
+
+def test_who_waits_for_an_event_that_an_accumulator_refuses_learns_it(run):
+    source = Asks()
+    run(Pipeline(source >> RefusesOdd() >> CollectingSink()).run())
+    assert (source.outcome.delivered, source.outcome.rejected) == (2, 1)
+
+
+def test_an_index_that_names_no_event_costs_the_batch_and_the_books_balance(run):
+    ledger = ledger_of(run, RefusesOdd([99]))
+    assert ledger["refuses_odd"].rejected == {"IndexError": 12}
+    assert ledger.balanced
 
 
 def test_events_that_pass_are_neither_created_nor_merged(run):

@@ -14,8 +14,9 @@ from typing import Any
 from ..batch import Batch, OwnBatch, is_own
 from ..calls import FAILURES, unasked
 from ..delivery import DeliveryStatus
+from ..errors import PartialError
 from ..stages import Accumulator, Batches
-from .books import Books
+from .books import Books, wrong_indices
 from .claims import AgeLine, ClaimLine
 from .graph import Node
 from .hands import EMPTY, Hand
@@ -109,19 +110,17 @@ class AccumulatorWorker(Worker):
         self.hand.batches = [batch]
         started = self._clock.now()
         self.node.books.wait(started - batch.since)
+        accepted, released = batch, list[list[Any]]()
         try:
             released = batches_of(self._stage.add(list(batch.events), started))
+            self._accept(batch, started)
         except (asyncio.CancelledError, SystemExit) as error:
-            released = []
             self._refuse(batch, unasked(error), started)
         except Exception as error:  # noqa: BLE001 - a user's bug costs one batch
-            released = []
-            self._refuse(batch, error, started)
-        else:
-            self._accept(batch, started)
+            accepted, released = self._fail(batch, error, started)
         self.node.books.time(self._clock.now() - started)
         self.hand.batches = EMPTY
-        await self._release(released, batch.events)
+        await self._release(released, accepted.events)
         self._inbox.done(count, size)
 
     async def _pass_by(self, batch: Batch) -> None:
@@ -144,6 +143,30 @@ class AccumulatorWorker(Worker):
         else:
             batch.settle(DeliveryStatus.DELIVERED)
         self._held += len(batch.events)
+
+    def _fail(
+        self, batch: Batch, error: Exception, now: float
+    ) -> tuple[Batch, list[list[Any]]]:
+        """Book a failed call: some events if it names them, else the batch.
+
+        Returns:
+            What was taken in, and what was released by it.
+        """
+        if self._follows or not isinstance(error, PartialError) or error.kept is None:
+            self._refuse(batch, error, now)
+            return batch, []
+        failed, count = error.failed, len(batch.events)
+        wrong = wrong_indices(failed, count)
+        if wrong is not None:
+            self._refuse(batch, wrong, now)
+            return batch, []
+        self.node.books.fail_some(batch, failed)
+        accepted = batch.pick([each for each in range(count) if each not in failed])
+        if failed:
+            first = next(iter(failed.values()))
+            self._shared.complaints.about(self.node.name, first, len(failed))
+        self._accept(accepted, now)
+        return accepted, batches_of(error.kept)
 
     def _refuse(self, batch: Batch, error: Exception, now: float) -> None:
         """Book a batch whose ``add`` failed; what was taken in before stays held."""

@@ -120,8 +120,7 @@ async def drive(
         return await collect(stage, limit)
     now = context.clock.now()
     if isinstance(stage, Accumulator):
-        released = flat(stage.add(list(events), now)) + flat(stage.flush(now))
-        return Result(released)
+        return accumulated(stage, events, now)
     try:
         answer = call(stage, events, now)
         if isinstance(answer, Awaitable):
@@ -140,6 +139,18 @@ def call(stage: Any, events: list[Any], now: float) -> Any:
         return stage.sample(given, now)
     work = stage.process if isinstance(stage, Processor) else stage.write
     return asyncio.to_thread(work, given) if stage.blocking else work(given)
+
+
+def accumulated(stage: Accumulator[Any, Any], events: list[Any], now: float) -> Result:
+    """What an accumulator releases of events, and of some that it may refuse."""
+    failed: Mapping[int, Exception] = {}
+    try:
+        released = stage.add(list(events), now)
+    except PartialError as error:
+        if error.kept is None or stage.acknowledge == "on_output":
+            raise
+        released, failed = error.kept, error.failed
+    return Result(flat(released) + flat(stage.flush(now)), dict(failed))
 
 
 def partial_result(stage: Stage, events: list[Any], error: PartialError) -> Result:
