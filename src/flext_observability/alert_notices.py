@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from sluiceway import Accumulator, Alert, StageContext
+from sluiceway import Accumulator, Alert, PartialError, StageContext
 from sluiceway.alerting import Escalation, Silences, labels_of, target_of
 from sluiceway.events import AlertStatus
 from sluiceway.fork import follow_forks
@@ -84,10 +84,20 @@ class AlertNotices(Accumulator[Notice, Alert]):
             await escalation.close()
 
     def add(self, events: list[Notice], now: float) -> list[Alert]:
-        """Take notices in; what channels are told by it."""
+        """Take notices in; what channels are told by it.
+
+        Raises:
+            PartialError: there are too many alerts for some.
+        """
         released: list[Alert] = []
-        for notice in events:
-            released += self._take(notice, now)
+        failed: dict[int, Exception] = {}
+        for index, notice in enumerate(events):
+            try:
+                released += self._take(notice, now)
+            except PartialError as error:
+                failed[index] = error.failed[0]
+        if failed:
+            raise PartialError(failed, released)
         return released
 
     def _take(self, notice: Notice, now: float) -> list[Alert]:

@@ -278,11 +278,6 @@ def test_an_escalation_keeps_what_the_engine_relies_on():
     check_accumulator(lambda: Escalation(LEVELS, repeats=1), alerts)
 
 
-def test_what_is_no_alert_is_refused_with_its_batch():
-    with pytest.raises(TypeError, match="an Escalation takes alerts, not str"):
-        Escalation(LEVELS).add(["x"], 0.0)
-
-
 @given(
     st.lists(
         st.tuples(

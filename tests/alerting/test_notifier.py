@@ -377,11 +377,6 @@ def test_a_notification_is_one_write_of_a_sink(run):
     assert ledger.balanced
 
 
-def test_what_is_no_alert_is_refused_with_its_batch():
-    with pytest.raises(TypeError, match="a Notifier takes alerts, not dict"):
-        Notifier().add([{"name": "x"}], 0.0)
-
-
 def test_a_notifier_keeps_what_the_engine_relies_on():
     alerts = [firing(x=str(n % 5)) for n in range(20)]
     alerts += [resolved(x=str(n)) for n in range(5)]

@@ -19,7 +19,16 @@ from ..errors import ConfigurationError
 from ..events import Alert, AlertStatus
 from ..settings import number
 from ..state import State
-from .labels import Identity, Matches, checked_alerts, dated, identity_of, labels_of
+from .labels import (
+    MOST_ALERTS,
+    Identity,
+    Matches,
+    alerts_among,
+    dated,
+    identity_of,
+    labels_of,
+    too_many,
+)
 from .lasting import Silenced
 from .muting import SavedSilence, Silence, Silences
 from .policy import LONGEST, TARGET, Level, Policy, SavedLevel, raised
@@ -102,6 +111,8 @@ class Escalation(Silenced):
             fires begins its escalation anew; None (default) for never.
         silences: alerts that nobody is told of: a list, or a ``Silences``; a level
             whose time comes meanwhile is told after the silence.
+        max_alerts: alerts that it knows at most; further ones are rejected, as
+            ``too_many_alerts``; default 10,000.
         state: a file that keeps the escalations, and silences that were added, across
             restarts, so that nobody is told twice; default none.
         name: the stage's name.
@@ -119,6 +130,9 @@ class Escalation(Silenced):
         default=None, kw_only=True, validator=number(0.001, optional=True)
     )
     silences: Silences | Sequence[Silence] = field(default=(), kw_only=True)
+    max_alerts: int = field(
+        default=MOST_ALERTS, kw_only=True, validator=number(1, whole=True)
+    )
     state: State = field(default=None, kw_only=True)
     name: str | None = field(default=None, kw_only=True)
 
@@ -181,14 +195,24 @@ class Escalation(Silenced):
         return Policy(tuple(levels), self.repeats, self.pause)
 
     def add(self, events: list[Alert], now: float) -> list[Alert]:
-        """Take alerts in; what is to be told by it."""
-        told: list[Alert] = []
-        for alert in checked_alerts(events, "an Escalation"):
-            told += self._take(alert, now)
-        return self._kept(told + self._due_now(now), now)
+        """Take alerts in; what is to be told by it.
 
-    def _take(self, alert: Alert, now: float) -> list[Alert]:
-        identity = identity_of(alert)
+        Raises:
+            PartialError: some are no alerts, or too many.
+        """
+        told: list[Alert] = []
+        alerts, failed = alerts_among(events, "an Escalation")
+        for index, alert in alerts.items():
+            identity = identity_of(alert)
+            is_new = identity not in self._courses
+            fires = alert.status is AlertStatus.FIRING
+            if is_new and fires and len(self._courses) >= self.max_alerts:
+                failed[index] = too_many("an Escalation", self.max_alerts)
+            else:
+                told += self._take(identity, alert, now)
+        return self._refusing(failed, self._kept(told + self._due_now(now), now))
+
+    def _take(self, identity: Identity, alert: Alert, now: float) -> list[Alert]:
         course = self._courses.get(identity)
         if alert.status is AlertStatus.FIRING:
             if course is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Iterable
 from itertools import count
 from typing import Final
 
@@ -17,7 +18,7 @@ from attrs import define, field, frozen
 from ..events import Alert, AlertStatus
 from ..settings import number
 from ..state import State
-from .labels import Identity, checked_alerts, identity_of
+from .labels import MOST_ALERTS, Identity, alerts_among, identity_of
 from .lasting import Lasting
 
 FLAPPING: Final = "flapping"
@@ -29,13 +30,16 @@ class Pattern:
 
     Attributes:
         latest: as it is now.
-        changes: when it began or ceased to fire, within the window.
+        changes: when it began or ceased to fire, within the window; no more than it
+            takes to flap.
         flapping: whether its changes are swallowed.
+        waits: whether a moment is set at which it is looked at.
     """
 
     latest: Alert
-    changes: deque[float] = field(factory=deque)
+    changes: deque[float]
     flapping: bool = False
+    waits: bool = False
 
 
 class SavedPattern(msgspec.Struct):
@@ -77,6 +81,8 @@ class FlapDamper(Lasting[Alert, Alert]):
     Args:
         limit: changes (a beginning is one, an end another) that pass; default 6.
         window: seconds that a change counts for; default 600.
+        max_alerts: alerts that it watches at most; further ones pass as they are;
+            default 10,000.
         state: a file that keeps what has changed lately across restarts; default none.
         name: the stage's name.
 
@@ -88,6 +94,9 @@ class FlapDamper(Lasting[Alert, Alert]):
 
     limit: int = field(default=6, validator=number(1, whole=True))
     window: float = field(default=600.0, kw_only=True, validator=number(0.001))
+    max_alerts: int = field(
+        default=MOST_ALERTS, kw_only=True, validator=number(1, whole=True)
+    )
     state: State = field(default=None, kw_only=True)
     name: str | None = field(default=None, kw_only=True)
 
@@ -97,28 +106,42 @@ class FlapDamper(Lasting[Alert, Alert]):
         self._numbers = count()
 
     def add(self, events: list[Alert], now: float) -> list[Alert]:
-        """Take alerts in; those that pass."""
+        """Take alerts in; those that pass.
+
+        Raises:
+            PartialError: some are no alerts.
+        """
         passed: list[Alert] = []
-        for alert in checked_alerts(events, "a FlapDamper"):
+        alerts, failed = alerts_among(events, "a FlapDamper")
+        for alert in alerts.values():
             passed += self._calm(now) + self._take(alert, now)
-        return self._kept(passed, now)
+        return self._refusing(failed, self._kept(passed, now))
 
     def _take(self, alert: Alert, now: float) -> list[Alert]:
         identity = identity_of(alert)
         pattern = self._patterns.get(identity)
         if pattern is None:
-            if alert.status is AlertStatus.RESOLVED:
+            full = len(self._patterns) >= self.max_alerts
+            if full or alert.status is AlertStatus.RESOLVED:
                 return [alert]  # whoever knows of it may hear that it is over
-            pattern = self._patterns[identity] = Pattern(alert)
+            pattern = self._patterns[identity] = self._pattern(alert)
             changed = True
         else:
             changed = is_over(pattern.latest.status) != is_over(alert.status)
         pattern.latest = alert.copy()
         if changed:
             pattern.changes.append(now)
-            when = now + self.window
-            heapq.heappush(self._due, (when, next(self._numbers), identity))
+            self._look(identity, pattern, now + self.window)
         return self._passed(pattern, alert, now)
+
+    def _pattern(self, latest: Alert, changes: Iterable[float] = ()) -> Pattern:
+        return Pattern(latest, deque(changes, self.limit + 1))
+
+    def _look(self, identity: Identity, pattern: Pattern, when: float) -> None:
+        """Look at it then, unless that is going to be earlier anyway."""
+        if not pattern.waits:
+            pattern.waits = True
+            heapq.heappush(self._due, (when, next(self._numbers), identity))
 
     def _passed(self, pattern: Pattern, alert: Alert, now: float) -> list[Alert]:
         """The alert if it may pass."""
@@ -151,7 +174,9 @@ class FlapDamper(Lasting[Alert, Alert]):
             if pattern is None:
                 continue
             self._forget(pattern, now)
+            pattern.waits = False
             if pattern.changes:
+                self._look(identity, pattern, pattern.changes[0] + self.window)
                 continue
             over = is_over(pattern.latest.status)
             if pattern.flapping and over:
@@ -178,11 +203,11 @@ class FlapDamper(Lasting[Alert, Alert]):
         """Go on with it."""
         for kept in saved.patterns:
             identity = identity_of(kept.latest)
-            changes = deque(map(self._now, kept.changes))
-            self._patterns[identity] = Pattern(kept.latest, changes, kept.flapping)
-            for change in changes or (now - self.window,):
-                when = change + self.window
-                heapq.heappush(self._due, (when, next(self._numbers), identity))
+            pattern = self._pattern(kept.latest, map(self._now, kept.changes))
+            pattern.flapping = kept.flapping
+            self._patterns[identity] = pattern
+            first = pattern.changes[0] if pattern.changes else now - self.window
+            self._look(identity, pattern, first + self.window)
 
     def statistics(self) -> FlapStatistics:
         """A snapshot of what it watches."""

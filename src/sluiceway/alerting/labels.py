@@ -8,10 +8,10 @@ it has not is an empty text. Source: Alertmanager, ``docs/configuration.md``,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, PermanentError
 from ..events import Alert, AlertStatus
 from .matching import COMPARE, SIGN, Match, test_of
 from .reading import number_of, text_of
@@ -19,6 +19,8 @@ from .reading import number_of, text_of
 Labels = Mapping[str, str]
 Identity = tuple[str, tuple[tuple[str, str], ...]]
 Matches = Callable[[Labels], bool]
+
+MOST_ALERTS: Final = 10_000
 
 
 def labels_of(alert: Alert) -> dict[str, str]:
@@ -47,22 +49,34 @@ def dated(alert: Alert, now_ns: int, *, began: int = 0) -> Alert:
     return copy
 
 
-def checked_alerts(events: Iterable[Any], who: str) -> list[Alert]:
-    """The alerts, with texts wherever there have to be some.
+def alerts_among(
+    events: Sequence[Any], who: str
+) -> tuple[dict[int, Alert], dict[int, Exception]]:
+    """The alerts by their index, with texts wherever there have to be some.
 
     Args:
         events: what a stage was given.
-        who: the stage, for the error.
+        who: the stage, for errors.
 
-    Raises:
-        TypeError: one of them is no alert.
+    Returns:
+        And why the others are none.
     """
-    alerts: list[Alert] = []
-    for event in events:
-        if not isinstance(event, Alert):
-            raise TypeError(f"{who} takes alerts, not {type(event).__name__}")
-        alerts.append(event if is_sound(event) else mended(event))
-    return alerts
+    alerts: dict[int, Alert] = {}
+    failed: dict[int, Exception] = {}
+    for index, event in enumerate(events):
+        if isinstance(event, Alert):
+            alerts[index] = event if is_sound(event) else mended(event)
+        else:
+            kind = type(event).__name__
+            message = f"{who} takes alerts, not {kind}"
+            failed[index] = PermanentError(message, reason="not_an_alert")
+    return alerts, failed
+
+
+def too_many(who: str, most: int) -> PermanentError:
+    """The error for a further alert, where so many are known already."""
+    message = f"{who} knows {most} alerts, its max_alerts, and takes no further one"
+    return PermanentError(message, reason="too_many_alerts")
 
 
 def is_sound(alert: Alert) -> bool:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
+from collections.abc import Mapping
 from contextlib import suppress
 from logging import Logger
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, PartialError
 from ..events import Alert
 from ..formats.valid_json import encoded
 from ..stages import Accumulator, StageContext
@@ -124,6 +125,18 @@ class Lasting(Accumulator[In, Out], Generic[In, Out]):
             self._save()
         else:
             self._waits = self._file is not None
+        return released
+
+    def _refusing(
+        self, failed: Mapping[int, Exception], released: list[Any]
+    ) -> list[Any]:
+        """What is released, if no event was refused.
+
+        Raises:
+            PartialError: some were.
+        """
+        if failed:
+            raise PartialError(failed, released)
         return released
 
     def _soonest(self, due: float | None) -> float | None:

@@ -20,13 +20,15 @@ from ..stages import Batches
 from ..state import State
 from .grouping import Group, Told
 from .labels import (
+    MOST_ALERTS,
     Identity,
     Labels,
     Matches,
-    checked_alerts,
+    alerts_among,
     dated,
     identity_of,
     labels_of,
+    too_many,
 )
 from .lasting import Silenced
 from .muting import (
@@ -101,6 +103,8 @@ class Notifier(Silenced):
         inhibit: alerts that others explain.
         silences: alerts that nobody is told of: a list, or a ``Silences`` to which
             more can be added.
+        max_alerts: alerts that it knows at most; further ones are rejected, as
+            ``too_many_alerts``; default 10,000.
         state: a file that keeps groups, what was told of them, and silences that were
             added, across restarts; default none.
         name: the stage's name.
@@ -120,6 +124,9 @@ class Notifier(Silenced):
     send_resolved: bool = field(default=True, kw_only=True)
     inhibit: Sequence[Inhibition] = field(default=(), kw_only=True)
     silences: Silences | Sequence[Silence] = field(default=(), kw_only=True)
+    max_alerts: int = field(
+        default=MOST_ALERTS, kw_only=True, validator=number(1, whole=True)
+    )
     state: State = field(default=None, kw_only=True)
     name: str | None = field(default=None, kw_only=True)
 
@@ -168,19 +175,31 @@ class Notifier(Silenced):
         return len(found)
 
     def add(self, events: list[Alert], now: float) -> list[Any]:
-        """Take alerts in; the notifications that are due."""
-        for alert in checked_alerts(events, "a Notifier"):
-            self._take(alert, now)
-        return self.tick(now)
+        """Take alerts in; the notifications that are due.
 
-    def _take(self, alert: Alert, now: float) -> None:
-        key, identity = self._key(alert), identity_of(alert)
-        place = self._places.get(identity)
+        Raises:
+            PartialError: some are no alerts, or too many.
+        """
+        alerts, failed = alerts_among(events, "a Notifier")
+        for index, alert in alerts.items():
+            key, identity = self._key(alert), identity_of(alert)
+            place = self._places.get(identity)
+            if place is not None:
+                self._take(alert, key, place, now)
+            elif alert.status is AlertStatus.RESOLVED:
+                pass  # nobody was told that it fired, or it is told already
+            elif len(self._places) >= self.max_alerts:
+                failed[index] = too_many("a Notifier", self.max_alerts)
+            else:
+                self._take(alert, key, key, now)
+        return self._refusing(failed, self.tick(now))
+
+    def _take(self, alert: Alert, key: GroupKey, place: GroupKey, now: float) -> None:
+        """Take an alert in, which may go to another group than that of its place."""
+        identity = identity_of(alert)
         if alert.status is AlertStatus.RESOLVED:
-            if place is None:
-                return  # nobody was told that it fired, or it is told already
             key = place
-        elif place is not None and place != key:
+        elif place != key:
             self._groups[place].leave(identity)
         self._places[identity] = key
         group = self._groups.get(key)
