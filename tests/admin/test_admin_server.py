@@ -138,13 +138,59 @@ def test_a_rule_s_alerts_are_listed_too(run, path):
             await life.inlet.emit(MetricPoint(name="t", value=2))
             await life.end.wait_for(1)
             (state,) = await life.ask("alerts")
-            with pytest.raises(AdminError, match="an alert; an Escalation can"):
-                await life.ask("acknowledge", {"alertname": "Hot"})
             with pytest.raises(AdminError, match="silences; a Notifier or an Esc"):
                 await life.ask("silence", SilenceState({"alertname": "Hot"}))
             return state
 
     assert run(scenario()).stages == ["Hot"]
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        [ThresholdRule("Hot", above=1)],
+        [ThresholdRule("Hot", above=1), Notifier(group_wait=0, group_interval=0.001)],
+        [ThresholdRule("Hot", above=1), Escalation([Level(["chat"])])],
+    ],
+    ids=["rule", "notifier", "escalation"],
+)
+def test_an_alert_is_acknowledged_whichever_stage_knows_it(run, path, stages):
+    async def scenario():
+        async with living(path, *stages) as life:
+            await life.inlet.emit(MetricPoint(name="t", value=2))
+            await life.end.wait_for(1)
+            count = await life.ask("acknowledge", {"alertname": "Hot"})
+            again = await life.ask("acknowledge", {"alertname": "Hot"})
+            await life.end.wait_for(2)
+            (state,) = await life.ask("alerts")
+            ended = await life.ask("resolve", {"alertname": "Hot"})
+            await life.end.wait_for(3)
+            return (count, again, ended), state.status, life.statuses()
+
+    counts, status, statuses = run(scenario())
+    assert counts == (1, 0, 1)
+    assert status == "acknowledged"
+    assert statuses == [
+        AlertStatus.FIRING,
+        AlertStatus.ACKNOWLEDGED,
+        AlertStatus.RESOLVED,
+    ]
+
+
+def test_an_alert_that_is_about_to_fire_is_listed_as_pending(run, path):
+    async def scenario():
+        rule = ThresholdRule("Hot", above=1, for_=3600, message="{value} degrees")
+        async with living(path, rule) as life:
+            await life.inlet.emit(MetricPoint(name="t", value=2))
+            await life.pipeline.flush()
+            (state,) = await life.ask("alerts")
+            acknowledged = await life.ask("acknowledge", {"alertname": "Hot"})
+            return state, acknowledged, life.statuses()
+
+    state, acknowledged, statuses = run(scenario())
+    assert (state.status, state.message) == ("pending", "2.0 degrees")
+    assert state.starts_at > 1_600_000_000
+    assert (acknowledged, statuses) == (0, [])
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,11 @@ def played(notifier, script, until):
 
 
 def words(alerts):
-    signs = {AlertStatus.FIRING: "", AlertStatus.RESOLVED: "-"}
+    signs = {
+        AlertStatus.FIRING: "",
+        AlertStatus.ACKNOWLEDGED: "!",
+        AlertStatus.RESOLVED: "-",
+    }
     return sorted(signs[a.status] + (a.labels.get("x") or a.name) for a in alerts)
 
 
@@ -375,6 +379,43 @@ def test_a_notification_is_one_write_of_a_sink(run):
     batches, ledger = run(scenario())
     assert sorted(batches) == [["1", "2"], ["Slow"]]
     assert ledger.balanced
+
+
+def test_an_acknowledged_alert_is_told_once_and_not_repeated():
+    notifier = Notifier(group_wait=0, group_interval=10, repeat_interval=20)
+    told = {0: notifier.add([firing(x="1"), firing(x="2")], 0)}
+    assert notifier.acknowledge_alerts(lambda labels: labels["x"] == "1") == 1
+    assert notifier.acknowledge_alerts(lambda labels: labels["x"] == "1") == 0
+    for now in range(10, 90, 10):
+        if now == 50:
+            assert notifier.acknowledge_alerts(lambda labels: True) == 1
+        if now == 70:  # its source does not know that somebody cares
+            told[now] = notifier.add([firing(x="1"), resolved(x="2")], now)
+        else:
+            told[now] = notifier.tick(now)
+    found = {
+        now: sorted(f"{a.labels['x']} {a.status.value}" for a in batch)
+        for now, batches in told.items()
+        for batch in batches
+    }
+    assert found == {
+        0: ["1 firing", "2 firing"],
+        10: ["1 acknowledged", "2 firing"],
+        30: ["1 acknowledged", "2 firing"],
+        50: ["1 acknowledged", "2 acknowledged"],
+        70: ["1 acknowledged", "2 resolved"],
+    }
+
+
+def test_an_alert_that_fires_again_is_not_acknowledged_any_more():
+    notifier = Notifier(group_wait=0, group_interval=10)
+    notifier.add([firing(x="1")], 0)
+    notifier.acknowledge_alerts(lambda labels: True)
+    assert words(notifier.tick(10)[0]) == ["!1"]
+    assert words(notifier.add([resolved(x="1")], 20)[0]) == ["-1"]
+    assert words(notifier.add([firing(x="1")], 30)[0]) == ["1"]
+    notifier.acknowledge_alerts(lambda labels: True)
+    assert words(notifier.tick(40)[0]) == ["!1"]
 
 
 def test_a_notifier_keeps_what_the_engine_relies_on():

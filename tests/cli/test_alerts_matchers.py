@@ -84,7 +84,7 @@ def test_a_pattern_and_a_negation_choose_alerts(run, tmp_path):
 
     first, second, third = run(scenario())
     assert first == (0, '{"count":2}')
-    assert second == (3, "nothing matches")
+    assert second == (3, "nothing matches that fires; it is acknowledged")
     assert third == (0, "1 resolved")
 
 

@@ -171,6 +171,24 @@ def test_the_number_of_alerts_that_are_remembered_is_bounded():
     assert repr(stage) == "<HealthAlerts firing=10000>"
 
 
+def test_an_alert_that_somebody_takes_on_stays_so_until_its_check_is_healthy():
+    stage = HealthAlerts()
+    (bad, worse, well) = found("degraded", "unhealthy", "healthy")
+    assert stage.add([bad], 0.0)
+    assert stage.acknowledge_alerts(lambda labels: True) == 1
+    assert stage.acknowledge_alerts(lambda labels: True) == 0
+    (known,) = stage.flush(1.0)
+    (critical,) = stage.add([worse], 2.0)
+    (over,) = stage.add([well], 3.0)
+    (again,) = stage.add([bad], 4.0)
+    assert [a.status.value for a in (known, critical, over, again)] == [
+        "acknowledged",
+        "acknowledged",
+        "resolved",
+        "firing",
+    ]
+
+
 @pytest.mark.parametrize("unknown", [None, "info"])
 def test_the_alert_of_a_check_that_is_not_run_any_more_ends(unknown):
     stage = HealthAlerts(unknown=unknown)

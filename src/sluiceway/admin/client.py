@@ -61,7 +61,7 @@ class AdminClient:
         self._timeout = timeout
 
     def alerts(self) -> list[AlertState]:
-        """The alerts that fire."""
+        """The alerts that fire, or are about to."""
         return self._ask("GET", "/alerts", None, list[AlertState])
 
     def acknowledge(self, matching: dict[str, Any]) -> int:

@@ -1,7 +1,8 @@
 """Desk: the alerts of all stages of a pipeline, and what an operator does to them.
 
-Law: stages are found by what they offer (``alerts``, ``acknowledge_alerts``,
-``resolve_alerts``, ``silencing``), so that a stage of the user's own can take part.
+Law: stages are found by what they offer (``alerts``, ``pending_alerts``,
+``acknowledge_alerts``, ``resolve_alerts``, ``silencing``), so that a stage of the
+user's own can take part.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from ..events import Alert, AlertStatus
 from ..pipeline import Pipeline
 from .messages import AlertState, Selection, SilenceState
 
-WHO = {"acknowledge": "an Escalation", "resolve": "a rule or a Notifier"}
+WHO = "a rule, a Notifier or an Escalation"
+PENDING = "pending"
+STATUS = {"acknowledge": AlertStatus.ACKNOWLEDGED, "resolve": AlertStatus.RESOLVED}
 FLUSH_SECONDS = 5.0  # that the pipeline may take to tell what was ordered
 
 
@@ -32,23 +35,32 @@ class Desk:
         self._pipeline = pipeline
 
     def alerts(self) -> list[AlertState]:
-        """The alerts that fire, each once, the oldest first."""
-        known: dict[Identity, tuple[Alert, list[str]]] = {}
-        for name, stage in self._offering("alerts"):
-            for alert in stage.alerts():
-                first, stages = known.setdefault(identity_of(alert), (alert, []))
-                stages.append(name)
-                if alert.status is AlertStatus.ACKNOWLEDGED:
-                    first.status = alert.status
+        """The alerts that fire or are about to, each once, the oldest first."""
+        known = self._known("alerts")
+        pending = self._known("pending_alerts")
+        about_to = [found for i, found in pending.items() if i not in known]
         books, time = self._silences(), self._time()
         states = [state_of(a, stages, books, time) for a, stages in known.values()]
+        for alert, stages in about_to:
+            states.append(state_of(alert, stages, books, time))
+            states[-1].status = PENDING
         return sorted(states, key=lambda state: (state.starts_at, state.name))
+
+    def _known(self, what: str) -> dict[Identity, tuple[Alert, list[str]]]:
+        """The alerts that stages offer, and which stages do; the last one is right."""
+        known: dict[Identity, tuple[Alert, list[str]]] = {}
+        for name, stage in self._offering(what):
+            for alert in getattr(stage, what)():
+                first, stages = known.setdefault(identity_of(alert), (alert, []))
+                stages.append(name)
+                first.status = alert.status
+        return known
 
     async def acknowledge(self, selection: Selection) -> int:
         """Take alerts on, so that their escalation stops; how many that are.
 
         Raises:
-            ConfigurationError: no alert can be meant, or no stage escalates.
+            ConfigurationError: no alert can be meant, or no stage knows alerts.
         """
         return await self._order("acknowledge", selection)
 
@@ -65,13 +77,18 @@ class Desk:
         stages = self._offering(method := f"{what}_alerts")
         if not stages:
             raise ConfigurationError(
-                f"no stage of this pipeline can {what} an alert; {WHO[what]} can"
+                f"no stage of this pipeline can {what} an alert; {WHO} can"
             )
-        before = [state for state in self.alerts() if matches(labels_of_state(state))]
+        meant = {
+            identity_of(alert)  # of which one stage or another knows another status
+            for _, stage in self._offering("alerts")
+            for alert in stage.alerts()
+            if alert.status is not STATUS[what] and matches(labels_of(alert))
+        }
         ordered = sum(getattr(stage, method)(matches) for _, stage in stages)
         if ordered:
             await self._pipeline.flush(FLUSH_SECONDS)
-        return len(before) if ordered else 0
+        return len(meant) if ordered else 0
 
     def silences(self) -> list[SilenceState]:
         """The silences that have not ended."""
@@ -120,7 +137,8 @@ class Desk:
             book.forget_ended(self._time())
             book.add(silence)
         matches = label_matcher("silence", asked.matching)
-        return sum(matches(labels_of_state(state)) for state in self.alerts())
+        firing = [state for state in self.alerts() if state.status != PENDING]
+        return sum(matches(labels_of_state(state)) for state in firing)
 
     def unsilence(self, selection: Selection) -> int:
         """End the silences with just these matchers; how many that were."""

@@ -8,10 +8,10 @@ import msgspec
 
 
 class AlertState(msgspec.Struct):
-    """An alert that fires.
+    """An alert that fires, or is about to.
 
     Attributes:
-        status: ``firing`` or ``acknowledged``.
+        status: ``pending``, ``firing`` or ``acknowledged``.
         silenced: whether nobody is told of it now.
         starts_at: seconds since the epoch.
         stages: the stages that know it.

@@ -236,12 +236,13 @@ class Escalation(Silenced):
     def _acknowledge(
         self, identity: Identity, course: Course, alert: Alert, now: float
     ) -> list[Alert]:
-        """Somebody cares."""
-        again = course.acknowledged is not None
+        """Somebody cares; who says it again, such as a Notifier, changes nothing."""
+        if course.acknowledged is not None:
+            return []
         course.acknowledged, course.due = now, None
         if self.acknowledged_for is not None:
             self._look(identity, course, now + self.acknowledged_for)
-        return [] if again else [after(told, alert) for told in course.told.values()]
+        return [after(told, alert) for told in course.told.values()]
 
     def _begin(self, identity: Identity, course: Course, now: float) -> None:
         """Follow the policy as it is now, from its first level on."""

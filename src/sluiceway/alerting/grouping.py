@@ -6,6 +6,7 @@ Law: pure, told the time. Source: Alertmanager, ``dispatch/`` and the table of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from attrs import define, field
@@ -26,11 +27,13 @@ class Told:
             then its end is told all the same.
         resolved: which had been resolved.
         at: when.
+        acknowledged: of which of those that fire it was told that somebody knows.
     """
 
     firing: Identities
     resolved: Identities
     at: float
+    acknowledged: Identities = NOBODY
 
 
 def must_tell(
@@ -86,6 +89,7 @@ class Group:
         del self.alerts[identity]
         if self.told is not None:
             self.told.firing -= {identity}
+            self.told.acknowledged -= {identity}
 
     def tell(
         self,
@@ -103,20 +107,31 @@ class Group:
             repeat_interval: seconds after which what fires is told again.
             send_resolved: whether it is told what has been resolved.
         """
-        over = {i for i, a in self.alerts.items() if a.status is AlertStatus.RESOLVED}
+        over = self._with(AlertStatus.RESOLVED)
+        taken_on = self._with(AlertStatus.ACKNOWLEDGED)
         firing = frozenset(
             identity
             for identity, alert in self.alerts.items()
             if identity not in over and not mutes(labels_of(alert))
         )
-        known = NOBODY if self.told is None else self.told.firing
+        before = self.told or Told(NOBODY, NOBODY, now)
+        known = before.firing
         resolved = known & over if send_resolved else NOBODY
-        tells = must_tell(self.told, firing, resolved, now, repeat_interval)
+        again = repeat_interval if firing - taken_on else math.inf
+        news = (taken_on & firing & known) - before.acknowledged
+        tells = must_tell(self.told, firing, resolved, now, again) or bool(news)
         told = [a.copy() for i, a in self.alerts.items() if i in firing | resolved]
         if tells:
-            self.told = Told((known | firing) - over, resolved, now)
+            heard = (before.acknowledged | firing) & taken_on
+            self.told = Told((known | firing) - over, resolved, now, heard)
         elif self.told is not None:
-            self.told.firing = known - over
+            self.told.firing, self.told.acknowledged = (
+                known - over,
+                before.acknowledged & taken_on,
+            )
         for identity in over:
             del self.alerts[identity]
         return told if tells else []
+
+    def _with(self, status: AlertStatus) -> Identities:
+        return frozenset(i for i, a in self.alerts.items() if a.status is status)

@@ -49,6 +49,7 @@ class SavedTold(msgspec.Struct):
     firing: list[Identity]
     resolved: list[Identity]
     at: float
+    acknowledged: list[Identity] = []
 
 
 class SavedGroup(msgspec.Struct):
@@ -89,7 +90,9 @@ class Notifier(Silenced):
     What is released together is one notification: a sink without a ``batch`` setting
     gets each as one write. Unlike Alertmanager it tells that an alert is over to those,
     and only those, who were told that it fires: not of one that was resolved before its
-    group was told of, but also of one that was silenced in between.
+    group was told of, but also of one that was silenced in between. That one is
+    acknowledged is told once; it is not repeated any more, and stays so whatever its
+    source says until it is over.
 
     Args:
         group_by: labels by whose values alerts are grouped, ``alertname`` and
@@ -158,20 +161,32 @@ class Notifier(Silenced):
 
     # What the engine calls.
 
+    def acknowledge_alerts(self, matches: Matches) -> int:
+        """Take alerts on; it is told at the next look at their groups.
+
+        Returns:
+            How many alerts that are.
+        """
+        return self._order(AlertStatus.ACKNOWLEDGED, matches)
+
     def resolve_alerts(self, matches: Matches) -> int:
         """End alerts; it is told at the next look at their groups.
 
         Returns:
             How many alerts that are.
         """
+        return self._order(AlertStatus.RESOLVED, matches)
+
+    def _order(self, status: AlertStatus, matches: Matches) -> int:
         found = [
             alert
             for group in self._groups.values()
             for alert in group.alerts.values()
-            if alert.status is not AlertStatus.RESOLVED and matches(labels_of(alert))
+            if alert.status not in (status, AlertStatus.RESOLVED)
+            and matches(labels_of(alert))
         ]
         for alert in found:
-            alert.status = AlertStatus.RESOLVED
+            alert.status = status
         return len(found)
 
     def add(self, events: list[Alert], now: float) -> list[Any]:
@@ -297,7 +312,8 @@ class Notifier(Silenced):
         )
 
     def _saved(self, told: Told) -> SavedTold:
-        return SavedTold([*told.firing], [*told.resolved], self._time(told.at))
+        at, acknowledged = self._time(told.at), [*told.acknowledged]
+        return SavedTold([*told.firing], [*told.resolved], at, acknowledged)
 
     def restore(self, saved: SavedNotifier, now: float) -> None:
         """Go on with them; what came due meanwhile is due at once."""
@@ -311,7 +327,8 @@ class Notifier(Silenced):
             if kept.told is not None:
                 firing, resolved = kept.told.firing, kept.told.resolved
                 at = self._now(kept.told.at)
-                group.told = Told(frozenset(firing), frozenset(resolved), at)
+                known = frozenset(kept.told.acknowledged)
+                group.told = Told(frozenset(firing), frozenset(resolved), at, known)
                 group.waits = False
             heapq.heappush(self._due, (group.due, kept.key))
         self._silences.restore(saved.silences, self._time(now))
@@ -337,4 +354,6 @@ def merged(known: Alert | None, alert: Alert, now_ns: int) -> Alert:
     newest = dated(alert, now_ns, began=known.starts_at_unix_nano)
     starts = known.starts_at_unix_nano, newest.starts_at_unix_nano
     newest.starts_at_unix_nano = min(starts)
+    if newest.status is AlertStatus.FIRING:
+        newest.status = known.status
     return newest

@@ -62,6 +62,7 @@ class Series:
     Attributes:
         labels: that tell it from the others of the rule.
         event: the latest one, for texts.
+        value: what it measured when it was looked at last.
         alert: what was told last, while it fires.
         stays_until: when a series that was restored is looked at, if too little is
             heard.
@@ -74,6 +75,7 @@ class Series:
         self.measure = measure
         self.life = life
         self.event: Any = None
+        self.value: float | None = None
         self.alert: Alert | None = None
         self.stays_until = 0.0
 
@@ -172,6 +174,7 @@ class Rule(Lasting[Any, Alert]):
         self._series: dict[tuple[str, ...], Series] = {}
         self._due = 0.0
         self._ended: list[Series] = []
+        self._taken_on: list[Series] = []
         self._refused = 0
 
     # What a kind of rule adds.
@@ -241,30 +244,37 @@ class Rule(Lasting[Any, Alert]):
     def flush(self, now: float) -> list[Alert]:
         """The alerts that begin or cease to fire."""
         self._due = now + self.interval
-        told = [self._over(series, now) for series in self._ended]
-        self._ended.clear()
+        told = self._ordered(now)
         for key, series in [*self._series.items()]:
-            value = series.measure.value(now)
+            value = series.value = series.measure.value(now)
             unknown = series.event is None or value is None
             if unknown and now < series.stays_until:
                 continue
             firing = series.life.phase in {Phase.FIRING, Phase.ENDED}
             holds = self.holds(value, firing=firing)
             if series.life.step(holds=holds, now=now):
-                told.append(self._tell(series, value, now))
+                told.append(self._tell(series, now))
             if series.life.phase is Phase.INACTIVE and series.measure.is_idle():
                 del self._series[key]
         return self._kept(told, now)
+
+    def _ordered(self, now: float) -> list[Alert]:
+        """What an operator's orders have made of alerts."""
+        told = [self._over(series, now) for series in self._ended]
+        self._ended.clear()
+        told += [series.alert.copy() for series in self._taken_on if series.alert]
+        self._taken_on.clear()
+        return told
 
     def next_deadline(self) -> float | None:
         """When it looks again; never while there is nothing to look at."""
         return self._due if self._series else None
 
-    def _tell(self, series: Series, value: float | None, now: float) -> Alert:
+    def _tell(self, series: Series, now: float) -> Alert:
         """The alert of a series that begins or ceases to fire."""
         if series.life.phase is not Phase.FIRING:
             return self._over(series, now)
-        series.alert = self._new_alert(series, value, self._time_ns(now))
+        series.alert = self._new_alert(series, self._time_ns(now))
         return series.alert.copy()
 
     def _over(self, series: Series, now: float) -> Alert:
@@ -274,10 +284,10 @@ class Rule(Lasting[Any, Alert]):
         alert.ends_at_unix_nano = self._time_ns(now)
         return alert
 
-    def _new_alert(self, series: Series, value: float | None, now_ns: int) -> Alert:
+    def _new_alert(self, series: Series, now_ns: int) -> Alert:
         fields = {
             "alert": self.alert,
-            "value": value,
+            "value": series.value,
             "threshold": self.threshold,
             "labels": series.labels,
             "event": series.event,
@@ -295,6 +305,25 @@ class Rule(Lasting[Any, Alert]):
     def alerts(self) -> list[Alert]:
         """Copies of the alerts that fire."""
         return [alert.copy() for _, alert in self._firing()]
+
+    def pending_alerts(self) -> list[Alert]:
+        """Alerts that are about to fire, which begin when their condition began."""
+        return [
+            self._new_alert(series, self._time_ns(series.life.since))
+            for series in self._series.values()
+            if series.life.phase is Phase.PENDING
+        ]
+
+    def acknowledge_alerts(self, matches: Matches) -> int:
+        """Take alerts on, which is told at the next look; how many that are."""
+        known = AlertStatus.ACKNOWLEDGED
+        found = 0
+        for series, alert in self._firing():
+            if alert.status is not known and matches(all_labels_of(alert)):
+                alert.status = known
+                self._taken_on.append(series)
+                found += 1
+        return found
 
     def resolve_alerts(self, matches: Matches) -> int:
         """End alerts, which is told at the next look; how many that are.

@@ -264,10 +264,15 @@ def say(text: str, count: int, arguments: Namespace) -> None:
 
 def alert_hint(client: AdminClient, matching: dict[str, str]) -> str:
     """What may have been meant, if no alert has such a label, or such a value."""
+    from ..alerting.labels import label_matcher  # noqa: PLC0415 - likewise
     from ..alerting.matching import SIGN  # noqa: PLC0415 - only for hints
 
     known: dict[str, set[str]] = {}
-    for alert in client.alerts():
+    alerts, is_meant = client.alerts(), label_matcher("LABEL", matching)
+    meant = {alert.status for alert in alerts if is_meant(all_labels(alert))}
+    if meant:
+        return f" that fires; it is {' or '.join(sorted(meant))}"
+    for alert in alerts:
         for label, value in all_labels(alert).items():
             known.setdefault(label, set()).add(value)
     for label, value in matching.items():

@@ -131,6 +131,8 @@ class HealthAlerts(Lasting[HealthCheck, Alert]):
             annotations={"status": check.status.value},
             starts_at_unix_nano=before.alert.starts_at_unix_nano if before else start,
         )
+        if before is not None and not before.ended:
+            alert.status = before.alert.status
         self._remember(Firing(check.name, check.status, alert.copy()))
         return alert
 
@@ -155,27 +157,45 @@ class HealthAlerts(Lasting[HealthCheck, Alert]):
         firing = self._firing.values()
         return [each.alert.copy() for each in firing if not each.ended]
 
+    def acknowledge_alerts(self, matches: Matches) -> int:
+        """Take alerts on, which is told at the next flush; how many that are.
+
+        One that was taken on so stays so until its check is healthy.
+        """
+        known = AlertStatus.ACKNOWLEDGED
+        found = [e for e in self._meant(matches) if e.alert.status is not known]
+        for each in found:
+            each.alert.status = known
+            self._orders.append(each.alert.copy())
+        return len(found)
+
     def resolve_alerts(self, matches: Matches) -> int:
         """End alerts, which is told at the next flush; how many that are.
 
         One that was ended so fires again when its check changes, and not before.
         """
-        found = [
+        found = self._meant(matches)
+        for each in found:
+            each.ended = True
+            over = each.alert.copy()
+            over.status = AlertStatus.RESOLVED
+            self._orders.append(over)
+        return len(found)
+
+    def _meant(self, matches: Matches) -> list[Firing]:
+        """Those that fire and match."""
+        return [
             each
             for each in self._firing.values()
             if not each.ended and matches(labels_of(each.alert))
         ]
-        for each in found:
-            each.ended = True
-            self._orders.append(each.alert.copy())
-        return len(found)
 
     def flush(self, now: float) -> list[Alert]:
-        """The ends of what was ended by hand."""
+        """What was ordered by hand."""
         orders, self._orders = self._orders, []
         for alert in orders:
-            alert.status = AlertStatus.RESOLVED
-            alert.ends_at_unix_nano = self._time_ns(now)
+            if alert.status is AlertStatus.RESOLVED:
+                alert.ends_at_unix_nano = self._time_ns(now)
         return self._kept(orders, now)
 
     def tick(self, now: float) -> list[Alert]:
