@@ -241,7 +241,8 @@ def test_a_process_on_its_way_out_does_not_put_its_own_state_back(
         return names
 
     assert run(scenario())[-1] == "New"
-    assert caplog.messages == [
+    said = [r.getMessage() for r in caplog.records if r.name == "sluiceway.state"]
+    assert said == [  # a busy machine lets asyncio say that something was slow
         f"what notifier keeps in {path} is not written: another pipeline has opened it"
     ]
 
