@@ -106,10 +106,17 @@ def test_metrics_are_collected_and_reach_the_pushgateway(tmp_path):
     assert re.search(r'^flext_host_cpus\{.*job="target".*\} [1-9]', page, re.MULTILINE)
 
 
-def test_metrics_that_reach_nobody_fail_the_target():
-    told = make(
-        "metrics-collect", PROMETHEUS_PUSH_GATEWAY=f"http://127.0.0.1:{free_port()}"
-    )
+@pytest.fixture
+def impatient(tmp_path):
+    """The words for a configuration that gives what is lost up early."""
+    file = tmp_path / "impatient.toml"
+    file.write_text("drain_timeout = 0.3\n")
+    return f"ARGS=--config {file}"
+
+
+def test_metrics_that_reach_nobody_fail_the_target(impatient):
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    told = make("metrics-collect", impatient, PROMETHEUS_PUSH_GATEWAY=nowhere)
     assert told.returncode != 0
     assert "WRONG: metrics: " in told.stdout
 
@@ -145,8 +152,9 @@ def test_an_alert_is_raised_escalated_and_resolved_at_a_real_alertmanager(tmp_pa
     ]
 
 
-def test_alerts_that_reach_nobody_fail_the_target():
-    told = make("alerts-configure", ALERTMANAGER_URL=f"http://127.0.0.1:{free_port()}")
+def test_alerts_that_reach_nobody_fail_the_target(impatient):
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    told = make("alerts-configure", impatient, ALERTMANAGER_URL=nowhere)
     assert told.returncode != 0
     assert "WRONG: alerts: " in told.stdout
 
