@@ -106,7 +106,13 @@ def test_an_operator_sees_acknowledges_silences_and_ends_alerts(tmp_path):
         (["silence", "x", "--for", "soon"], 2, "--for is 'soon'; expected a time"),
         (["list"], 1, "no pipeline answers at alerts.sock"),
         (["list", "--at", "10.0.0.1:80"], 2, "expected a path, or a loopback address"),
+        (["list", "--at", "localhost:99999"], 2, "a port of at most 65535"),
+        (["list", "--at", ""], 2, "AdminServer.address is empty"),
         (["acknowledge", "x"], 2, "invalid choice: 'acknowledge'"),
+        (["ack", ""], 2, "'' has no label"),
+        (["ack", "zone=~["], 2, "expected a regular expression"),
+        (["silences", "Down"], 2, "'Down' means nothing here"),
+        (["silence", "Down", "--for", "0s"], 2, "expected a time above 0"),
     ],
 )
 def test_what_is_asked_wrongly_is_told(tmp_path, words, code, says):

@@ -11,8 +11,12 @@ def port_of(address: str) -> int | None:
     """The port of an address of this machine; None for the path of a socket.
 
     Raises:
-        ConfigurationError: it is an address of another machine.
+        ConfigurationError: it is empty, of another machine, or its port is none.
     """
+    if not address:
+        raise ConfigurationError(
+            "AdminServer.address is empty; expected a path such as 'alerts.sock'"
+        )
     host, colon, port = address.rpartition(":")
     if not colon or "/" in address or not port.isdecimal():
         return None
@@ -24,5 +28,9 @@ def port_of(address: str) -> int | None:
         raise ConfigurationError(
             f"AdminServer.address is {address!r}; expected a path, or a loopback "
             "address such as '127.0.0.1:9400'"
+        )
+    if len(port) > 5 or int(port) > 65535:
+        raise ConfigurationError(
+            f"AdminServer.address is {address!r}; expected a port of at most 65535"
         )
     return int(port)

@@ -63,7 +63,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--at",
         metavar="ADDRESS",
-        default=os.environ.get(ADDRESS, DEFAULT),
+        default=os.environ.get(ADDRESS) or DEFAULT,
         help=f"the socket or host:port of the pipeline (${ADDRESS}, else {DEFAULT}); "
         f"the token for a port is read from ${TOKEN}",
     )
@@ -80,9 +80,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Do what is asked; the exit code says whether it was done."""
-    matching = matching_of(arguments.which)
-    if arguments.action in ("ack", "resolve", "silence", "unsilence") and not matching:
-        raise ConfigurationError(f"{arguments.action} needs NAME or LABEL=VALUE")
+    matching = checked_matching(arguments.action, arguments.which)
     refuse_idle(arguments)
     client = AdminClient(arguments.at, token=os.environ.get(TOKEN))
     try:
@@ -90,6 +88,23 @@ def run(arguments: Namespace) -> int:
     except AdminError as error:
         print(f"sluiceway alerts: {error}", file=sys.stderr)
         return FAILED
+
+
+def checked_matching(action: str, words: list[str]) -> dict[str, str]:
+    """Which alerts an action is for.
+
+    Raises:
+        ConfigurationError: it needs to be told, cannot be, or a pattern is none.
+    """
+    from ..alerting.labels import label_matcher  # noqa: PLC0415 - not for --help
+
+    matching = matching_of(words)
+    if action in ("ack", "resolve", "silence", "unsilence") and not matching:
+        raise ConfigurationError(f"{action} needs NAME or LABEL=VALUE")
+    if action == "silences" and matching:
+        raise ConfigurationError(f"silences shows all; {words[0]!r} means nothing here")
+    label_matcher("LABEL", matching)
+    return matching
 
 
 def refuse_idle(arguments: Namespace) -> None:
@@ -129,7 +144,7 @@ def matcher_of(word: str) -> tuple[str, str]:
     Raises:
         ConfigurationError: it is about none.
     """
-    if "=" not in word and "!~" not in word:
+    if word and "=" not in word and "!~" not in word:
         return "alertname", word
     match = MATCHER.fullmatch(word)
     if match is None:
@@ -296,7 +311,10 @@ def seconds_of(text: str) -> float:
         raise ConfigurationError(
             f"--for is {text!r}; expected a time such as 90s or 2h"
         )
-    return float(sum(float(number) * UNITS[unit] for number, unit in parts))
+    seconds = float(sum(float(number) * UNITS[unit] for number, unit in parts))
+    if not seconds:
+        raise ConfigurationError(f"--for is {text!r}; expected a time above 0")
+    return seconds
 
 
 def age_of(starts_at: float) -> str:
