@@ -1,9 +1,10 @@
 """Lasting: an accumulator whose state survives a restart.
 
-Law: what is kept tells times of day, since the pipeline's clock begins anew; whoever
-keeps it does no I/O himself. It is kept whenever something was released, within a
-second otherwise or when it is large, and at the end: a crash repeats what it released
-last, at most.
+Law: what is kept tells times of day, since the pipeline's clock begins anew, and when
+it was kept: where the time of day has gone back since then, nobody waits for it to come
+again. Whoever keeps it does no I/O himself. It is kept whenever something was released,
+within a second otherwise or when it is large, and at the end: a crash repeats what it
+released last, at most.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from ..clock import Clock
 from ..errors import ConfigurationError, PartialError
 from ..events import Alert
 from ..formats.valid_json import encoded
@@ -31,6 +33,18 @@ SMALL: Final = 64 * 1024  # bytes that cost little, each time that something is 
 EACH: Final = 1.0  # seconds until it is kept while nothing is released
 
 
+class Kept(msgspec.Struct):
+    """A state.
+
+    Attributes:
+        at: the time of day, in seconds since the epoch.
+        state: what ``snapshot`` gave then.
+    """
+
+    at: float
+    state: msgspec.Raw
+
+
 class Lasting(Accumulator[In, Out], Generic[In, Out]):
     """What the stages of alerting share: the time of day, and what they keep.
 
@@ -40,9 +54,11 @@ class Lasting(Accumulator[In, Out], Generic[In, Out]):
 
     state: State
     _epoch_ns = 0  # the time of day when the pipeline's clock was 0
+    _ahead = 0.0  # seconds by which times that were kept are, since a clock went back
     _file: StateFile | None = None
     _stage = ""
     _loop: asyncio.AbstractEventLoop
+    _clock: Clock
     _logger: Logger | None = None
     _keep_at = 0.0
     _size = 0  # bytes that were kept last
@@ -68,7 +84,7 @@ class Lasting(Accumulator[In, Out], Generic[In, Out]):
             ConfigurationError: the file cannot be used.
         """
         now = context.clock.now()
-        self._logger = context.logger
+        self._clock, self._logger = context.clock, context.logger
         self._epoch_ns = context.clock.time_ns() - int(now * 1e9)
         if self.state is None:
             return
@@ -93,9 +109,15 @@ class Lasting(Accumulator[In, Out], Generic[In, Out]):
             msgspec.MsgspecError: it is something else.
             ConfigurationError: a setting of it cannot mean anything.
         """
-        if kept is not None:
-            saved = msgspec.json.decode(kept, type=type(self.snapshot()))
+        if kept is None:
+            return
+        found = msgspec.json.decode(kept, type=Kept)
+        saved = msgspec.json.decode(found.state, type=type(self.snapshot()))
+        self._ahead = max(0.0, found.at - self._time(now))
+        try:
             self.restore(saved, now)
+        finally:
+            self._ahead = 0.0
 
     async def close(self) -> None:
         """Keep the last state."""
@@ -113,9 +135,11 @@ class Lasting(Accumulator[In, Out], Generic[In, Out]):
     def _save(self) -> None:
         if self._file is not None:
             self._waits = False
+            at = self._time(self._clock.now())
             state = encoded(self.snapshot())
             self._size = len(state)
-            self._file.save(self._stage, state)
+            kept = Kept(at, msgspec.Raw(state))
+            self._file.save(self._stage, msgspec.json.encode(kept))
 
     def _kept(self, released: list[Any], now: float) -> list[Any]:
         """What is released, once it is on its way to the file that it was."""
@@ -158,7 +182,7 @@ class Lasting(Accumulator[In, Out], Generic[In, Out]):
 
     def _now(self, time: float) -> float:
         """A time of day on the pipeline's clock."""
-        return time - self._epoch_ns / 1e9
+        return time - self._ahead - self._epoch_ns / 1e9
 
     def _now_or_none(self, time: float | None) -> float | None:
         return None if time is None else self._now(time)
