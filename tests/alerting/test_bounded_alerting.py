@@ -6,6 +6,7 @@ import pytest
 
 from sluiceway import Inlet, Pipeline
 from sluiceway.alerting import Escalation, FlapDamper, Level, Notifier
+from sluiceway.alerting.grouping import Group
 from sluiceway.errors import PartialError
 from sluiceway.events import Alert, AlertStatus
 from sluiceway.testing import CollectingSink, ManualClock
@@ -82,6 +83,24 @@ def test_a_damper_that_has_no_room_lets_alerts_pass():
     script = [down("1"), down("2"), down("2", ended), down("2"), down("2", ended)]
     assert damper.add(script, 0.0) == script
     assert damper.statistics().watched == 1
+
+
+class Looked:
+    """An identity that counts how often a set or a table looks for it."""
+
+    count = 0
+
+    def __hash__(self):
+        Looked.count += 1
+        return id(self)
+
+
+def test_a_group_of_many_looks_a_few_times_at_each_alert():
+    Looked.count = 0
+    group = Group(0.0, {Looked(): down(str(number)) for number in range(1000)})
+    told = group.tell(0.0, lambda _: False, repeat_interval=9.0, send_resolved=True)
+    assert len(told) == 1000
+    assert Looked.count < 20 * 1000
 
 
 def test_ten_thousand_changes_of_one_alert_take_no_more_room_than_a_few():

@@ -120,7 +120,8 @@ class Group:
         again = repeat_interval if firing - taken_on else math.inf
         news = (taken_on & firing & known) - before.acknowledged
         tells = must_tell(self.told, firing, resolved, now, again) or bool(news)
-        told = [a.copy() for i, a in self.alerts.items() if i in firing | resolved]
+        both = firing | resolved
+        told = [a.copy() for i, a in self.alerts.items() if tells and i in both]
         if tells:
             heard = (before.acknowledged | firing) & taken_on
             self.told = Told((known | firing) - over, resolved, now, heard)
@@ -131,7 +132,7 @@ class Group:
             )
         for identity in over:
             del self.alerts[identity]
-        return told if tells else []
+        return told
 
     def _with(self, status: AlertStatus) -> Identities:
         return frozenset(i for i, a in self.alerts.items() if a.status is status)
