@@ -272,6 +272,24 @@ branches = { chat = "chat", pager = "pager" }
     assert "escalation" in load(path).pipeline.graph()
 
 
+def test_a_severity_that_was_raised_is_lowered_by_no_later_level_and_no_repeat():
+    levels = [
+        Level(["chat"]),
+        Level(["pager"], after=10, severity="critical"),
+        Level(["boss"], after=20, severity="error"),
+        Level(["all"], after=30),
+    ]
+    escalation = Escalation(levels, repeats=1, pause=10)
+    told = escalation.add([alert()], 0.0)
+    for now in range(10, 80, 10):
+        told += escalation.tick(float(now))
+    assert [(target_of(each), each.severity) for each in told] == [
+        ("chat", "warning"),
+        *[(target, "critical") for target in ("pager", "boss", "all")],
+        *[(target, "critical") for target in ("chat", "pager", "boss", "all")],
+    ]
+
+
 def test_an_escalation_keeps_what_the_engine_relies_on():
     alerts = [alert(x=str(n % 5)) for n in range(20)]
     alerts += [acknowledged(x="1"), *(resolved(x=str(n)) for n in range(5))]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from attrs import Attribute, field, frozen
+from attrs import Attribute, evolve, field, frozen
 
 from ..errors import ConfigurationError
 from ..events import Alert
@@ -39,8 +39,8 @@ class Level:
         targets: what they are called: each alert that is told carries one as its
             annotation ``escalation.target``, which ``target_of`` reads for a route.
         after: seconds since the alert began to fire; default 0.
-        severity: what its severity is raised to, never lowered; None (default) leaves
-            it.
+        severity: what its severity is raised to, never lowered, also not by the levels
+            after it; None (default) leaves it.
 
     Raises:
         ConfigurationError: a setting cannot mean anything.
@@ -80,9 +80,12 @@ class Policy:
         return cycle * (self.levels[-1].after + self.pause) + self.levels[index].after
 
     def level(self, step: int) -> tuple[int, Level]:
-        """The level of a step, and its number from 1."""
+        """The level of a step, as bad as those before it, and its number from 1."""
         index = step % len(self.levels)
-        return index + 1, self.levels[index]
+        level = self.levels[index]
+        severities = (each.severity for each in self.levels[: step + 1])
+        worst = max(filter(None, severities), key=rank, default=None)
+        return index + 1, evolve(level, severity=worst)
 
 
 class SavedLevel(msgspec.Struct):
