@@ -216,10 +216,9 @@ def unknown_key(key: object) -> str:
 
 def level_number(field: str, value: object) -> int:
     """The number of a level."""
-    number = int(validation.whole(field, value))
-    if not 1 <= number <= HIGHEST:
-        raise FlextValidationError(field, value, f"a whole number from 1 to {HIGHEST}")
-    return number
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= HIGHEST:
+        return int(value)
+    raise FlextValidationError(field, value, f"a whole number from 1 to {HIGHEST}")
 
 
 def words(field: str, value: object) -> str:

@@ -56,7 +56,7 @@ class HealthChecks:
         self._own = Registered(own)
         self._known: dict[str, Registered] = {OWN: self._own}
         self._reported: dict[str, Check] = {}
-        self._board = HealthBoard([own])
+        self._board = HealthBoard([own], owner="depends_on")
         self._lock = threading.RLock()
         follow_forks(self)
 

@@ -236,7 +236,7 @@ class Endless(dict):
         ({"level": 10**9}, "expected a whole number from 1 to 100"),
         ({"level": 10**5000}, "expected a whole number from 1 to 100"),
         ({"level": True}, "escalation_config['level'] is True"),
-        ({"level": "2"}, "escalation_config['level'] is '2'"),
+        ({"level": "2"}, "['level'] is '2'; expected a whole number from 1 to 100"),
         ({"severity": "critcal"}, "did you mean 'critical'?"),
         ({"severity": 3}, "escalation_config['severity'] is 3"),
         ({"channels": []}, "escalation_config['channels'] is []"),

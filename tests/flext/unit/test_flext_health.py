@@ -488,7 +488,7 @@ def test_what_the_pipeline_cannot_take_is_told(service):
         ("a", print, {"critical": "yes"}, "critical is 'yes'"),
         ("a", print, {"depends_on": "database"}, "depends_on is 'database'"),
         ("a", print, {"depends_on": [3]}, "depends_on is (3,)"),
-        ("a", print, {"depends_on": ["a"]}, "in a circle: a -> a"),
+        ("a", print, {"depends_on": ["a"]}, "depends_on: the dependencies lead"),
         ("a", print, {"interval": Hostile()}, "cannot be used: RuntimeError"),
     ],
 )
