@@ -23,6 +23,7 @@ from urllib.parse import urlencode, urlsplit
 
 import stack_files
 from monitoring import DIRECTLY, ROOT, STACK
+from yaml import YAMLError
 
 import flext_observability
 from flext_observability import (
@@ -71,8 +72,12 @@ def main() -> None:
 
 
 def report(name: str, problems: Problems) -> int:
-    """Tell what is wrong; how much."""
-    told = list(problems)
+    """Tell what is wrong; how much. A file that cannot be read is a problem, too."""
+    told = []
+    try:
+        told.extend(problems)
+    except (OSError, ValueError, LookupError, TypeError, YAMLError) as error:
+        told.append(f"{type(error).__name__}: {error}")
     for problem in told:
         print(f"WRONG: {name}: {problem}")
     return len(told)

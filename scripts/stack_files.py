@@ -8,6 +8,7 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from monitoring import COMPOSE, FETCHED, SERVERS, STACK, find
 PROMETHEUS = STACK / "prometheus"
 GRAFANA = STACK / "grafana"
 PINNED = re.compile(r"[a-z]+/[a-z]+:v?\d+\.\d+\.\d+")
+VARIABLE = re.compile(r"\$__\w+")
 TOOLS = {"promtool": "prometheus", "amtool": "alertmanager"}
 Check = tuple[str, Callable[[], Iterator[str]]]
 
@@ -38,6 +40,7 @@ def checks(_: Path | None) -> list[Check]:
         ("Alertmanager", tool("amtool", "check-config", alerts)),
         ("the compose file", compose),
         ("the sources of Grafana", sources),
+        ("where Grafana finds its dashboards", provisioned),
         *(
             (f"the dashboard {each.stem}", partial(dashboard, each))
             for each in boards()
@@ -82,16 +85,34 @@ def compose() -> Iterator[str]:
             yield f"{name} is not at 127.0.0.1:{server.port}"
 
 
-def uids() -> set[str]:
-    """The sources that are provisioned."""
+def addresses() -> dict[str, str]:
+    """Where the sources are that are provisioned."""
     file = GRAFANA / "provisioning" / "datasources" / "flext.yml"
-    return {each["uid"] for each in yaml.safe_load(file.read_text())["datasources"]}
+    told = yaml.safe_load(file.read_text())["datasources"]
+    return {each["uid"]: each["url"] for each in told}
 
 
 def sources() -> Iterator[str]:
-    """One for each server that answers questions."""
-    for missing in {"prometheus", "jaeger", "alertmanager"} - uids():
-        yield f"no source {missing}"
+    """One for each server that answers questions, where compose has it."""
+    known = addresses()
+    for name in ("prometheus", "jaeger", "alertmanager"):
+        expected = f"http://{name}:{SERVERS[name].port}"
+        if known.get(name) != expected:
+            yield f"the source {name} is {known.get(name)!r}; expected {expected!r}"
+
+
+def provisioned() -> Iterator[str]:
+    """The folder that Grafana looks in is the one where compose puts dashboards."""
+    if not boards():
+        yield "there are no dashboards"
+    services = yaml.safe_load(COMPOSE.read_text())["services"]
+    mounts = [each.split(":") for each in services["grafana"]["volumes"]]
+    places = {target for source, target, *_ in mounts if source.endswith("/dashboards")}
+    for file in (GRAFANA / "provisioning" / "dashboards").glob("*.yml"):
+        for each in yaml.safe_load(file.read_text())["providers"]:
+            places.discard(each["options"]["path"])
+    for place in places:
+        yield f"Grafana is not told to look in {place}"
 
 
 def boards() -> list[Path]:
@@ -100,14 +121,28 @@ def boards() -> list[Path]:
 
 
 def dashboard(file: Path) -> Iterator[str]:
-    """Panels with questions to sources that there are."""
+    """Panels with questions that can be asked, to sources that there are."""
     told = json.loads(file.read_text())
     if not told["panels"]:
         yield f"{file.name} has no panels"
+    asked: list[str] = []
     for panel in told["panels"]:
-        asked = [target["expr"] for target in panel["targets"]]
-        if not all(asked) or not asked:
+        questions = [target["expr"] for target in panel["targets"]]
+        if not all(questions) or not questions:
             yield f"{file.name}: {panel['title']} asks nothing"
+        asked += filter(None, questions)
         for target in panel["targets"]:
-            if target["datasource"]["uid"] not in uids():
+            if target["datasource"]["uid"] not in addresses():
                 yield f"{file.name}: {panel['title']} asks a source that is not there"
+    yield from understood(asked)
+
+
+def understood(questions: list[str]) -> Iterator[str]:
+    """What Prometheus would not understand; Grafana's words are filled in before."""
+    asked = [VARIABLE.sub("5m", question) for question in questions]
+    rules = [{"record": f"question:{n}", "expr": q} for n, q in enumerate(asked)]
+    groups = {"groups": [{"name": "questions", "rules": rules}]}
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+        file.write(yaml.safe_dump(groups))
+        file.flush()
+        yield from tool("promtool", "check", "rules", file.name)()
