@@ -177,6 +177,23 @@ def test_an_alert_is_acknowledged_whichever_stage_knows_it(run, path, stages):
     ]
 
 
+@pytest.mark.parametrize("what", ["acknowledge", "resolve"])
+def test_what_a_pipeline_that_has_ended_cannot_tell_is_not_done(run, path, what):
+    async def scenario():
+        stage, inlet = oncall(), Inlet()
+        pipeline = Pipeline(inlet >> stage >> CollectingSink())
+        async with AdminServer(pipeline, path):
+            async with pipeline:
+                await inlet.emit(alert())
+            with pytest.raises(AdminError, match="is stopped: nobody is told"):
+                await asyncio.to_thread(
+                    getattr(AdminClient(path), what), {"alertname": "Down"}
+                )
+        return [each.status for each in stage.alerts()]
+
+    assert run(scenario()) == [AlertStatus.FIRING]
+
+
 def test_an_alert_that_is_about_to_fire_is_listed_as_pending(run, path):
     async def scenario():
         rule = ThresholdRule("Hot", above=1, for_=3600, message="{value} degrees")

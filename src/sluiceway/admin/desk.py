@@ -13,9 +13,10 @@ from typing import Any
 from ..alerting.labels import Identity, Matches, identity_of, label_matcher, labels_of
 from ..alerting.matching import SIGN
 from ..alerting.muting import Silence, Silences, saved_silence
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, PipelineStateError
 from ..events import Alert, AlertStatus
 from ..pipeline import Pipeline
+from ..reports import PipelineState
 from .messages import AlertState, Selection, SilenceState
 
 WHO = "a rule, a Notifier or an Escalation"
@@ -61,6 +62,7 @@ class Desk:
 
         Raises:
             ConfigurationError: no alert can be meant, or no stage knows alerts.
+            PipelineStateError: the pipeline does not run.
         """
         return await self._order("acknowledge", selection)
 
@@ -69,6 +71,7 @@ class Desk:
 
         Raises:
             ConfigurationError: no alert can be meant, or no stage can end one.
+            PipelineStateError: the pipeline does not run.
         """
         return await self._order("resolve", selection)
 
@@ -79,6 +82,9 @@ class Desk:
             raise ConfigurationError(
                 f"no stage of this pipeline can {what} an alert; {WHO} can"
             )
+        state = self._pipeline.state
+        if state not in (PipelineState.RUNNING, PipelineState.DRAINING):
+            raise PipelineStateError(f"the pipeline is {state.value}: nobody is told")
         meant = {
             identity_of(alert)  # of which one stage or another knows another status
             for _, stage in self._offering("alerts")
