@@ -106,6 +106,17 @@ def test_a_name_that_nothing_has_is_answered_with_the_nearest(run, tmp_path):
     ]
 
 
+def test_what_is_silenced_is_shown_as_the_command_line_says_it(run, tmp_path):
+    async def scenario():
+        given = [Silence({"zone": "=~ us-.*"}), Silence({"zone": ["a", "b"], "x": 5})]
+        async with asking(tmp_path, silences=given) as ask:
+            return (await ask("silences"))[1].splitlines()[1:]
+
+    first, second = run(scenario())
+    assert first.split() == ["never", "zone=~us-.*"]
+    assert second.split() == ["never", "x=5", "zone=a", "or", "b"]
+
+
 def test_a_silence_tells_its_author_and_ends_by_its_matchers(run, tmp_path):
     async def scenario():
         given = [Silence({"zone": "=~ us-.*"}, comment="of the file")]

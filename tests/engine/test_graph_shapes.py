@@ -122,7 +122,7 @@ def test_a_stateful_stage_used_twice_is_refused_by_name():
         numbers("b") >> shared >> CollectingSink(),
     )
     assert "shared" in message
-    assert "used twice" in message
+    assert "used twice; make a second one, or merge what comes before it" in message
 
 
 def test_a_stateful_stage_in_two_branches_is_refused_by_name():

@@ -374,7 +374,7 @@ def used_twice(node: Node, tails: list[Tail]) -> str:
             return f"the stages form a cycle: {names}"
     return (
         f"{node.kind.value} {node.name} has a state of its own and is used twice; "
-        "make a second one"
+        "make a second one, or merge what comes before it"
     )
 
 

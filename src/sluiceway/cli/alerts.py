@@ -252,8 +252,20 @@ def silence_row(silence: SilenceState) -> tuple[str, ...]:
     """A silence in a table."""
     starts = "" if silence.starts_at is None else moment(silence.starts_at)
     ends = "never" if silence.ends_at is None else moment(silence.ends_at)
-    matching = labels_text(silence.matching)
-    return starts, ends, matching, silence.author, silence.comment
+    matching = sorted(matcher_text(*each) for each in silence.matching.items())
+    return starts, ends, " ".join(matching), silence.author, silence.comment
+
+
+def matcher_text(label: str, wanted: Any) -> str:
+    """What a label must be, as the command line says it."""
+    from ..alerting.matching import SIGN  # noqa: PLC0415 - only for silences
+
+    sign = SIGN.fullmatch(wanted) if isinstance(wanted, str) else None
+    if sign is not None:
+        return f"{label}{sign[1]}{sign[2]}"
+    if isinstance(wanted, list):
+        return f"{label}={' or '.join(map(str, wanted))}"
+    return f"{label}={wanted}"
 
 
 ANSWERS: Final = {
