@@ -13,6 +13,7 @@ from typing import Any, Final
 from sluiceway import Alert, Chain, Inlet, Sink, best_effort, route
 from sluiceway.alerting import Escalation, Level, Silences, labels_of, target_of
 
+from .alert_book import MOST_ACTIVE
 from .alert_events import ALERT_ID, of_texts
 from .alert_notices import AT_ONCE, AlertNotices, Notice
 from .escalation import FlextEscalationPolicy, exact_text
@@ -20,6 +21,7 @@ from .exceptions import FlextConfigurationError
 from .result import FlextResult
 
 UNKNOWN: Final = "unknown_channel"
+MOST: Final = 2 * MOST_ACTIVE  # since what gives way is over only after the new one
 BEFORE: Final = "before the backend starts for the first time"
 
 
@@ -134,14 +136,14 @@ class AlertChannels:
 
     def _escalations(self) -> Mapping[str, Callable[[], Escalation]]:
         """What makes the escalation of each policy."""
-        at_once = partial(Escalation, [Level(self.names())], silences=self.silences)
+        escalation = partial(Escalation, silences=self.silences, max_alerts=MOST)
+        at_once = partial(escalation, [Level(self.names())])
         return {AT_ONCE: at_once} | {
             name: partial(
-                Escalation,
+                escalation,
                 [level.as_level() for level in policy.levels],
                 repeats=policy.repeats,
                 pause=float(policy.pause),
-                silences=self.silences,
             )
             for name, policy in self._policies.items()
         }

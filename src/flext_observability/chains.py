@@ -36,9 +36,9 @@ def pipeline_of(backend: FlextBackend) -> tuple[Pipeline, PageServer | None]:
     page = PrometheusSink(port=None, live=telemetry, name="page")
     to["metrics"].append(page)
     channels = backend.alert_desk.chains()
-    if channels:
-        to["alerts"].append(sink(name="channels")(backend.alert_desk.channels.heard))
     ends = {name: apart(sinks) for name, sinks in to.items()}
+    if channels:  # they take whatever comes at once, and need shed nothing
+        ends["alerts"].append(sink(name="channels")(backend.alert_desk.channels.heard))
     ends["alerts"] = wanted(ends["alerts"], "no_channel")
     server = None
     if config.http_port is not None:

@@ -19,7 +19,10 @@ from flext_observability import (
     flext_create_alert,
     validation,
 )
+from flext_observability.alert_book import MOST_ACTIVE
+from flext_observability.alert_channels import AlertChannels
 from flext_observability.beginnings import channels_of
+from flext_observability.chains import pipeline_of
 from flext_observability.fields import by, several, with_checks
 from flext_observability.settings import combined
 from flext_observability.toml_file import Reader, of_file
@@ -386,3 +389,24 @@ def test_no_document_makes_it_raise_and_each_problem_has_its_place(document):
     problems = (result.error_data or {"problems": []})["problems"]
     assert all(problem.startswith("flext.toml:1: ") for problem in problems)
     assert result.is_success is not bool(problems)
+
+
+def test_only_what_may_be_dead_sheds_and_channels_hear_of_every_alert():
+    sinks = [CollectingSink(name="first"), CollectingSink(name="second")]
+    backend = FlextBackend(
+        FlextObservabilityConfig(),
+        sinks={"alerts": sinks},
+        channels={"chat": CollectingSink(name="chat")},
+    )
+    pipeline, _ = pipeline_of(backend)
+    told = next(x for x in pipeline.graph().splitlines() if x.startswith("alerts "))
+    assert told.endswith("-> first (best effort), second (best effort), channels")
+
+
+def test_an_escalation_knows_more_alerts_than_may_fire():
+    channels = AlertChannels({"chat": CollectingSink()})
+    policy = FlextEscalationPolicy("p", [FlextEscalationLevel("chat")])
+    channels.add_policy(policy)
+    made = [make() for make in channels._escalations().values()]
+    assert len(made) == 2
+    assert all(escalation.max_alerts >= 2 * MOST_ACTIVE for escalation in made)
