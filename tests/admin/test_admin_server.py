@@ -283,7 +283,10 @@ def test_a_port_answers_to_who_shows_the_token(run):
         async with living(address, oncall(), token="hush", shown="hush") as life:
             assert await life.ask("alerts") == []
             stranger = AdminClient(life.server.address, token="guess")
+            nobody = AdminClient(life.server.address)
             with pytest.raises(AdminError, match="a bearer token is needed"):
+                await asyncio.to_thread(nobody.alerts)
+            with pytest.raises(AdminError, match="the bearer token is wrong"):
                 await asyncio.to_thread(stranger.alerts)
 
     run(scenario())

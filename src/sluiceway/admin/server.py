@@ -29,6 +29,8 @@ from .messages import Count, Refusal, Selection, SilenceState
 
 T = TypeVar("T")
 
+NEEDED = "a bearer token is needed"
+WRONG = "the bearer token is wrong"
 MOST_BYTES = 64 * 1024  # of a request
 Handler = Callable[[web.Request], Any]
 
@@ -124,8 +126,9 @@ class AdminServer:
         """A handler behind the token, whose refusals are answers."""
 
         async def handle(request: web.Request) -> web.Response:
-            if not self._knows(request.headers.get("Authorization", "")):
-                return answer(Refusal("a bearer token is needed"), 401)
+            shown = request.headers.get("Authorization", "")
+            if not self._knows(shown):
+                return answer(Refusal(WRONG if shown else NEEDED), 401)
             try:
                 return answer(await handler(request))
             except (SluicewayError, msgspec.MsgspecError) as error:

@@ -86,7 +86,8 @@ def run(arguments: Namespace) -> int:
     try:
         return ANSWERS[arguments.action](client, matching, arguments)
     except AdminError as error:
-        print(f"sluiceway alerts: {error}", file=sys.stderr)
+        hint = f"; it is read from ${TOKEN}" if "bearer token" in str(error) else ""
+        print(f"sluiceway alerts: {error}{hint}", file=sys.stderr)
         return FAILED
 
 
