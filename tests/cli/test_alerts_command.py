@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
 
 import pytest
+from said import said
 from servers.polling import eventually
 
 PIPELINE = """
@@ -33,19 +33,6 @@ pipeline = Pipeline(
 """
 
 
-def command(*words, folder, **variables):
-    done = subprocess.run(
-        [sys.executable, "-m", "sluiceway", *words],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        cwd=folder,
-        env={**os.environ, **variables},
-    )
-    return done.returncode, done.stdout.strip(), done.stderr.strip()
-
-
 @contextmanager
 def running(folder):
     """A pipeline under ``sluiceway run``; ``alerts`` asks it."""
@@ -56,8 +43,8 @@ def running(folder):
     ) as process:
         try:
             eventually((folder / "alerts.sock").exists)
-            yield lambda *words, **more: command(
-                "alerts", *words, folder=folder, **more
+            yield lambda *words: said(
+                "alerts", *words, "--at", str(folder / "alerts.sock")
             )
         finally:
             process.send_signal(signal.SIGTERM)
@@ -115,7 +102,8 @@ def test_an_operator_sees_acknowledges_silences_and_ends_alerts(tmp_path):
         (["silence", "Down", "--for", "0s"], 2, "expected a time above 0"),
     ],
 )
-def test_what_is_asked_wrongly_is_told(tmp_path, words, code, says):
-    ended, _, errors = command("alerts", *words, folder=tmp_path)
+def test_what_is_asked_wrongly_is_told(tmp_path, monkeypatch, words, code, says):
+    monkeypatch.chdir(tmp_path)
+    ended, _, errors = said("alerts", *words)
     assert ended == code, errors
     assert says in errors

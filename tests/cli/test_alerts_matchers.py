@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from contextlib import asynccontextmanager
 
 import pytest
+from said import said
 
 from sluiceway import Inlet, Pipeline
 from sluiceway.admin import AdminServer
@@ -44,7 +44,7 @@ def test_a_value_of_no_label_is_refused(word):
 
 @asynccontextmanager
 async def asking(folder, *alerts, silences=()):
-    """``ask(*words)`` runs ``sluiceway alerts`` against a pipeline of this process."""
+    """``ask(*words)`` is ``sluiceway alerts`` against a pipeline of this process."""
     inlet, end = Inlet(), CollectingSink()
     escalation = Escalation([Level(["chat"])], silences=silences)
     path = str(folder / "alerts.sock")
@@ -52,20 +52,19 @@ async def asking(folder, *alerts, silences=()):
     async with Pipeline(chain) as pipeline, AdminServer(pipeline, path):
         await inlet.emit_many(alerts)
         await pipeline.flush()
-        yield lambda *words: asyncio.to_thread(command, folder, *words)
+        yield lambda *words: asyncio.to_thread(answered, path, *words)
 
 
-def command(folder, *words):
-    done = subprocess.run(
-        [sys.executable, "-m", "sluiceway", "alerts", *words],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        cwd=folder,
-        env={**os.environ, "LOGNAME": "ann"},
-    )
-    return done.returncode, done.stdout.strip() or done.stderr.strip()
+def answered(path, *words):
+    """The exit code and the output, or else the errors."""
+    code, output, errors = said("alerts", *words, "--at", str(path))
+    return code, output or errors
+
+
+@pytest.fixture(autouse=True)
+def ann(monkeypatch, tmp_path):  # whose folder has pytest's own user's name
+    """Who asks."""
+    monkeypatch.setenv("LOGNAME", "ann")
 
 
 def alert(name="HighErrorRate", **labels):
@@ -144,7 +143,7 @@ def test_a_silence_tells_its_author_and_ends_by_its_matchers(run, tmp_path):
 
 @pytest.mark.parametrize("option", ["--for", "--comment", "--author"])
 def test_an_option_of_silence_means_nothing_elsewhere(tmp_path, option):
-    code, told = command(tmp_path, "ack", "Down", option, "2h")
+    code, told = answered(tmp_path / "none.sock", "ack", "Down", option, "2h")
     assert code == 2
     assert f"{option} is for silence, not ack" in told
 
