@@ -12,6 +12,7 @@ from sluiceway import Pipeline
 from sluiceway.events import HealthCheck, HealthStatus, MetricKind, Resource, Span
 from sluiceway.formats.prometheus_text import exposition
 from sluiceway.health import HealthMetrics
+from sluiceway.sinks.latest import LatestState
 from sluiceway.sources import IterableSource
 from sluiceway.testing import CollectingSink, check_processor
 from sluiceway.testing import run as run_stage
@@ -68,12 +69,21 @@ def test_the_last_result_of_a_check_makes_room_for_another():
             name, time = f"job-{number}", 1000 + number
             check = HealthCheck(name=name, time_unix_nano=time, is_last=is_last)
             points = metrics.process([check])
-            assert values(points, "health.check.results")[name, "unknown"] == (
-                1 + is_last
-            )
+            expected = None if is_last else 1
+            found = values(points, "health.check.results")
+            assert found[name, "unknown"] == expected
     again = metrics.process([HealthCheck(name="job-7", time_unix_nano=9000)])
     (count,) = [p for p in again if p.name == "health.check.results"]
     assert (count.value, count.start_time_unix_nano) == (1, 3999)
+
+
+def test_a_check_that_is_not_run_any_more_leaves_the_page():
+    metrics, state = HealthMetrics(), LatestState()
+    last = HealthCheck(name="database", is_last=True, time_unix_nano=7)
+    for checks in ([DOWN, UP], [last]):
+        state.update(metrics.process(checks))
+    shown = {point.attributes["health.check.name"] for point in state.points()}
+    assert shown == {"cache"}
 
 
 def test_what_is_no_health_check_is_rejected_alone(run):

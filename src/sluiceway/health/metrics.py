@@ -39,8 +39,9 @@ class HealthMetrics(Processor[HealthCheck, MetricPoint]):
     results by status. To Prometheus they are ``health_check_status``,
     ``health_check_duration_seconds`` and ``health_check_results_total``. What is no
     ``HealthCheck`` is rejected alone, as ``not_a_health_check``; so are the results of
-    more than 2,000 checks, as ``too_many_checks``. The last result of a check makes
-    room, and should it come again, its results are counted from then on.
+    more than 2,000 checks, as ``too_many_checks``. The last result of a check
+    ends its series and makes room; should it come again, its results are counted from
+    then on.
 
     Args:
         resource: what the metrics are about; by default the pipeline's.
@@ -77,10 +78,13 @@ class HealthMetrics(Processor[HealthCheck, MetricPoint]):
             )
         since, counts = self._counted(check.name)
         counts[HealthStatus(check.status)] += 1
+        points = [*self._points(check, since, counts)]
         if check.is_last:
             del self._counts[check.name]
             self._since = max(self._since, check.time_unix_nano)
-        return [*self._points(check, since, counts)]
+            for point in points:
+                point.value = None  # which ends its series
+        return points
 
     def _counted(self, name: str) -> tuple[int, Counter[HealthStatus]]:
         """Since when a check's results are counted, and how many there are."""
