@@ -172,22 +172,46 @@ def test_health_is_told_of_what_is_configured(tmp_path):
     assert "WRONG: health: grafana is unhealthy" in ill.stdout
 
 
-@pytest.mark.servers
+@pytest.fixture(scope="module")
+def collected():
+    """The files in which pytest finds tests of flext_observability."""
+    told = subprocess.run(
+        [sys.executable, "-m", "pytest", "tests/flext", "--collect-only", "-q"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=55,
+        check=True,
+    )
+    return {line.split("::")[0] for line in told.stdout.splitlines() if "::" in line}
+
+
 @pytest.mark.parametrize(
-    "name",
+    ("name", "part"),
     [
-        "test-unit",
-        "test-integration",
-        "test-observability",
-        "test-monitoring",
-        "test-metrics-e2e",
-        "test-tracing-distributed",
-        "test-alerts-integration",
-        "test-health-monitoring",
-        "observability-test",
+        ("test-unit", "/unit/"),
+        ("test-integration", "/integration/"),
+        ("test-observability", "/e2e/"),
+        ("test-metrics-e2e", "metrics_end_to_end"),
+        ("test-tracing-distributed", "traces_travel"),
+        ("test-alerts-integration", "reach_alertmanager"),
+        ("test-health-monitoring", "health_endpoints"),
     ],
 )
-def test_a_target_of_tests_chooses_some(name):
+def test_a_target_of_tests_chooses_some(collected, name, part):
+    command = make("-n", name).stdout.splitlines()[-1].split()
+    patterns = [word for word in command if word.startswith("tests/flext")]
+    chosen = [
+        str(path.relative_to(ROOT)) for each in patterns for path in ROOT.glob(each)
+    ]
+    run = {file for file in collected if file.startswith(tuple(chosen))}
+    assert "pytest" in command
+    assert any(part in file for file in run)
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("name", ["test-monitoring", "observability-test"])
+def test_a_target_of_tests_finds_them_itself(name):
     told = make(name, "ARGS=--collect-only -q --no-cov")
     assert told.returncode == 0, told.said
     assert re.search(r"^(\d+/)?[1-9]\d* tests collected", told.stdout, re.MULTILINE)
