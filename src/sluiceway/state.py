@@ -41,6 +41,7 @@ class StateFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(checked_path("StateFile.path", path))
         self._waiting: dict[str, bytes] = {}
+        self._unwritten: dict[str, bytes] = {}
         self._lost: set[str] = set()
         self._token = token_hex(8)
         self._writing: asyncio.Task[None] | None = None
@@ -71,13 +72,23 @@ class StateFile:
 
     async def _write_all(self) -> None:
         while self._waiting:
-            values, self._waiting = self._waiting, {}
+            values, self._waiting = self._unwritten | self._waiting, {}
             try:
                 lost = await beside(partial(self._write, values), "sluiceway-state")
-                self._tell_lost(lost)
             except Exception as error:  # noqa: BLE001 - whatever a disk does
-                logger = getLogger(__name__)
-                logger.warning("%s was not written: %s", self.path, error)
+                self._note(values, error)
+            else:
+                self._note({}, None)
+                self._tell_lost(lost)
+
+    def _note(self, unwritten: dict[str, bytes], error: Exception | None) -> None:
+        """Keep what was not written for the next time, and tell of it once."""
+        logger, was_unwritten = getLogger(__name__), bool(self._unwritten)
+        self._unwritten = unwritten
+        if error is not None and not was_unwritten:
+            logger.warning("%s was not written: %s", self.path, error)
+        elif error is None and was_unwritten:
+            logger.info("%s is written again", self.path)
 
     def _tell_lost(self, stages: set[str]) -> None:
         for stage in sorted(stages - self._lost):

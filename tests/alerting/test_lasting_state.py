@@ -296,14 +296,23 @@ def test_a_file_that_cannot_be_used_keeps_the_pipeline_from_opening(
     run(scenario())
 
 
-def test_a_disk_that_fails_later_is_told_of_and_harms_nobody(run, tmp_path, caplog):
+def test_a_disk_that_fails_later_is_told_of_once_and_loses_nothing(
+    run, tmp_path, caplog
+):
     async def scenario():
         file = StateFile(tmp_path / "gone" / "x.db")
-        file.save("rule", b"{}")
+        for stage in ("rule", "notifier", "notifier"):
+            file.save(stage, stage.encode())
+            await file.close()
+        (tmp_path / "gone").mkdir()
+        file.save("escalation", b"escalation")
         await file.close()
+        return [await file.load(x) for x in ("rule", "notifier", "escalation")]
 
-    run(scenario())
-    assert "was not written" in caplog.text
+    caplog.set_level("INFO", "sluiceway.state")
+    assert run(scenario()) == [b"rule", b"notifier", b"escalation"]
+    assert caplog.text.count("was not written") == 1
+    assert caplog.text.count("is written again") == 1
 
 
 @pytest.mark.parametrize("path", [5, None])
