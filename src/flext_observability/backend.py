@@ -164,7 +164,7 @@ class FlextBackend:
                 self._stopped = self._misconfigured or self._begin()
                 self.is_running = not self._stopped
                 if self.is_running:
-                    self.checks.turns.begin()
+                    self.checks.begin()
             return self.refusal() if self._stopped else DONE
 
     def _begin(self) -> str:

@@ -57,6 +57,7 @@ class HealthChecks:
         self._known: dict[str, Registered] = {OWN: self._own}
         self._reported: dict[str, Check] = {}
         self._board = HealthBoard([own], owner="depends_on")
+        self._ended: list[str] = []  # of which that is still to be told
         self._lock = threading.RLock()
         follow_forks(self)
 
@@ -100,10 +101,24 @@ class HealthChecks:
                 return FlextResult.fail(error, CONFLICT)
             has_results = any(self._board.counts()[name].values())
             changed = self._change(known, reported)
+            self._ended += [name] if has_results else []
         self.turns.look()
-        if has_results and self.turns.loop is not None:
-            self._emit(gone(name, self.turns.clock.time_ns()))
+        self._tell_ends()
         return changed.map(lambda _: name)
+
+    def _tell_ends(self) -> None:
+        """Tell of checks that are not run any more, now or once somebody listens."""
+        with self._lock:
+            ended = self._ended if self.turns.loop is not None else []
+            for name in [*ended]:
+                is_back = name in self._known or name in self._reported
+                if is_back or self._emit(gone(name, self.turns.clock.time_ns())):
+                    ended.remove(name)
+
+    def begin(self) -> None:
+        """The backend runs: checks get their turns, and what has ended is told."""
+        self._tell_ends()
+        self.turns.begin()
 
     def no_such(self, name: object) -> FlextResult[str]:
         """The failure that tells what there is instead."""

@@ -77,6 +77,21 @@ def test_the_alert_of_a_check_that_is_unregistered_is_over(backend, told):
     assert [each.status.value for each in told.events] == ["firing", "resolved"]
 
 
+def test_the_alert_of_a_check_that_is_unregistered_meanwhile_ends_with_the_next_start(
+    backend, told
+):
+    health, alerts = FlextHealthService(backend), FlextAlertService(backend)
+    assert health.register("db", lambda: False, interval=None).is_success
+    assert health.run_all().is_success
+    assert backend.stop().unwrap().drained
+    assert health.unregister("db").is_success
+    assert [each.tags["check"] for each in alerts.active().unwrap()] == ["db"]
+    assert backend.start().is_success
+    assert backend.flush().is_success
+    assert alerts.active().unwrap() == []
+    assert [each.status.value for each in told.events] == ["firing", "resolved"]
+
+
 def test_the_alert_of_a_component_that_gave_way_to_others_is_over(backend):
     health, alerts = FlextHealthService(backend), FlextAlertService(backend)
     for number in range(501):
