@@ -132,6 +132,19 @@ def test_silences_are_made_listed_and_ended(run, path):
     assert (ended, left) == (1, [])
 
 
+def test_what_a_silence_held_back_is_told_as_soon_as_it_is_ended(run, path):
+    async def scenario():
+        async with living(path, oncall()) as life:
+            await life.ask("silence", SilenceState({"alertname": "Down"}))
+            await life.inlet.emit(alert())
+            await life.pipeline.flush()
+            before = len(life.end.events)
+            assert await life.ask("unsilence", {"alertname": "Down"}) == 1
+            return before, life.statuses()
+
+    assert run(scenario()) == (0, [AlertStatus.FIRING])
+
+
 def test_a_rule_s_alerts_are_listed_too(run, path):
     async def scenario():
         async with living(path, ThresholdRule("Hot", above=1)) as life:

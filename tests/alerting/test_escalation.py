@@ -272,6 +272,25 @@ branches = { chat = "chat", pager = "pager" }
     assert "escalation" in load(path).pipeline.graph()
 
 
+def test_who_ends_a_silence_early_has_its_levels_told_by_the_next_flush():
+    silences = Silences()
+    escalation = Escalation([Level(["a"]), Level(["b"], after=60)], silences=silences)
+    told = escalation.add([alert(x="1"), alert(x="2")], 0.0)
+    silence = Silence({"x": ["1", "2"]}, ends_at=500)
+    silences.add(silence)
+    told += escalation.tick(60.0) + escalation.flush(61.0)
+    told += escalation.add([acknowledged(x="2")], 62.0)
+    silences.remove(silence)
+    told += escalation.flush(63.0) + escalation.flush(64.0) + escalation.tick(500.0)
+    assert [(a.labels["x"], target_of(a), a.status.value) for a in told] == [
+        ("1", "a", "firing"),
+        ("2", "a", "firing"),
+        ("2", "a", "acknowledged"),
+        ("1", "b", "firing"),
+    ]
+    assert escalation.statistics().acknowledged == 1
+
+
 def test_a_severity_that_was_raised_is_lowered_by_no_later_level_and_no_repeat():
     levels = [
         Level(["chat"]),

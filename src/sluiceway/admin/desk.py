@@ -22,6 +22,7 @@ from .messages import AlertState, Selection, SilenceState
 WHO = "a rule, a Notifier or an Escalation"
 PENDING = "pending"
 STATUS = {"acknowledge": AlertStatus.ACKNOWLEDGED, "resolve": AlertStatus.RESOLVED}
+TELLING = (PipelineState.RUNNING, PipelineState.DRAINING)
 FLUSH_SECONDS = 5.0  # that the pipeline may take to tell what was ordered
 
 
@@ -83,7 +84,7 @@ class Desk:
                 f"no stage of this pipeline can {what} an alert; {WHO} can"
             )
         state = self._pipeline.state
-        if state not in (PipelineState.RUNNING, PipelineState.DRAINING):
+        if state not in TELLING:
             raise PipelineStateError(f"the pipeline is {state.value}: nobody is told")
         meant = {
             identity_of(alert)  # of which one stage or another knows another status
@@ -146,8 +147,11 @@ class Desk:
         firing = [state for state in self.alerts() if state.status != PENDING]
         return sum(matches(labels_of_state(state)) for state in firing)
 
-    def unsilence(self, selection: Selection) -> int:
-        """End the silences with just these matchers; how many that were."""
+    async def unsilence(self, selection: Selection) -> int:
+        """End the silences with just these matchers; how many that were.
+
+        What waited for that is told at once.
+        """
         wanted = plain(selection.matching)
         ended: list[Silence] = []
         for book in self._silences():
@@ -156,6 +160,8 @@ class Desk:
                     book.remove(silence)
                     if silence not in ended:  # two stages may have one each
                         ended.append(silence)
+        if ended and self._pipeline.state in TELLING:
+            await self._pipeline.flush(FLUSH_SECONDS)
         return len(ended)
 
     def _time(self) -> float:

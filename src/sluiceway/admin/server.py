@@ -161,7 +161,7 @@ class AdminServer:
         return Count(self._desk.silence(await said(request, SilenceState)))
 
     async def _unsilence(self, request: web.Request) -> Count:
-        return Count(self._desk.unsilence(await said(request, Selection)))
+        return Count(await self._desk.unsilence(await said(request, Selection)))
 
     def __repr__(self) -> str:
         state = "closed" if self._runner is None else "open"

@@ -147,6 +147,7 @@ class Escalation(Silenced):
         self._due: list[tuple[float, int, Identity]] = []
         self._numbers = count()
         self._orders: list[Alert] = []
+        self._held: set[Identity] = set()  # whose level waits for a silence's end
 
     # What an operator does.
 
@@ -182,7 +183,11 @@ class Escalation(Silenced):
         return len(found)
 
     def flush(self, now: float) -> list[Alert]:
-        """What an operator has ordered."""
+        """What an operator has ordered, who may have ended a silence early, too."""
+        for identity in self._held:
+            course = self._courses[identity]
+            if not self._silences.mutes(labels_of(course.alert), self._time(now)):
+                self._look(identity, course, now)
         orders, self._orders = self._orders, []
         for alert in orders:
             if alert.status is AlertStatus.RESOLVED:
@@ -231,6 +236,7 @@ class Escalation(Silenced):
     def _end(self, identity: Identity, course: Course, alert: Alert) -> list[Alert]:
         """Nobody need care any more; whoever was told of it is told so."""
         del self._courses[identity]
+        self._held.discard(identity)
         return [after(told, alert) for told in course.told.values()]
 
     def _acknowledge(
@@ -240,6 +246,7 @@ class Escalation(Silenced):
         if course.acknowledged is not None:
             return []
         course.acknowledged, course.due = now, None
+        self._held.discard(identity)
         if self.acknowledged_for is not None:
             self._look(identity, course, now + self.acknowledged_for)
         return [after(told, alert) for told in course.told.values()]
@@ -274,9 +281,11 @@ class Escalation(Silenced):
             return []
         silenced = self._silences.until(labels_of(course.alert), self._time(now))
         if silenced is not None:
+            self._held.add(identity)
             look = min(self._now(silenced), now + LOOK_AGAIN)
             self._look(identity, course, max(look, now + SOONEST))
             return []
+        self._held.discard(identity)
         number_, level = course.policy.level(course.step)
         course.step += 1
         due = course.policy.due(course.step)
@@ -323,6 +332,7 @@ class Escalation(Silenced):
     def restore(self, saved: SavedEscalation, now: float) -> None:
         """Go on with them; what came due meanwhile is due at once."""
         self._courses.clear()
+        self._held.clear()
         self._silences.restore(saved.silences, self._time(now))
         for kept in saved.courses:
             levels = tuple(Level(x.targets, x.after, x.severity) for x in kept.levels)
