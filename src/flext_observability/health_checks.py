@@ -132,10 +132,7 @@ class HealthChecks:
     ) -> FlextResult[None]:
         """Put the checks in the place of those before; if they fit together."""
         checks = {n: each.check for n, each in known.items()} | reported
-        fitting = [
-            evolve(each, depends_on=[n for n in each.depends_on if n in checks])
-            for each in checks.values()
-        ]
+        fitting = [fitted(check, checks) for check in checks.values()]
         changed = usable(lambda: self._board.change(fitting))
         if changed.is_success:
             self._known, self._reported = known, reported
@@ -254,6 +251,13 @@ class HealthChecks:
                 name: [each for each in found.check.depends_on if each not in known]
                 for name, found in self._known.items()
             }
+
+
+def fitted(check: Check, known: Mapping[str, Check]) -> Check:
+    """The check, without what it depends on and is not there yet."""
+    present = [name for name in check.depends_on if name in known]
+    fits = len(present) == len(check.depends_on)
+    return check if fits else evolve(check, depends_on=present)
 
 
 def nothing() -> None:
