@@ -442,9 +442,31 @@ class ReusesItsList(Accumulator):
         return self.list
 
 
+class RefusesTheFirst(Window):
+    def add(self, events, now):
+        raise PartialError({0: ValueError("no")}, super().add(events[1:], now))
+
+
+class RefusesInOrder(RefusesTheFirst):
+    acknowledge = "on_output"
+
+
+class RefusesAndKeepsNothing(Window):
+    def add(self, events, now):
+        raise PartialError([0])
+
+
+class RefusesWhatItWasNotGiven(Window):
+    def add(self, events, now):
+        raise PartialError({99: ValueError("no")}, [])
+
+
 @pytest.mark.parametrize(
     ("broken", "complaint"),
     [
+        (RefusesInOrder, "would refuse the whole batch"),
+        (RefusesAndKeepsNothing, "raised PartialError without kept="),
+        (RefusesWhatItWasNotGiven, "99"),
         (NeverMovesOn, "the engine spins"),
         (KeepsHolding, "after open, of 0 events added"),
         (HoldsMoreThanItGot, "after add"),
@@ -467,6 +489,7 @@ def test_a_broken_accumulator_is_caught(broken, complaint):
 def test_right_accumulators_pass(settings):
     check_accumulator(lambda: Batcher(settings), SPANS)
     check_accumulator(Window, SPANS)
+    check_accumulator(RefusesTheFirst, SPANS)
     assert Batcher(settings).held() == 0
 
 

@@ -7,7 +7,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ..errors import PartialError
 from ..stages import Accumulator, Batches
+from .check_workers import check_partial
 from .checking import Handed, Make, bounded, check_no_tasks, fresh, require, run_check
 from .running import stage_context
 
@@ -81,12 +83,25 @@ class Life:
         """Add copies of events."""
         handed = Handed(events, self._stage)
         self._added += handed.given
-        released = self._stage.add(handed.given, self.now)
+        released = self._answer(handed.given)
         if released is not handed.given:
             handed.check_list()
         self._take(released, "add")
         if released is not handed.given:
             await handed.check_let_go()
+
+    def _answer(self, given: list[Any]) -> Any:
+        """What is released; some events may have been refused by name."""
+        try:
+            return self._stage.add(given, self.now)
+        except PartialError as error:
+            require(
+                self._stage.acknowledge == "on_add",
+                f'{self._stage!r} says acknowledge = "on_output" and raised '
+                'PartialError, which would refuse the whole batch; say "on_add"',
+            )
+            check_partial(self._stage, error, len(given))
+            return error.kept
 
     def tick_early(self) -> None:
         """A tick may come before its time."""
