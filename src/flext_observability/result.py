@@ -107,16 +107,17 @@ class FlextResult(Generic[T_co]):
         error_code: str | None = None,
         error_data: Mapping[str, object] | None = None,
     ) -> FlextResult[T_co]:
-        """A failure.
+        """A failure, whatever it is given: what tells of trouble makes none.
 
         Args:
             error: what went wrong, for a person. None and "" become a fixed text, so
-                that the ``error`` of another result can be handed on as it is typed.
+                that the ``error`` of another result can be handed on as it is typed;
+                an exception without a message is told by its class.
             error_code: a word of low cardinality for a program, None by default.
-            error_data: what else is known; copied. None by default.
+            error_data: what else is known; copied. None by default; what is no mapping
+                is kept as ``{"error_data": ...}``.
         """
-        data = None if error_data is None else dict(error_data)
-        return FlextFailure(str(error or UNTOLD), error_code, data)
+        return FlextFailure(told(error) or UNTOLD, error_code, data_of(error_data))
 
     @property
     def outcome(self) -> FlextSuccess[T_co] | FlextFailure:
@@ -228,6 +229,10 @@ class FlextResult(Generic[T_co]):
             return self.joined_by(error)
 
 
+# By hand, as a Struct shares its metaclass with no ABC: nothing is of neither kind.
+setattr(FlextResult, "__abstractmethods__", frozenset(["value"]))  # noqa: B010
+
+
 @final
 class FlextSuccess(msgspec.Struct, FlextResult[T_co], frozen=True):
     """A result that holds a value; ``FlextResult.ok`` makes one."""
@@ -294,11 +299,33 @@ def raised(error: Exception) -> FlextFailure:
 
 def described(error: BaseException) -> str:
     """The exception's class and message, whatever its own ``str`` does."""
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - a description must come out
-        text = ""
+    text = text_of(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def told(error: object) -> str:
+    """What somebody tells went wrong, in whatever form; ``""`` if nothing."""
+    if isinstance(error, BaseException):
+        return text_of(error) or type(error).__name__
+    return "" if error is None else text_of(error)
+
+
+def text_of(value: object) -> str:
+    """A value as text; ``""`` where it cannot be told."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - a description must come out
+        return ""
+
+
+def data_of(given: object) -> dict[str, object] | None:
+    """A copy of what was told of a failure besides."""
+    if given is None:
+        return None
+    try:
+        return dict(given)  # type: ignore[call-overload, no-any-return]
+    except Exception:  # noqa: BLE001 - what tells of trouble makes none
+        return {"error_data": given}
 
 
 def checked(result: FlextResult[U]) -> FlextResult[U]:

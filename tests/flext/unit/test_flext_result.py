@@ -3,6 +3,7 @@
 import copy
 import pickle
 import typing
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -32,6 +33,18 @@ steps = st.sampled_from(
 
 class UnprintableError(Exception):
     def __str__(self):
+        raise ValueError
+
+
+class UnprintableValue:
+    def __str__(self):
+        raise ValueError
+
+
+class UnreadableMapping(Mapping):
+    __getitem__ = __len__ = None
+
+    def __iter__(self):
         raise ValueError
 
 
@@ -66,10 +79,6 @@ def test_a_failure_is_false():
 @pytest.mark.parametrize("error", [None, ""])
 def test_a_failure_without_a_text_gets_one(error):
     assert FlextResult.fail(error).error == "unspecified error"
-
-
-def test_a_text_that_is_none_is_made_one():
-    assert FlextResult.fail(ValueError("bad")).error == "bad"
 
 
 def test_the_data_of_a_failure_are_copied():
@@ -323,6 +332,33 @@ def told(result):
             return error
         case FlextFailure(error, code, data):
             return error, code, data
+
+
+@pytest.mark.parametrize("make", [FlextResult, FlextResult[int]])
+def test_a_result_of_neither_kind_is_not_made(make):
+    with pytest.raises(TypeError, match="abstract class FlextResult"):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (None, "unspecified error"),
+        ("", "unspecified error"),
+        (404, "404"),
+        (ValueError("bad"), "bad"),
+        (KeyError(), "KeyError"),
+        (UnprintableError(), "UnprintableError"),
+        (UnprintableValue(), "unspecified error"),
+    ],
+)
+def test_a_failure_is_made_of_whatever_tells_of_trouble(error, text):
+    assert FlextResult.fail(error).error == text
+
+
+@pytest.mark.parametrize("data", [5, "text", [1], UnreadableMapping()], ids=repr)
+def test_data_of_a_failure_that_are_no_mapping_are_kept_as_they_are(data):
+    assert FlextResult.fail("no", error_data=data).error_data == {"error_data": data}
 
 
 def test_a_result_can_be_matched():
