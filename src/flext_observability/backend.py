@@ -8,7 +8,7 @@ every event loop. A dead endpoint slows nobody who records, and an end of the pr
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sluiceway import (
@@ -31,7 +31,7 @@ from .beginnings import alert_channels, configured, set_log_level, telemetry_of
 from .config import FlextObservabilityConfig
 from .creating import understood
 from .escalation import FlextEscalationPolicy
-from .exceptions import FlextConfigurationError, FlextObservabilityError
+from .exceptions import FlextConfigurationError, FlextObservabilityError, of_kind
 from .health_checks import HealthChecks
 from .instruments import Instruments
 from .open_traces import OpenTraces
@@ -73,6 +73,9 @@ class FlextBackend:
         instruments: takes measurements.
         checks: the health checks.
         sinks: the further sinks by signal.
+
+    Raises:
+        RefusedValueError: an argument is something else.
     """
 
     def __init__(
@@ -88,9 +91,8 @@ class FlextBackend:
         self._misconfigured = loaded.error or ""
         set_log_level(self.config.log_level)
         self.sinks: dict[str, list[Sink[Any]]] = {name: [] for name in SIGNALS}
-        for signal, added in (sinks or {}).items():
-            for each in added:
-                self.add_sink(signal, each)
+        for signal, stage in further_sinks(sinks):
+            self.add_sink(signal, stage)
         self.telemetry = telemetry_of(self.config)
         self.traces: Inlet[Span] = Inlet("traces")
         self.operations = Operations(
@@ -120,7 +122,7 @@ class FlextBackend:
         Raises:
             FlextConfigurationError: there is no such signal, or it is no sink.
         """
-        if signal not in self.sinks:
+        if signal not in SIGNALS:
             expected = f"one of {', '.join(SIGNALS)}"
             raise FlextConfigurationError("signal", signal, expected, SIGNALS)
         if not isinstance(stage, Sink):
@@ -259,6 +261,18 @@ class FlextBackend:
     def __repr__(self) -> str:
         state = "running" if self.is_running else "not running"
         return f"<FlextBackend {state}>"
+
+
+def further_sinks(
+    given: Mapping[str, Sequence[Sink[Any]]] | None,
+) -> Iterator[tuple[str, Sink[Any]]]:
+    """The sinks of an argument, each with its signal."""
+    expected = 'a mapping of signals to lists of sinks, such as {"traces": [sink]}'
+    for signal, stages in (
+        of_kind(Mapping | None, "sinks", given, expected) or {}
+    ).items():
+        for stage in of_kind(Sequence, f"sinks[{signal!r}]", stages, "a list of sinks"):
+            yield signal, stage
 
 
 def seconds_of(timeout: object) -> FlextResult[float | None]:

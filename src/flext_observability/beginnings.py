@@ -13,6 +13,7 @@ from .alert_channels import AlertChannels
 from .config import FlextObservabilityConfig
 from .environment import ENVIRONMENT
 from .escalation import FlextEscalationPolicy
+from .exceptions import of_kind
 from .result import FlextResult
 
 LOGGERS: Final = ("flext_observability", "sluiceway")
@@ -22,9 +23,11 @@ def configured(
     config: FlextObservabilityConfig | None,
 ) -> FlextResult[FlextObservabilityConfig]:
     """The configuration that was given, or what the environment says."""
-    if config is None:
+    expected = "a FlextObservabilityConfig, or None for what the environment says"
+    told = of_kind(FlextObservabilityConfig | None, "config", config, expected)
+    if told is None:
         return FlextObservabilityConfig.from_environment()
-    return FlextResult.ok(config)
+    return FlextResult.ok(told)
 
 
 def alert_channels(
@@ -33,8 +36,10 @@ def alert_channels(
     policies: Sequence[FlextEscalationPolicy],
 ) -> AlertChannels:
     """Those of the configuration, and those that are given."""
-    made = {**channels_of(config), **(channels or {})}
-    return AlertChannels(made, (*config.policies, *policies))
+    expected = "a mapping of names to sinks, or None"
+    added = of_kind(Mapping | None, "channels", channels, expected) or {}
+    further = of_kind(Sequence, "policies", policies, "a list of policies")
+    return AlertChannels({**channels_of(config), **added}, (*config.policies, *further))
 
 
 def channels_of(config: FlextObservabilityConfig) -> dict[str, Sink[Any]]:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
 from types import NoneType
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 SECRET: Final = re.compile(
     r"secret|passw|token|auth|header|credential|cookie|key", re.IGNORECASE
@@ -23,6 +23,7 @@ MOMENTS = (date, time, timedelta)
 EMPTY = (dict, list, tuple, set, frozenset)  # shown as they are where they hold nothing
 PLAIN = (str, bytes, NoneType, *NUMBERS, *MOMENTS, *EMPTY)
 LONGEST = 80  # characters of a value that a message shows
+Given = TypeVar("Given")
 
 
 class FlextObservabilityError(Exception):
@@ -109,6 +110,17 @@ class FlextNoValueError(FlextUnwrapError, AttributeError):
     An AttributeError, so that ``case FlextResult(is_success=True, value=value)`` does
     not match a failure: a match reads all attributes before it compares one.
     """
+
+
+def of_kind(kind: Any, field: str, value: Given, expected: str) -> Given:
+    """A constructor's argument, if it is one.
+
+    Raises:
+        FlextConfigurationError: it is of another class.
+    """
+    if not isinstance(value, kind):
+        raise FlextConfigurationError(field, value, expected)
+    return value
 
 
 def shown(field: str, value: object) -> str:

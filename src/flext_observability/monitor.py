@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from inspect import getattr_static
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from attrs import asdict, field, frozen
 from sluiceway import Ledger, StopReport
 
 from .backend import FlextBackend
+from .exceptions import FlextConfigurationError
 from .process import PROCESS
 from .result import FlextResult
 from .watching import HasBackend
@@ -70,9 +72,16 @@ class FlextObservabilityMonitor:
     Args:
         source: a backend, or a factory or service that has one; by default that of the
             process.
+
+    Raises:
+        FlextConfigurationError: ``source`` is something else.
     """
 
     def __init__(self, source: FlextBackend | HasBackend | None = None) -> None:
+        is_one = source is None or isinstance(source, FlextBackend)
+        if not is_one and getattr_static(source, "backend", None) is None:
+            expected = "a FlextBackend, or a factory or service that has one"
+            raise FlextConfigurationError("source", source, expected)
         self._source = source
 
     @property

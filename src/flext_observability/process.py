@@ -9,7 +9,10 @@ from typing import Final
 from sluiceway.fork import follow_forks
 
 from .backend import NAME, FlextBackend
+from .exceptions import of_kind
 from .plugins import imported, load_plugins
+
+OURS: Final = "a FlextBackend, or None for that of the process"
 
 
 class ProcessWide:
@@ -66,10 +69,13 @@ class OfBackend:
 
     Args:
         backend: that backend; by default the one of the process, asked for each time.
+
+    Raises:
+        FlextConfigurationError: it is something else.
     """
 
     def __init__(self, backend: FlextBackend | None = None) -> None:
-        self._given = backend
+        self._given = of_kind(FlextBackend | None, "backend", backend, OURS)
 
     @property
     def backend(self) -> FlextBackend:
