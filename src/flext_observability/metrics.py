@@ -74,7 +74,8 @@ class FlextMetricsService(OfBackend):
 
         Returns:
             What was recorded; a failure if it cannot be meant, contradicts what the
-            metric was before, or nothing can be recorded now.
+            metric was before, or nothing can be recorded now. Beside a ``FlextMetric``
+            nothing else may be told.
         """
         return self.record(*told, **named)
 
@@ -86,18 +87,11 @@ class FlextMetricsService(OfBackend):
         **options: Unpack[NamedOptions],
     ) -> FlextResult[FlextMetric]:
         """As ``record_metric``, for programs without an event loop."""
-        if isinstance(metric, FlextMetric):
-            return self._recorded([metric]).map(lambda _: metric)
-        name, tags = options.pop("name", metric), options.pop("tags", None)
-        if metric is not None and name is not metric:
-            expected = (
-                f"it left out, as the metric is told to be {shown('metric', metric)}"
-            )
-            return refused(FlextValidationError("name", name, expected))
-        rest = cast("MetricOptions", options)
-        return flext_create_metric(name, value, unit, tags, **rest).flat_map(
-            self.record
-        )
+        told = understood(lambda: meant(metric, value, unit, options))
+        return told.flat_map(lambda made: made).flat_map(self._record)
+
+    def _record(self, metric: FlextMetric) -> FlextResult[FlextMetric]:
+        return self._recorded([metric]).map(lambda _: metric)
 
     def _recorded(self, metrics: Sequence[FlextMetric]) -> FlextResult[None]:
         backend = self.backend
@@ -190,6 +184,30 @@ class FlextMetricsService(OfBackend):
         if not backend.ready():
             return backend.refusal()
         return await asyncio.to_thread(backend.flush, timeout)
+
+
+def meant(
+    metric: Any, value: Any, unit: Any, options: NamedOptions
+) -> FlextResult[FlextMetric]:
+    """The measurement that somebody tells, as one or by its name.
+
+    Raises:
+        FlextValidationError: more is told than can be followed.
+    """
+    if isinstance(metric, FlextMetric):
+        besides = {"value": value, "unit": None if unit == COUNT else unit, **options}
+        for field, more in besides.items():
+            if more is not None:
+                expected = "it left out, as the FlextMetric tells it all"
+                raise FlextValidationError(field, more, expected)
+        return FlextResult.ok(metric)
+    name, tags = options.pop("name", metric), options.pop("tags", None)
+    if metric is not None and name is not metric:
+        known = shown("metric", metric)
+        expected = f"it left out, as the metric is told to be {known}"
+        raise FlextValidationError("name", name, expected)
+    rest = cast("MetricOptions", options)
+    return flext_create_metric(name, value, unit, tags, **rest)
 
 
 @frozen

@@ -50,6 +50,24 @@ def test_a_metric_and_its_parts_are_recorded_alike(service):
     assert total(service, "shop.orders") == 5.0
 
 
+@pytest.mark.parametrize(
+    "besides",
+    [
+        {"value": 0},
+        {"unit": "s"},
+        {"tags": {}},
+        {"name": "b"},
+        {"metric_type": "gauge"},
+    ],
+    ids=str,
+)
+def test_what_a_metric_is_told_besides_is_refused_and_not_left_out(service, besides):
+    metric = flext_create_metric("a", 1).unwrap()
+    failure = run(service.record_metric(metric, **besides))
+    assert failure.error.startswith(f"{next(iter(besides))} is ")
+    assert service.backend.instruments.names() == []
+
+
 def test_a_service_that_is_made_for_one_call_loses_nothing(backend):
     for _ in range(3):
         assert FlextMetricsService(backend).record("orders", 1).is_success
