@@ -22,7 +22,7 @@ from .escalation import (
     severity_or_none,
     words,
 )
-from .exceptions import FlextValidationError
+from .exceptions import FlextValidationError, is_a
 from .models import FlextAlert
 from .process import OfBackend
 from .result import FlextResult
@@ -219,7 +219,7 @@ class FlextAlertService(OfBackend):
 
     def unsilence(self, silence: Silence) -> FlextResult[Silence]:
         """As ``end_silence``, for programs without an event loop."""
-        if not isinstance(silence, Silence):
+        if not is_a(silence, Silence):
             expected = "a Silence, as silence_alerts returns it"
             return refused(FlextValidationError("silence", silence, expected))
         return self.backend.alert_desk.unsilence(silence)

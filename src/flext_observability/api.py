@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, TypedDict, Unpack
 
 from .creating import made, understood
+from .exceptions import is_a
 from .models import FlextAlert, FlextHealthCheck, FlextMetric, FlextTrace
 from .parents import place_of
 from .propagation import FlextTraceContext
@@ -91,7 +92,8 @@ def flext_create_trace(
         context: the application's data; it becomes the attributes of the span.
         **options: ``parent``; ``trace_id``, which without a parent begins that trace.
     """
-    is_remote = isinstance(options.get("parent"), str | FlextTraceContext)
+    parent = options.get("parent")
+    is_remote = is_a(parent, str) or is_a(parent, FlextTraceContext)
     told = understood(lambda: place_of(options)).flat_map(lambda found: found)
     placed = told.flat_map(
         lambda place: made(FlextTrace, name, operation, context, options=place)

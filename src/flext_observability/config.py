@@ -16,11 +16,12 @@ from attrs import field, frozen
 from . import addresses, validation
 from .addresses import Otlp
 from .channels import FlextChannel, channels
+from .creating import understood
 from .environment import file_of, of_environment
 from .escalation import FlextEscalationPolicy, policies
 from .fields import by, several, unless_empty, with_checks
 from .result import FlextResult
-from .settings import combined, of_arguments
+from .settings import Told, combined, of_arguments
 from .toml_file import of_file
 
 
@@ -178,7 +179,8 @@ class FlextObservabilityConfig:
         Its keys are the arguments of this class. A text that is ``${NAME}``, and
         nothing else, means the variable of that name: keep secrets there.
         """
-        return combined(cls, [of_file(cls, path, os.environ)])
+        told = understood(lambda: [of_file(cls, path, os.environ)])
+        return told.flat_map(lambda all_: combined(cls, all_))
 
     @classmethod
     def load(
@@ -198,11 +200,8 @@ class FlextObservabilityConfig:
             The configuration; or a failure that tells all that is wrong, a line for
             each, with the name of the variable or the line of the file.
         """
-        variables = os.environ if environ is None else environ
-        file = file_of(variables) if path is None else path
-        told = [] if file is None else [of_file(cls, file, variables)]
-        told += [of_environment(variables), of_arguments(cls, arguments)]
-        return combined(cls, told)
+        told = understood(lambda: sources(cls, path, environ, arguments))
+        return told.flat_map(lambda all_: combined(cls, all_))
 
     def endpoints(self) -> dict[str, str]:
         """Where others are, by their names; without users and passwords."""
@@ -216,3 +215,16 @@ class FlextObservabilityConfig:
             "grafana": self.grafana_url,
         }
         return {name: addresses.without_user(url) for name, url in named.items() if url}
+
+
+def sources(
+    make: type[Any],
+    path: str | os.PathLike[str] | None,
+    environ: Mapping[str, str] | None,
+    arguments: Mapping[str, Any],
+) -> list[Told]:
+    """What everybody says, from the weakest to the strongest."""
+    variables = os.environ if environ is None else environ
+    file = file_of(variables) if path is None else path
+    told = [] if file is None else [of_file(make, file, variables)]
+    return [*told, of_environment(variables), of_arguments(make, arguments)]

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
 from types import NoneType
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeGuard, TypeVar
 
 SECRET: Final = re.compile(
     r"secret|passw|token|auth|header|credential|cookie|key", re.IGNORECASE
@@ -123,17 +123,22 @@ def of_kind(kind: Any, field: str, value: Given, expected: str) -> Given:
     return value
 
 
+def is_a(value: object, kind: type[Given]) -> TypeGuard[Given]:
+    """As ``isinstance``, which asks the value for its class and so may raise."""
+    return issubclass(type(value), kind)
+
+
 def shown(field: str, value: object) -> str:
     """The value as a message may show it: bounded, and without what is secret.
 
     Of what may hold anything, the type and the length are shown. It never raises.
     """
-    value = str.__str__(value) if isinstance(value, str) else value
-    is_told = value is not None and not (isinstance(value, str) and not value)
-    if is_told and SECRET.search(field):
-        return "hidden, as it may be secret"
     try:
-        return described_value(value)
+        told = str.__str__(value) if isinstance(value, str) else value
+        is_told = told is not None and not (isinstance(told, str) and not told)
+        if is_told and SECRET.search(field):
+            return "hidden, as it may be secret"
+        return described_value(told)
     except Exception:  # noqa: BLE001 - a message must come out, whatever is wrong
         return f"an unprintable {type(value).__name__}"
 
@@ -150,7 +155,7 @@ def described_value(value: object) -> str:
 
 def suggestion(value: object, known: Iterable[str]) -> str:
     """A hint such as ``"; did you mean 'warning'?"``, or nothing if no word is near."""
-    word = str.__str__(value)[:LONGEST].lower() if isinstance(value, str) else ""
+    word = str.__str__(value)[:LONGEST].lower() if is_a(value, str) else ""
     near = {each.lower(): each for each in known}
     close = difflib.get_close_matches(word, near, n=1)
     return f"; did you mean {near[close[0]]!r}?" if close else ""

@@ -12,7 +12,7 @@ from typing import Any, Unpack
 
 from .check_options import HealthOptions
 from .creating import refused
-from .exceptions import FlextValidationError
+from .exceptions import FlextValidationError, is_a
 from .health_turns import Asked
 from .models import FlextHealthCheck
 from .process import OfBackend
@@ -83,7 +83,7 @@ class FlextHealthService(OfBackend):
     def unregister(self, name: str) -> FlextResult[str]:
         """As ``unregister_health_check``, for programs without an event loop."""
         checks = self.backend.checks
-        if not isinstance(name, str):
+        if not is_a(name, str):
             return checks.no_such(name)
         return checks.unregister(str.__str__(name))
 
@@ -112,7 +112,7 @@ class FlextHealthService(OfBackend):
         return self._asked(health_check).map(lambda asked: asked.wait()[0])
 
     def _asked(self, check: FlextHealthCheck) -> FlextResult[Asked]:
-        if not isinstance(check, FlextHealthCheck):
+        if not is_a(check, FlextHealthCheck):
             expected = "a FlextHealthCheck, as flext_create_health_check makes one"
             return refused(FlextValidationError("health_check", check, expected))
         backend = self.backend

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from .creating import refused
-from .exceptions import FlextValidationError
+from .exceptions import FlextValidationError, is_a
 from .models import RANDOM_ID, SAMPLED, FlextTrace
 from .propagation import (
     TRACEPARENT,
@@ -42,9 +42,9 @@ def place_here(trace_id: str | None) -> dict[str, Any]:
 
 def parent_of(asked: object) -> FlextResult[Told]:
     """The parent that was asked for, in whatever form."""
-    if isinstance(asked, FlextTrace | FlextTraceContext):
+    if is_a(asked, FlextTrace) or is_a(asked, FlextTraceContext):
         return FlextResult.ok(asked)
-    if isinstance(asked, str):
+    if is_a(asked, str):
         found: FlextResult[Told] = context_in(
             {TRACEPARENT: [str.__str__(asked)]}
         ).map_error(lambda text: f"parent: {text}")

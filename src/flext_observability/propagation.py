@@ -17,7 +17,7 @@ from sluiceway.instrument import Telemetry
 
 from . import validation
 from .creating import refused, understood
-from .exceptions import FlextValidationError, shown
+from .exceptions import FlextValidationError, is_a, shown
 from .fields import by, with_checks
 from .models import SAMPLED, FlextTrace
 from .result import FlextResult
@@ -156,7 +156,7 @@ def context_of(headers: Mapping[str, str]) -> FlextTraceContext | None:
 
 def headers_of(trace: Told) -> FlextResult[dict[str, str]]:
     """The headers that tell of a trace."""
-    if not isinstance(trace, FlextTrace | FlextTraceContext):
+    if not (is_a(trace, FlextTrace) or is_a(trace, FlextTraceContext)):
         expected = "a FlextTrace or a FlextTraceContext"
         return refused(FlextValidationError("trace", trace, expected))
     flags = trace.trace_flags & 0x03  # those that are known

@@ -6,12 +6,12 @@ its ids: no service and no object needs to be kept.
 
 from __future__ import annotations
 
-from typing import Final, overload
+from typing import Final, cast, overload
 
 from . import validation
 from .api import flext_create_trace
 from .creating import refused, understood
-from .exceptions import FlextValidationError
+from .exceptions import FlextValidationError, is_a
 from .models import FlextTrace
 from .open_traces import Key
 from .process import OfBackend
@@ -61,10 +61,11 @@ class FlextTracingService(OfBackend):
         self, trace: FlextTrace | str
     ) -> FlextResult[FlextTrace] | FlextResult[str]:
         """As ``start_trace``, for programs without an event loop."""
-        if isinstance(trace, FlextTrace):
+        if is_a(trace, FlextTrace):
             return self._started(trace, by_name=False)
+        name = cast("str", trace)
         return (
-            flext_create_trace(trace, trace)
+            flext_create_trace(name, name)
             .flat_map(lambda made: self._started(made, by_name=True))
             .map(lambda started: started.trace_id)
         )
@@ -112,11 +113,9 @@ class FlextTracingService(OfBackend):
         self, trace: FlextTrace | str, error: str | BaseException
     ) -> FlextResult[FlextTrace]:
         """As ``error_trace``, for programs without an event loop."""
-        if not isinstance(error, str | BaseException):
-            expected = "text or an exception"
-            return refused(FlextValidationError("error", error, expected))
-        text = str.__str__(error) if isinstance(error, str) else described(error)
-        return self._ended(trace, "error", text[: validation.LONGEST] or UNTOLD)
+        return understood(lambda: told_of(error)).flat_map(
+            lambda text: self._ended(trace, "error", text)
+        )
 
     def _ended(
         self, trace: FlextTrace | str, status: str, error: str
@@ -125,6 +124,18 @@ class FlextTracingService(OfBackend):
         return named.flat_map(
             lambda name: self.backend.operations.end(name, status, error)
         )
+
+
+def told_of(error: object) -> str:
+    """What somebody says went wrong, as the operation keeps it.
+
+    Raises:
+        FlextValidationError: it is neither text nor an exception.
+    """
+    if not isinstance(error, str | BaseException):
+        raise FlextValidationError("error", error, "text or an exception")
+    text = str.__str__(error) if isinstance(error, str) else described(error)
+    return text[: validation.LONGEST] or UNTOLD
 
 
 def name_of(trace: object) -> str | Key:

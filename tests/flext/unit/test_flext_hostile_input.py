@@ -78,6 +78,12 @@ class Nothing:
         raise RuntimeError("no equality")
 
 
+class Unclassed:
+    @property
+    def __class__(self):
+        raise RuntimeError("no class")
+
+
 def endless():
     inner = outer = {}
     for _ in range(3000):
@@ -104,6 +110,7 @@ HOSTILE = {
     "number of a subclass": Amount(3),
     "nothing": Nothing(),
     "holds nothing": [Nothing()],
+    "of no class": Unclassed(),
 }
 CREATORS = {
     flext_create_metric: {
