@@ -7,7 +7,7 @@ to the telemetry.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 from .exceptions import FlextValidationError
 from .monitor import FlextMonitorReport, FlextObservabilityMonitor
@@ -20,6 +20,10 @@ __all__ = [
     "flext_monitor_function",
 ]
 
+EXPECTED: Final = {
+    "name": "text, or a function to decorate",
+    "function": "a function; of a class its methods, of a property what it calls",
+}
 Function = TypeVar(
     "Function",
     bound="Callable[..., Any] | classmethod[Any, Any, Any] | staticmethod[Any, Any]",
@@ -57,17 +61,28 @@ def flext_monitor_function(
             the process by default.
 
     Raises:
-        FlextValidationError: the name is no text, or what is decorated is no function.
+        FlextValidationError: the name is no text, or what is decorated is no function,
+            such as a class or a property.
     """
     if isinstance(name, str) or name is None:
-        return lambda function: decorated(function, name, monitor)
-    return decorated(name, None, monitor)
+        return lambda told: decorated(function_of("function", told), name, monitor)
+    return decorated(function_of("name", name), None, monitor)
 
 
 def decorated(function: Any, name: str | None, monitor: HasBackend | None) -> Any:
     """The function with its calls watched."""
-    if not callable(function) and not isinstance(function, classmethod | staticmethod):
-        raise FlextValidationError("name", function, "text, or a function to decorate")
     inner = getattr(function, "__func__", function)
     own: str = name or getattr(inner, "__qualname__", "") or type(inner).__name__
     return monitored(function, Binding(inner, own, monitor))
+
+
+def function_of(field: str, told: Any) -> Any:
+    """What can be watched: a function; a class would be none any more.
+
+    Raises:
+        FlextValidationError: it is none.
+    """
+    is_one = callable(told) or isinstance(told, classmethod | staticmethod)
+    if not is_one or isinstance(told, type):
+        raise FlextValidationError(field, told, EXPECTED[field])
+    return told

@@ -384,12 +384,25 @@ def test_calls_within_calls_are_parts_of_them_and_so_are_traces(watch):
     assert alone.parent_span_id == ""
 
 
-def test_what_is_no_function_is_refused_where_it_is_decorated():
-    for wrong in (5, b"name"):
-        with pytest.raises(FlextValidationError, match="expected text, or a function"):
-            flext_monitor_function(wrong)
-        with pytest.raises(FlextValidationError, match="expected text, or a function"):
-            flext_monitor_function("name")(wrong)
+@pytest.mark.parametrize("wrong", [5, b"x", object])
+def test_what_is_neither_a_name_nor_a_function_is_refused(wrong):
+    with pytest.raises(FlextValidationError, match=r"^name is .*; expected text, or a"):
+        flext_monitor_function(wrong)
+
+
+@pytest.mark.parametrize("wrong", [5, "x", object, property(str)])
+def test_what_is_no_function_is_refused_where_it_is_decorated(wrong):
+    for decorate in (flext_monitor_function(), flext_monitor_function("orders")):
+        with pytest.raises(FlextValidationError, match=r"^function is .*expected a f"):
+            decorate(wrong)
+
+
+def test_a_class_stays_a_class_as_only_its_methods_can_be_watched():
+    with pytest.raises(FlextValidationError, match=r"^function is a type; .*methods"):
+
+        @flext_monitor_function("orders")
+        class Orders:
+            pass
 
 
 def test_partial_functions_and_objects_that_can_be_called_are_functions(watch):
