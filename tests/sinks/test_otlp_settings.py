@@ -96,12 +96,19 @@ def test_an_endpoint_given_in_code_comes_before_both_variables():
 def test_a_signals_own_variable_comes_before_the_general_one(
     word, general, own, expected_general, expected_own
 ):
-    variables = {word: general, f"TRACES_{word}": own}
+    variables = {"CLIENT_CERTIFICATE": "/c.pem", word: general, f"TRACES_{word}": own}
     traces, _ = read(variables)
     logs, warnings = read(variables, Signal.LOGS)
     assert getattr(traces, word.lower()) == expected_own
     assert getattr(logs, word.lower()) == expected_general
     assert warnings == []
+
+
+def test_a_key_without_its_certificate_is_ignored_and_told():
+    settings, warnings = read({"CLIENT_KEY": "/a.pem"})
+    assert settings.client_key is None
+    (warning,) = warnings
+    assert warning.startswith("OTEL_EXPORTER_OTLP_CLIENT_KEY is '/a.pem'; expected")
 
 
 @pytest.mark.parametrize(

@@ -88,3 +88,15 @@ def test_a_certificate_that_cannot_be_used_is_told_at_open(tmp_path, content):
     sink = OtlpSink("https://h", certificate=path)
     with pytest.raises(ConfigurationError, match=r"authority\.pem"):
         asyncio.run(sink.open(stage_context()))
+
+
+@pytest.mark.parametrize("address", ["https://h:4318", "https://h:4317"])
+@pytest.mark.parametrize("word", ["CERTIFICATE", "CLIENT_CERTIFICATE"])
+def test_a_certificate_that_cannot_be_used_is_told_by_its_variable(
+    monkeypatch, address, word
+):
+    variable = f"OTEL_EXPORTER_OTLP_TRACES_{word}"
+    monkeypatch.setenv(variable, "none.pem")
+    sink = OtlpSink(address)
+    with pytest.raises(ConfigurationError, match=rf"cannot use none\.pem \({variable}"):
+        asyncio.run(sink.open(stage_context()))

@@ -27,6 +27,22 @@ NAT64: Final = IPv6Network("64:ff9b::/96")
 ANOTHER_PORT_HELPS: Final = frozenset({errno.EADDRINUSE, errno.EACCES})
 
 
+class ToldPath(str):
+    """A path that a variable says.
+
+    Attributes:
+        variable: its name.
+    """
+
+    __slots__ = ("variable",)
+    variable: str
+
+
+def path_in_words(path: object) -> str:
+    """A path as an error names it: with the variable that says it, if one does."""
+    return f"{path} ({path.variable})" if isinstance(path, ToldPath) else str(path)
+
+
 def wrong_with(url: Any) -> str | None:
     """What was expected instead of ``url``, or None if requests can go there."""
     expected = "an address such as 'http://localhost:4318'"

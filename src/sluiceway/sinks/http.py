@@ -27,7 +27,7 @@ from ..errors import ConfigurationError, DeliveryError, PermanentError, Transien
 from ..fork import follow_forks, keep_for_ever
 from ..formats.compression import compress
 from ..formats.retry_after import seconds_asked
-from .addresses import is_literal, is_public, system_words
+from .addresses import is_literal, is_public, path_in_words, system_words
 from .threads import beside_loop
 
 FilePath = str | os.PathLike[str]
@@ -336,7 +336,7 @@ def tls_context(
         if certificate is not None:
             context.load_cert_chain(certificate, key)
     except OSError as error:
-        shown = ", ".join(map(str, files))
+        shown = ", ".join(map(path_in_words, files))
         raise ConfigurationError(f"cannot use {shown} for TLS: {error}") from error
     return context
 

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from .. import __version__
 from ..errors import ConfigurationError, DeliveryError, PermanentError, TransientError
 from ..formats.otlp_protobuf import MalformedError, retry_delay
-from .addresses import public_part
+from .addresses import path_in_words, public_part
 from .http import Destination, quoted
 from .otlp_answers import MAX_ANSWER, TooLargeError, judge_counts
 from .otlp_settings import FilePath, Signal, SignalSettings, is_metadata
@@ -208,9 +208,11 @@ def pem(path: FilePath | None) -> bytes | None:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"cannot use {path} for TLS: {error}") from error
+        shown = path_in_words(path)
+        raise ConfigurationError(f"cannot use {shown} for TLS: {error}") from error
     if b"-----BEGIN " not in data:
-        raise ConfigurationError(f"cannot use {path} for TLS: it is no PEM file")
+        shown = path_in_words(path)
+        raise ConfigurationError(f"cannot use {shown} for TLS: it is no PEM file")
     return data
 
 

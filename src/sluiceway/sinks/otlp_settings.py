@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from attrs import field, frozen
 
-from .addresses import HEADER_NAME, OF_THE_CLIENT, without_user
+from .addresses import HEADER_NAME, OF_THE_CLIENT, ToldPath, without_user
 from .otlp_addresses import (
     GRPC_ENDPOINT,
     HTTP_ENDPOINT,
@@ -215,21 +215,36 @@ def settings_for(
         environment,
     )
     headers = partial(environment.headers, grpc=protocol == "grpc")
+    shown, key = shown_pair(setting, environment)
     return SignalSettings(
         url=url,
         headers=setting("headers", headers) or {},
         compression=setting("compression", environment.compression) or "none",
         timeout=DEFAULT_TIMEOUT if timeout is None else (timeout or None),
-        certificate=setting("certificate", as_it_is),
-        client_certificate=setting("client_certificate", as_it_is),
-        client_key=setting("client_key", as_it_is),
+        certificate=setting("certificate", told_path),
+        client_certificate=shown,
+        client_key=key,
         protocol=protocol,
     )
 
 
-def as_it_is(name: str, text: str) -> str:  # noqa: ARG001 - ``find`` passes both
-    """A path, which is checked when it is opened."""
-    return text
+def shown_pair(
+    setting: Callable[[str, Callable[[str, str], Any]], Any], environment: Environment
+) -> tuple[FilePath | None, FilePath | None]:
+    """The certificate to show, and its key, which means nothing without it."""
+    certificate = setting("client_certificate", told_path)
+    key = setting("client_key", told_path)
+    if certificate is not None or key is None:
+        return certificate, key
+    environment.warn(key.variable, repr(str(key)), "a client certificate, too")
+    return None, None
+
+
+def told_path(name: str, text: str) -> ToldPath:
+    """A path, which is checked when it is opened, and then named by its variable."""
+    path = ToldPath(text)
+    path.variable = name
+    return path
 
 
 @frozen
