@@ -60,14 +60,14 @@ class Instruments:
     def __init__(self, meter: Meter, series_limit: int) -> None:
         self._meter = meter
         self._limit = series_limit
-        self._known: dict[str, Instrument] = {}  # by name
         self._exported: dict[str, FlextMetric] = {}  # the first one of each
         self.after_fork()
         follow_forks(self)
 
     def after_fork(self) -> None:
-        """A thread that the child does not have may have held the lock."""
+        """In a forked child: what was measured before is the parent's to tell."""
         self._lock = threading.RLock()
+        self._known: dict[str, Instrument] = {}  # by name
 
     def record(self, metrics: Sequence[FlextMetric]) -> FlextResult[None]:
         """Take measurements: all of them, or none and a failure that tells why."""

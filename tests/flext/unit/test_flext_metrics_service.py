@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import threading
+import warnings
 from decimal import Decimal
 
 import pytest
@@ -284,3 +287,36 @@ def test_a_sink_for_no_signal_is_refused():
         FlextBackend(sinks={"metric": [CollectingSink()]})
     with pytest.raises(FlextConfigurationError, match="expected a Sink"):
         FlextBackend(sinks={"metrics": ["x"]})
+
+
+def measured_by_a_child(service):
+    """What a forked child answers, which measured 1 more of "hits"."""
+    page = run(service.exposition()).unwrap().splitlines()
+    exported = [line for line in page if line.startswith("hits_total")]
+    names = service.backend.instruments.names()
+    of_the_parent = run(service.aggregate("load")).error_code
+    return [total(service, "hits"), exported, names, of_the_parent]
+
+
+def test_a_forked_child_is_asked_for_what_it_measured_itself(service):
+    assert service.record("hits", 10).is_success
+    assert service.record("load", 0.5, "1").is_success
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads and forks
+        child = os.fork()
+    if child == 0:
+        try:
+            conflict = service.record("hits", 1, "s").error_code
+            assert service.record("hits", 1).is_success
+            told = [conflict, *measured_by_a_child(service)]
+            os.write(writing, json.dumps(told).encode())
+            service.backend.stop()
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        told = json.load(answer)
+    os.waitpid(child, 0)
+    assert told == ["conflict", 1, ["hits_total 1.0"], ["hits"], "unknown_metric"]
+    assert total(service, "hits") == 10
