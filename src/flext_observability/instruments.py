@@ -7,7 +7,6 @@ where they are exported.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -19,13 +18,12 @@ from sluiceway.instrument import Meter
 
 from .aggregates import Aggregate, Aggregates
 from .exceptions import shown, suggestion
-from .models import COUNT, FlextMetric
+from .exported_names import exported_names, reserved, unit_of
+from .models import FlextMetric
 from .result import FlextResult
 
 CONFLICT: Final = "conflict"
 UNKNOWN: Final = "unknown_metric"
-TOTAL: Final = "total"
-NOT_IN_A_NAME: Final = re.compile("[^a-z0-9]+")
 
 
 @frozen
@@ -33,12 +31,10 @@ class Instrument:
     """A metric that has been measured.
 
     Attributes:
-        first: the measurement that brought it in.
         take: what takes a measurement for the exporters.
         aggregates: what is kept for questions.
     """
 
-    first: FlextMetric
     take: Callable[[float, dict[str, str]], object]
     aggregates: Aggregates
 
@@ -60,6 +56,7 @@ class Instruments:
     def __init__(self, meter: Meter, series_limit: int) -> None:
         self._meter = meter
         self._limit = series_limit
+        self._firsts: dict[str, FlextMetric] = {}  # by name
         self._exported: dict[str, FlextMetric] = {}  # the first one of each
         self.after_fork()
         follow_forks(self)
@@ -83,26 +80,28 @@ class Instruments:
         return FlextResult.ok(None)
 
     def _refusal(self, metric: FlextMetric, fresh: dict[str, FlextMetric]) -> str:
-        known = self._known.get(metric.name)
-        if known is not None:
-            return difference(known.first, metric)
+        first = self._firsts.get(metric.name)
+        if first is not None:
+            return difference(first, metric)
+        names = exported_names(metric)
         firsts = [
-            self._exported.get(exported) or fresh.setdefault(exported, metric)
-            for exported in exported_names(metric)
+            self._exported.get(name) or fresh.setdefault(name, metric) for name in names
         ]
-        return next(filter(None, (difference(it, metric) for it in firsts)), "")
+        found = (difference(first, metric) for first in firsts)
+        return reserved(metric, names) or next(filter(None, found), "")
 
     def _instrument(self, metric: FlextMetric) -> Instrument:
         known = self._known.get(metric.name)
         if known is None:
-            known = Instrument(metric, self._taker(metric), Aggregates(self._limit))
+            self._firsts.setdefault(metric.name, metric)
+            known = Instrument(self._taker(metric), Aggregates(self._limit))
             self._known[metric.name] = known
         return known
 
     def _taker(self, metric: FlextMetric) -> Callable[[float, dict[str, str]], object]:
         """What takes its measurements for the exporters."""
         name, meter = metric.name, self._meter
-        unit = "{count}" if metric.unit == COUNT else metric.unit  # UCUM's annotation
+        unit = unit_of(metric)
         if metric.metric_type == "counter":
             return meter.counter(name, unit).add
         if metric.metric_type == "gauge":
@@ -124,18 +123,6 @@ class Instruments:
                 told = shown("name", name)
                 return FlextResult.fail(f"no metric {told} was recorded{hint}", UNKNOWN)
             return FlextResult.ok(known.aggregates.grouped(tags, group_by))
-
-
-def exported_names(metric: FlextMetric) -> set[str]:
-    """What two metrics must not have in common: how Prometheus would know them.
-
-    A counter is known with ``_total`` and without, whichever its own name is.
-    """
-    name = NOT_IN_A_NAME.sub("_", metric.name.lower())
-    if metric.metric_type != "counter":
-        return {name}
-    family = "_".join(word for word in name.split("_") if word != TOTAL) or name
-    return {name, family, f"{family}_{TOTAL}"}
 
 
 def difference(first: FlextMetric, metric: FlextMetric) -> str:

@@ -15,13 +15,12 @@ from sluiceway.events import StatusCode
 
 from .backend import FlextBackend
 from .exceptions import FlextObservabilityError
+from .exported_names import DURATION, ERRORS
 from .models import CLOCK
 from .process import PROCESS
 from .result import FlextFailure, FlextResult, described
 
 SCOPE: Final = "flext_observability.functions"
-DURATION: Final = "flext.function.duration"
-ERRORS: Final = "flext.function.errors"
 SUCCESS: Final = "success"
 ERROR: Final = "error"
 CANCELLED: Final = "cancelled"

@@ -116,3 +116,13 @@ async def series_of(server):
     text = await asyncio.to_thread(server.get, f"/api/v1/series?{every}")
     found = json.loads(text)["data"]
     return found if any(one["__name__"] == "labelled" for one in found) else None
+
+
+def test_the_names_of_a_points_samples_are_told_beforehand():
+    jobs = MetricPoint(name="jobs.total", value=None, unit="{job}")
+    assert PrometheusSink.sample_names(jobs) == ["jobs_total"]
+    jobs.kind, jobs.is_monotonic = MetricKind.SUM, True
+    names = ["jobs", "jobs_total", "jobs_created"]
+    assert PrometheusSink.sample_names(jobs) == names
+    wait = MetricPoint(name="wait", value=None, unit="s", kind=MetricKind.HISTOGRAM)
+    assert "wait_seconds_bucket" in PrometheusSink.sample_names(wait)

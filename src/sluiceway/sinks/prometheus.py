@@ -20,6 +20,7 @@ from ..errors import ConfigurationError, PartialError
 from ..events import MetricPoint
 from ..formats.negotiation import accepts_gzip, wants_openmetrics
 from ..formats.prometheus_claims import Shelf
+from ..formats.prometheus_samples import family_of
 from ..formats.prometheus_text import Page, exposition
 from ..layers.retry import raise_failures
 from ..settings import Port, Queue, Seconds
@@ -137,6 +138,18 @@ class PrometheusSink(Sink[MetricPoint]):
     def port(self) -> int | None:
         """The port that is listened on; before ``open`` the one that was asked for."""
         return self._asked_port if self._bound_port is None else self._bound_port
+
+    @staticmethod
+    def sample_names(point: MetricPoint) -> list[str]:
+        """The names that samples of a point may have on a page.
+
+        A page shows one of two metrics that have a name in common and differ in type;
+        of one type, they become a single family.
+
+        Raises:
+            ValueError: no character of the point's name can stand in Prometheus.
+        """
+        return family_of(point).sample_names()
 
     def statistics(self) -> ScrapeStatistics:
         """A snapshot of what was served."""

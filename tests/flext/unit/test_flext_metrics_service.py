@@ -12,13 +12,18 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 
 from flext_observability import (
     FlextBackend,
+    FlextMetric,
     FlextMetricsService,
     FlextObservabilityConfig,
     flext_create_metric,
 )
+from flext_observability.instruments import Instruments
+from sluiceway.instrument import Telemetry
+from sluiceway.sinks import PrometheusSink
 
 
 @pytest.fixture
@@ -159,16 +164,82 @@ def test_a_counter_and_its_total_never_merge(service, first, second):
     assert run(service.exposition()).is_success
 
 
-def test_gauges_with_and_without_total_are_two(service):
-    assert service.record("memory", 1, "By").is_success
-    assert service.record("memory.total", 2, "By").is_success
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("memory", "By"), ("memory.total", "By")),
+        (("reads", "count"), ("reads.total", "s")),
+        (("jobs.total", "count"), ("jobs.total.count", "count")),
+    ],
+)
+def test_what_is_exported_under_two_names_is_two_metrics(service, first, second):
+    for name, unit in (first, second):
+        assert service.record(name, 1, unit).is_success
+
+
+WORDS = ("a", "total", "seconds", "bytes", "count", "bucket", "sum", "created", "info")
+names = st.builds(
+    "{}{}{}".format, st.just("a"), st.sampled_from("._"), st.sampled_from(WORDS)
+)
+made_metrics = st.builds(
+    FlextMetric,
+    names | st.sampled_from(["a", "A", "target", "target.info"]),
+    st.just(1),
+    st.sampled_from(["count", "s", "By", "1", "{x}", "bytes", "ms/s"]),
+    metric_type=st.sampled_from(["counter", "gauge", "histogram"]),
+)
+
+
+@given(st.lists(made_metrics, max_size=12))
+def test_whatever_metrics_are_taken_stand_on_one_page(metrics):
+    telemetry = Telemetry("shop", temporality="cumulative")
+    instruments = Instruments(telemetry.meter("here"), 100)
+    taken = [each.name for each in metrics if instruments.record([each]).is_success]
+    page = PrometheusSink(port=None)
+    run(page.write(telemetry.collect()))
+    assert instruments.names() == [*dict.fromkeys(taken)]
+    families = text_string_to_metric_families(
+        run(page.scrape(None, None)).body.decode()
+    )
+    found = [family.name for family in families if family.name != "target_info"]
+    assert len(found) == len(set(found)) == len(instruments.names())
+
+
+def test_two_names_that_are_one_with_their_units_never_merge(service):
+    assert service.record("size", 1, "By").is_success
+    assert service.record("wait", 1, "s", metric_type="histogram").is_success
+    for name in ("size.bytes", "wait.seconds.count", "wait_seconds_bucket"):
+        told = service.record(name, 1, "{item}", metric_type="gauge").error
+        assert "which is there already" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        ("flext.function.duration", "s"),
+        ("flext.function.duration", "ms"),
+        ("Flext_Function_Errors", "count"),
+        ("health.check.results", "count"),
+        ("target", "count"),
+        ("target.info", "1"),
+        ("sluiceway.stage.lost", "count"),
+    ],
+)
+def test_what_the_backend_measures_itself_is_measured_by_nobody_else(
+    service, name, unit
+):
+    failure = service.record(name, 1, unit)
+    assert "which the backend measures itself" in failure.error
+    assert failure.error_code == "conflict"
+    assert service.backend.instruments.names() == []
 
 
 def test_a_metric_that_cannot_be_shown_beside_another_hides_none_of_the_rest(
     service, caplog
 ):
-    for name, unit in (("size", "By"), ("size.bytes", "By"), ("load", "1")):
-        assert service.record(name, 1, unit).is_success
+    assert service.record("size", 1, "By").is_success
+    assert service.record("load", 1, "1").is_success
+    service.backend.telemetry.meter("other").counter("size", "By").add(1)
     page = run(service.exposition()).unwrap()
     assert "size_bytes 1.0" in page
     assert "load 1.0" in page
