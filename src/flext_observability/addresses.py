@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from logging import NOTSET, getLevelNamesMapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from attrs import frozen
 
 from . import validation
 from .exceptions import FlextValidationError
+from .loggers import levels, number_in
 
 GRPC: Final = "grpc"
 GRPC_PORT: Final = 4317
@@ -37,10 +37,14 @@ def flag(field: str, value: object) -> bool:
 
 
 def log_level(field: str, value: object) -> str:
-    """The name of a level of the standard library, in whatever case."""
-    named = getLevelNamesMapping()
-    words = [word for word, level in named.items() if level > NOTSET]
-    return validation.one_of(field, value, [word.lower() for word in words]).upper()
+    """A level of the standard library: its name, in whatever case, or its number."""
+    if isinstance(value, str) and number_in(value) is not None:
+        return str.__str__(value)
+    words = [word.lower() for word in levels()]
+    expected = f"one of {', '.join(words)}, or a number"
+    if not isinstance(value, str) or value.lower() not in words:
+        raise FlextValidationError(field, value, expected, words)
+    return value.upper()
 
 
 def otlp_protocol(field: str, value: object) -> str:

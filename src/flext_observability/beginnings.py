@@ -50,7 +50,7 @@ def channels_of(config: FlextObservabilityConfig) -> dict[str, Sink[Any]]:
 def set_log_level(level: str) -> None:
     """The level of what is logged here and below; ``""`` leaves it."""
     for name in LOGGERS if level else ():
-        getLogger(name).setLevel(level)
+        getLogger(name).setLevel(int(level) if level.isdecimal() else level)
 
 
 def telemetry_of(config: FlextObservabilityConfig) -> Telemetry:

@@ -38,8 +38,8 @@ class FlextObservabilityConfig:
         resource_attributes: further ones (``OTEL_RESOURCE_ATTRIBUTES``).
         disabled: sends no traces and no metrics; alerts and health do not change
             (``OTEL_SDK_DISABLED``).
-        log_level: of what this library itself logs; ``""`` leaves it
-            (``FLEXT_LOG_LEVEL``).
+        log_level: of what this library itself logs, by name or number; ``""`` leaves
+            it (``FLEXT_LOG_LEVEL``).
         otlp_endpoint: where traces and metrics are sent by OTLP; ``""`` for nowhere
             (``OTEL_EXPORTER_OTLP_ENDPOINT``).
         otlp_traces_endpoint: the whole address for traces, in place of the one above:
@@ -82,8 +82,9 @@ class FlextObservabilityConfig:
         trace_timeout: seconds after which a trace that nobody ends is ended; default
             3,600.
         http_port: where ``/healthz``, ``/readyz`` and ``/metrics`` are served; 0 picks
-            a free port; None, the default, serves nothing.
-        http_host: the address to listen on; default ``"127.0.0.1"``, this machine only.
+            a free port; None, the default, serves nothing (``FLEXT_HTTP_PORT``).
+        http_host: the address to listen on; default ``"127.0.0.1"``, this machine only
+            (``FLEXT_HTTP_HOST``).
 
     Raises:
         FlextValidationError: a field cannot be meant.

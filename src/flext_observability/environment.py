@@ -115,6 +115,13 @@ def milliseconds(name: str, text: str) -> float:
     return int(text) / 1000
 
 
+def port(name: str, text: str) -> int:
+    """The number of a port."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 6):
+        raise FlextConfigurationError(name, text, "a port from 0 to 65535")
+    return int(text)
+
+
 def pairs(name: str, text: str) -> dict[str, str]:
     """``key=value,key2=value2`` with percent-encoded values (W3C Baggage)."""
     found: dict[str, str] = {}
@@ -150,13 +157,13 @@ def jaeger(texts: Mapping[str, str]) -> tuple[str, Setting]:
         FlextConfigurationError: no host, or a port that was no agent's.
     """
     host = texts.get(JAEGER_HOST, "localhost")
-    port = texts.get(JAEGER_PORT, AGENT_PORTS[0])
-    if port not in AGENT_PORTS:
+    agent = texts.get(JAEGER_PORT, AGENT_PORTS[0])
+    if agent not in AGENT_PORTS:
         expected = (
             f"an agent's port, {', '.join(AGENT_PORTS)}, in whose place OTLP goes to "
             f"port {addresses.GRPC_PORT}; for another one set {OTLP}ENDPOINT"
         )
-        raise FlextConfigurationError(JAEGER_PORT, port, expected)
+        raise FlextConfigurationError(JAEGER_PORT, agent, expected)
     url = f"http://{addresses.host(JAEGER_HOST, host)}:{addresses.GRPC_PORT}"
     return "jaeger_endpoint", Setting(
         JAEGER_HOST, validation.url(JAEGER_HOST, url), host
@@ -179,6 +186,8 @@ VARIABLES: Final[Mapping[str, tuple[str, Callable[[str, str], Any]]]] = {
     "GRAFANA_URL": ("grafana_url", plain),
     "FLEXT_ENVIRONMENT": ("environment", plain),
     "FLEXT_LOG_LEVEL": ("log_level", plain),
+    "FLEXT_HTTP_PORT": ("http_port", port),
+    "FLEXT_HTTP_HOST": ("http_host", plain),
 }
 KNOWN: Final = (
     *VARIABLES,

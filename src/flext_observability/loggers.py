@@ -131,13 +131,22 @@ def with_level(logger: Logger) -> Logger:
     return logger
 
 
+def levels() -> dict[str, int]:
+    """The levels that there are now, by their names."""
+    return {name: level for name, level in getLevelNamesMapping().items() if level}
+
+
+def number_in(text: str) -> int | None:
+    """The level that is written as a number; None if it is none."""
+    is_one = text.isascii() and text.isdecimal() and len(text) <= 3
+    return int(text) if is_one else None
+
+
 @cache
 def level_of(text: str) -> int:
     """The level of that name, in any case, or number; what is none warns once."""
-    known = {name: level for name, level in getLevelNamesMapping().items() if level}
-    level = known.get(text.upper())
-    if level is None and text.isascii() and text.isdecimal() and len(text) <= 3:
-        level = int(text)
+    known = levels()
+    level = known.get(text.upper(), number_in(text))
     if level is None:
         error = FlextConfigurationError(
             VARIABLE, text, f"{', '.join(known)} or a number", known

@@ -159,6 +159,8 @@ BAD = {
     "JAEGER_AGENT_PORT": "16686",
     "FLEXT_LOG_LEVEL": "VERBOSE",
     "FLEXT_ENVIRONMENT": "x" * 5000,
+    "FLEXT_HTTP_PORT": "http",
+    "FLEXT_HTTP_HOST": "x" * 5000,
 }
 FILE = "FLEXT_OBSERVABILITY_CONFIG"
 
@@ -179,6 +181,29 @@ def test_all_bad_values_are_told_at_once():
     assert sorted(line.split()[0] for line in told) == sorted(
         {*BAD} - {"JAEGER_AGENT_PORT"}
     )
+
+
+@pytest.mark.parametrize("text", ["65536", "-1", "٣", "9464.0"])
+def test_a_port_is_a_whole_number_to_65535(text):
+    (problem,) = problems(FLEXT_HTTP_PORT=text)
+    assert problem.startswith(f"FLEXT_HTTP_PORT is {text!r}; expected a port from 0")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "localhost", "box-1.internal"])
+def test_where_the_pages_are_served_may_come_from_the_environment(host):
+    config = loaded(FLEXT_HTTP_PORT="0", FLEXT_HTTP_HOST=host)
+    assert (config.http_port, config.http_host) == (0, host)
+
+
+@pytest.mark.parametrize(("text", "level"), [("15", 15), ("10", 10), ("0", 0)])
+def test_a_level_may_be_a_number_as_for_the_loggers(text, level):
+    loggers = [getLogger(name) for name in ("flext_observability", "sluiceway")]
+    try:
+        FlextBackend(loaded(FLEXT_LOG_LEVEL=text))
+        assert {logger.level for logger in loggers} == {level}
+    finally:
+        for logger in loggers:
+            logger.setLevel(0)
 
 
 def test_a_bad_value_is_told_with_the_nearest_word():
