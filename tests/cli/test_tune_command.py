@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import tomllib
@@ -9,6 +10,9 @@ import tomllib
 import pytest
 from cli.demo_runs import command, environment
 from servers.polling import eventually
+
+from sluiceway.bench.halving import Shown
+from sluiceway.cli.tune import trials_told
 
 STAGES = """
 import asyncio
@@ -76,6 +80,19 @@ def test_more_writes_at_a_time_are_recommended_to_a_slow_sink_as_a_patch(folder)
     page = (folder / "tune.html").read_text()
     assert "Latency (p99) against throughput" in page
     assert 2 <= page.count("<polyline") <= 4
+
+
+@pytest.mark.parametrize(
+    ("goal", "told"),
+    [
+        ("throughput", "   2/30  1,234 events/s  p99 250 ms  2.0 MiB  a.workers=4\n"),
+        ("latency", "   2/30  p99 250 ms  2.0 MiB  a.workers=4\n"),
+    ],
+)
+def test_whoever_watches_is_told_what_each_trial_has_reached(goal, told):
+    out = io.StringIO()
+    trials_told(out, goal)(2, 30, {"a.workers": 4}, Shown(1234.0, 0.25, 2 << 20))
+    assert out.getvalue() == told
 
 
 @pytest.mark.timeout(180)

@@ -8,7 +8,6 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -22,7 +21,7 @@ from .targets import add_target, find_target
 if TYPE_CHECKING:
     from ..bench.halving import Decision, Plan, Shown
     from ..bench.knobs import Changes
-    from ..bench.tuning import Tuning
+    from ..bench.tuning import Say, Tuning
     from ..pipeline import Pipeline
 
 EPILOG = """\
@@ -45,6 +44,7 @@ exit codes:
   2    the command line or the file is wrong, or the budget is too short
   130  interrupted (Ctrl-C, SIGTERM); what was found up to then is told
 """
+UNITS = {"throughput": "events/s", "cpu": "events per CPU second"}
 FAILED = 1
 INTERRUPTED = 130
 CUT_SHORT = "interrupted before the comparison was finished; nothing is recommended"
@@ -213,21 +213,24 @@ def tuning_of(
         arguments.budget,
         arguments.seed,
         curves_wanted=arguments.report is not None and load.schedule is None,
-        say=partial(say_trial, out) if out.isatty() else None,
+        say=trials_told(out, goal) if out.isatty() else None,
     )
     return tuning, pipeline
 
 
-def say_trial(
-    out: TextIO, number: int, of: int, changes: Changes, shown: Shown
-) -> None:
-    """A line for each trial."""
+def trials_told(out: TextIO, goal: str) -> Say:
+    """What prints a line for each trial: what it has reached, and at what cost."""
     from ..bench.tuning import words_for  # noqa: PLC0415 - loads what makes events
 
-    told = shown.trouble or (
-        f"p99 {time_text(shown.latency)}  {size_text(shown.memory)}"
-    )
-    print(f"{number:4}/{of}  {told}  {words_for(changes)}", file=out, flush=True)
+    def say(number: int, of: int, changes: Changes, shown: Shown) -> None:
+        score = f"{shown.score:,.0f} {UNITS[goal]}  " if goal in UNITS else ""
+        told = shown.trouble or (
+            f"{score}p99 {time_text(shown.latency)}  {size_text(shown.memory)}"
+        )
+        line = f"{number:4}/{of}  {told}  {words_for(changes)}"
+        print(line, file=out, flush=True)
+
+    return say
 
 
 def rows(tuning: Tuning, decision: Decision) -> Iterator[list[str]]:
