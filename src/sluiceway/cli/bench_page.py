@@ -79,9 +79,10 @@ def tune_page(
     patch: str,
 ) -> str:
     """What a search has found."""
+    tried = len(tuning.settings) - 1
     return Report(
         f"{tuning.trials.target}: settings tried",
-        [f"{len(tuning.knobs)} settings, {len(tuning.settings) - 1} candidates"],
+        [f"{len(tuning.knobs)} settings, {tried} candidate{'s' * (tried != 1)}"],
         tune_tiles(tuning, decision),
         advice,
         [tune_plot(tuning)] if tuning.curves or tuning.halving.shown else [],
