@@ -90,6 +90,7 @@ def test_an_acknowledgement_is_no_change():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
+        (lambda: FlapDamper(10**19), "FlapDamper.limit is 10000000000000000000"),
         (lambda: FlapDamper(0), "FlapDamper.limit is 0"),
         (lambda: FlapDamper(window=0), "FlapDamper.window is 0"),
     ],

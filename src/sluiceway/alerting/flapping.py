@@ -92,7 +92,7 @@ class FlapDamper(Lasting[Alert, Alert]):
 
     mutates = False
 
-    limit: int = field(default=6, validator=number(1, whole=True))
+    limit: int = field(default=6, validator=number(1, 1_000_000, whole=True))
     window: float = field(default=600.0, kw_only=True, validator=number(0.001))
     max_alerts: int = field(
         default=MOST_ALERTS, kw_only=True, validator=number(1, whole=True)
