@@ -67,6 +67,33 @@ def test_a_token_that_no_header_can_hold_is_refused_without_being_told():
     assert "swordfish" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"\xff", b"null", b"[]", b'{"matching":[]}', b'{"matching":' * 2000],
+    ids=["nothing", "open", "no text", "null", "a list", "no table", "too deep"],
+)
+def test_what_asks_for_nothing_is_refused_and_logs_nothing(run, caplog, body):
+    def status(address):
+        host, _, port = address.rpartition(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=10)
+        try:
+            headers = {"Authorization": "Bearer hush"}
+            connection.request("POST", "/alerts/acknowledge", body, headers)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    async def scenario():
+        async with (
+            oncall() as pipeline,
+            AdminServer(pipeline, HERE, token="hush") as server,
+        ):
+            return await asyncio.to_thread(status, server.address)
+
+    assert run(scenario()) == 400
+    assert [r for r in caplog.records if r.name.startswith("sluiceway")] == []
+
+
 def test_a_path_that_is_too_long_is_told_so(run, tmp_path):
     async def scenario():
         path = str(tmp_path / ("x" * 120))

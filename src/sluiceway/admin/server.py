@@ -213,7 +213,10 @@ async def said(request: web.Request, kind: type[T]) -> T:
     Raises:
         msgspec.MsgspecError: nothing of the kind.
     """
-    return msgspec.json.decode(await request.read(), type=kind)
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except RecursionError:
+        raise msgspec.DecodeError("JSON that is nested too deep") from None
 
 
 def answer(what: Any, status: int = 200) -> web.Response:
