@@ -139,7 +139,7 @@ class FlextTrace:
         default=None, metadata=unless_empty(validation.moment)
     )
     trace_flags: int = field(default=SAMPLED, metadata=by(validation.flags))
-    trace_state: str = field(default="", metadata=by(validation.any_text))
+    trace_state: str = field(default="", metadata=by(validation.trace_state))
 
     @property
     def id(self) -> str:

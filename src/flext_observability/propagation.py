@@ -49,7 +49,7 @@ class FlextTraceContext:
     trace_id: str = field(metadata=by(validation.identifier, 32))
     span_id: str = field(metadata=by(validation.identifier, 16))
     trace_flags: int = field(default=SAMPLED, metadata=by(validation.flags))
-    trace_state: str = field(default="", metadata=by(validation.any_text))
+    trace_state: str = field(default="", metadata=by(validation.trace_state))
 
 
 Told = FlextTrace | FlextTraceContext
@@ -206,7 +206,18 @@ def metadatum(pair: object) -> tuple[str, Any]:
     if METADATA_KEY.fullmatch(key) is None:
         expected = "keys of ASCII letters, digits, '_', '-' and '.'"
         raise FlextValidationError("metadata", name, expected)
+    if not is_sendable(key, value):
+        expected = "printable ASCII, or bytes where the key ends in -bin"
+        raise FlextValidationError(f"metadata[{key!r}]", value, expected)
     return key, value
+
+
+def is_sendable(key: str, value: object) -> bool:
+    """Whether gRPC takes a value of this key (gRPC over HTTP/2, "Requests")."""
+    if key.endswith("-bin"):
+        return isinstance(value, bytes)
+    told = value.decode("latin-1") if isinstance(value, bytes) else value
+    return isinstance(told, str) and validation.VISIBLE.fullmatch(told) is not None
 
 
 def texts(value: object) -> list[str]:

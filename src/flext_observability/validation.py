@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 from .exceptions import FlextValidationError
 
 METRIC_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.\-/]{0,254}")
+VISIBLE: Final = re.compile("[ -~]*")  # what headers carry everywhere
 HEX: Final = frozenset("0123456789abcdef")
 LONGEST: Final = 4096  # characters of a text that is no message
 DEEPEST: Final = 16  # lists and mappings within one another
@@ -53,6 +54,14 @@ def identifier(field: str, value: object, digits: int) -> str:
 def identifier_or_none(field: str, value: object, digits: int) -> str:
     """The same, or ``""`` for none."""
     return identifier(field, value, digits) if value else ""
+
+
+def trace_state(field: str, value: object) -> str:
+    """The text of W3C's ``tracestate``, which goes out as a header as it is."""
+    told = any_text(field, value)
+    if VISIBLE.fullmatch(told) is None:
+        raise FlextValidationError(field, value, "printable ASCII, such as a=1,b=2")
+    return told
 
 
 def metric_name(field: str, value: object) -> str:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from flext_observability import (
+    FlextTrace,
     FlextTraceContext,
+    FlextValidationError,
     flext_create_trace,
     flext_extract_context,
     flext_grpc_metadata,
@@ -156,3 +158,42 @@ def test_whatever_a_header_holds_nothing_is_raised(name, value):
         result = flext_extract_context(carrier)
         assert result.is_success or result.error
     assert flext_create_trace("a", "b", parent=name).is_failure
+
+
+@pytest.mark.parametrize("state", ["a=1\r\nSet-Cookie: b", "a=\x00", "a=\x7f", "a=é"])
+@pytest.mark.parametrize("make", [FlextTrace, FlextTraceContext])
+def test_a_state_that_would_break_out_of_its_header_is_refused(make, state):
+    ids = {"trace_id": "1" * 32, "span_id": "2" * 16, "trace_state": state}
+    named = {"name": "t", "operation": "o"} if make is FlextTrace else {}
+    with pytest.raises(FlextValidationError, match=r"^trace_state is "):
+        make(**named, **ids)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("a", 5),
+        ("a", None),
+        ("a", "x\ny"),
+        ("a", "é"),
+        ("a", b"\xff"),
+        ("a-bin", "text"),
+        ("A-Bin", 5),
+    ],
+)
+def test_metadata_that_grpc_would_refuse_are_refused_by_their_key(key, value):
+    failure = flext_grpc_metadata(CONTEXT, [("b", "fine"), (key, value)])
+    assert failure.error.startswith(f"metadata[{key.lower()!r}] is ")
+
+
+@pytest.mark.parametrize(
+    "pair", [("a", ""), ("a", " ~"), ("a", b"x"), ("a-bin", b"\xff")]
+)
+def test_metadata_that_grpc_takes_pass_as_they_are(pair):
+    assert pair in flext_grpc_metadata(CONTEXT, [pair]).unwrap()
+
+
+def test_a_secret_of_the_metadata_is_in_no_error():
+    failure = flext_grpc_metadata(CONTEXT, [("authorization", "Bearer sword\nfish")])
+    assert failure.is_failure
+    assert "sword" not in failure.error
