@@ -88,16 +88,14 @@ class Aggregates:
     def grouped(
         self, tags: Mapping[str, str], group_by: Collection[str]
     ) -> dict[tuple[str, ...], Aggregate]:
-        """What the series that have these tags measured, by the values of others."""
+        """What the series that have these tags measured, by the values of others.
+
+        A tag that a series does not have has the value ``""``.
+        """
         found: dict[tuple[str, ...], Aggregate] = {}
         for key, series in self._series.items():
-            if key >= tags.items():
-                group = group_of(key, group_by)
+            have = dict(key)
+            if all(have.get(name, "") == tags[name] for name in tags):
+                group = tuple(have.get(name, "") for name in group_by)
                 found[group] = found.get(group, Aggregate()).merged(series)
         return found
-
-
-def group_of(key: Key, group_by: Collection[str]) -> tuple[str, ...]:
-    """The values of the tags that are grouped by; ``""`` where there is none."""
-    have = dict(key)
-    return tuple(have.get(name, "") for name in group_by)

@@ -130,7 +130,7 @@ class FlextMetricsService(OfBackend):
         Args:
             name: of the metric.
             aggregation: sum (default), count, avg, min, max or last.
-            tags: only series that have these.
+            tags: only series that have these; ``""`` for those without the tag.
         """
         found = await self.aggregate_by(name, (), aggregation, tags)
         return found.flat_map(lambda groups: only(groups, name, tags))

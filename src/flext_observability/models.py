@@ -70,7 +70,8 @@ class FlextMetric:
         name: OpenTelemetry's rule: a letter, then letters, digits and ``_.-/``.
         value: a finite number; of a counter, what it grows by, from 0.
         unit: what is measured, in UCUM or words; ``"count"`` (default) is a counter.
-        tags: what tells its series from others of the name; numbers become text.
+        tags: what tells its series from others of the name; numbers become text, and
+            an empty text counts as no tag.
         timestamp: when it was measured; now by default.
         metric_type: counter, gauge or histogram; by default as the unit says.
 
@@ -81,7 +82,7 @@ class FlextMetric:
     name: str = field(metadata=by(validation.metric_name))
     value: float | Decimal = field(metadata=by(validation.number))
     unit: str = field(default=COUNT, metadata=by(validation.unit))
-    tags: dict[str, str] = field(factory=dict, metadata=by(validation.tags))
+    tags: dict[str, str] = field(factory=dict, metadata=by(validation.labels))
     timestamp: datetime = field(default=Factory(now), metadata=by(validation.moment))
     metric_type: str = field(
         default=Factory(kind_by_unit, takes_self=True),

@@ -184,9 +184,23 @@ def tags(field: str, value: object) -> dict[str, str]:
     return {tag_name(field, key): tag(field, key, value[key]) for key in value}
 
 
+def labels(field: str, value: object) -> dict[str, str]:
+    """Tags of which each tells something.
+
+    An empty one and none are the same series to Prometheus.
+    """
+    told = tags(field, value)
+    return {name: told[name] for name in told if told[name]}
+
+
+def encodable(text: str) -> str:
+    """The text, and nothing but a text, without the lone surrogates it may have."""
+    return str.encode(text, "utf-8", "replace").decode()
+
+
 def tag_name(field: str, value: object) -> str:
     """The name of a tag."""
-    told = str.__str__(value) if isinstance(value, str) else ""
+    told = encodable(value) if isinstance(value, str) else ""
     if not told.strip():
         raise FlextValidationError(field, value, "names of tags that are texts")
     return told
@@ -195,7 +209,7 @@ def tag_name(field: str, value: object) -> str:
 def tag(field: str, name: str, value: object) -> str:
     """The value of a tag."""
     if isinstance(value, str):
-        return str.__str__(value)
+        return encodable(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal):

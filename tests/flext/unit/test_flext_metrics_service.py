@@ -391,3 +391,21 @@ def test_a_forked_child_is_asked_for_what_it_measured_itself(service):
     os.waitpid(child, 0)
     assert told == ["conflict", 1, ["hits_total 1.0"], ["hits"], "unknown_metric"]
     assert total(service, "hits") == 10
+
+
+def test_an_empty_tag_and_none_are_one_series_as_for_prometheus(service):
+    for tags in ({}, {"region": ""}, {"region": "eu"}):
+        assert service.record("orders", 1, tags=tags).is_success
+    page = run(service.exposition()).unwrap().splitlines()
+    shown = [line for line in page if line.startswith("orders")]
+    assert shown == ["orders_total 2.0", 'orders_total{region="eu"} 1.0']
+    assert total(service, "orders", tags={"region": ""}) == 2
+    by_region = run(service.aggregate_by("orders", ["region"])).unwrap()
+    assert by_region == {("",): 2.0, ("eu",): 1.0}
+
+
+def test_a_tag_that_utf_8_cannot_say_is_told_as_it_is_exported(service):
+    for text in ("?", "\ud800"):
+        assert service.record("orders", 1, tags={"a": text}).is_success
+    assert total(service, "orders", tags={"a": "?"}) == 2
+    assert 'orders_total{a="?"} 2.0' in run(service.exposition()).unwrap()
