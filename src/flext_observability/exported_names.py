@@ -58,6 +58,48 @@ def names_of(name: str, unit: str, kind: str) -> set[str]:
     return {each.lower() for each in PrometheusSink.sample_names(point)}
 
 
+class Labels:
+    """The labels of one metric, each for one tag.
+
+    Args:
+        limit: how many are remembered.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._tags: set[str] = set()
+        self._owners: dict[str, str] = {}  # tags by their labels
+
+    def refusal(self, metric: FlextMetric) -> str:
+        """Why two tags would be one label; ``""`` if none would."""
+        if metric.tags.keys() <= self._tags:
+            return ""
+        owners: dict[str, str] = {}
+        for tag in metric.tags:
+            label = label_of(tag)
+            owner = self._owners.get(label) or owners.setdefault(label, tag)
+            if owner != tag:
+                return (
+                    f"the tag {tag!r} of the metric {metric.name!r} would be exported "
+                    f"as the label {label!r}, which the tag {owner!r} is already"
+                )
+        return ""
+
+    def take(self, tags: Iterable[str]) -> None:
+        """Remember tags of which none was refused."""
+        for tag in tags:
+            if tag not in self._tags and len(self._tags) < self._limit:
+                self._tags.add(tag)
+                self._owners[label_of(tag)] = tag
+
+
+def label_of(tag: str) -> str:
+    """What a tag is called as a label."""
+    from sluiceway.sinks import PrometheusSink  # noqa: PLC0415 - it loads aiohttp
+
+    return PrometheusSink.label_name(tag)
+
+
 def reserved(metric: FlextMetric, names: Iterable[str]) -> str:
     """Why a metric with these names would be in the backend's way; ``""`` if not."""
     own = metric.name.lower()

@@ -18,7 +18,7 @@ from sluiceway.instrument import Meter
 
 from .aggregates import Aggregate, Aggregates
 from .exceptions import shown, suggestion
-from .exported_names import exported_names, reserved, unit_of
+from .exported_names import Labels, exported_names, reserved, unit_of
 from .models import FlextMetric
 from .result import FlextResult
 
@@ -33,16 +33,19 @@ class Instrument:
     Attributes:
         take: what takes a measurement for the exporters.
         aggregates: what is kept for questions.
+        labels: what the tags are exported as.
     """
 
     take: Callable[[float, dict[str, str]], object]
     aggregates: Aggregates
+    labels: Labels
 
     def record(self, metric: FlextMetric) -> None:
         """Take a measurement."""
         value = float(metric.value)
         self.take(value, metric.tags)
         self.aggregates.add(metric.tags, value)
+        self.labels.take(metric.tags)
 
 
 class Instruments:
@@ -71,7 +74,7 @@ class Instruments:
         with self._lock:
             fresh: dict[str, FlextMetric] = {}
             for metric in metrics:
-                refusal = self._refusal(metric, fresh)
+                refusal = self._refusal(metric, fresh) or self._unlabelled(metric)
                 if refusal:
                     return FlextResult.fail(refusal, CONFLICT)
             self._exported |= fresh
@@ -90,11 +93,18 @@ class Instruments:
         found = (difference(first, metric) for first in firsts)
         return reserved(metric, names) or next(filter(None, found), "")
 
+    def _unlabelled(self, metric: FlextMetric) -> str:
+        """Why its tags cannot be labels beside those that there are."""
+        known = self._known.get(metric.name)
+        labels = Labels(self._limit) if known is None else known.labels
+        return labels.refusal(metric)
+
     def _instrument(self, metric: FlextMetric) -> Instrument:
         known = self._known.get(metric.name)
         if known is None:
             self._firsts.setdefault(metric.name, metric)
-            known = Instrument(self._taker(metric), Aggregates(self._limit))
+            take, limit = self._taker(metric), self._limit
+            known = Instrument(take, Aggregates(limit), Labels(limit))
             self._known[metric.name] = known
         return known
 

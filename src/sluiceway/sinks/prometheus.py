@@ -20,6 +20,7 @@ from ..errors import ConfigurationError, PartialError
 from ..events import MetricPoint
 from ..formats.negotiation import accepts_gzip, wants_openmetrics
 from ..formats.prometheus_claims import Shelf
+from ..formats.prometheus_names import label_name
 from ..formats.prometheus_samples import family_of
 from ..formats.prometheus_text import Page, exposition
 from ..layers.retry import raise_failures
@@ -150,6 +151,11 @@ class PrometheusSink(Sink[MetricPoint]):
             ValueError: no character of the point's name can stand in Prometheus.
         """
         return family_of(point).sample_names()
+
+    @staticmethod
+    def label_name(key: str) -> str:
+        """The label that an attribute of this key becomes on a page."""
+        return label_name(key)
 
     def statistics(self) -> ScrapeStatistics:
         """A snapshot of what was served."""

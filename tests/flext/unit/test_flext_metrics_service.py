@@ -409,3 +409,16 @@ def test_a_tag_that_utf_8_cannot_say_is_told_as_it_is_exported(service):
         assert service.record("orders", 1, tags={"a": text}).is_success
     assert total(service, "orders", tags={"a": "?"}) == 2
     assert 'orders_total{a="?"} 2.0' in run(service.exposition()).unwrap()
+
+
+@pytest.mark.parametrize("other", ["user_id", "user-id", "user..id"])
+def test_two_tags_that_would_be_one_label_never_merge(service, other):
+    assert service.record("logins", 1, tags={"user.id": "1"}).is_success
+    for tags in ({other: "1"}, {"user.id": "1", other: "2"}):
+        failure = service.record("logins", 1, tags=tags)
+        assert failure.error_code == "conflict"
+        assert f"the tag {other!r} of the metric 'logins' would be" in failure.error
+    assert service.record("others", 1, tags={other: "1"}).is_success
+    assert service.record("both", 1, tags={"user.id": 1, other: 2}).is_failure
+    assert service.record("both", 1, tags={other: 2}).is_success
+    assert total(service, "logins") == 1
