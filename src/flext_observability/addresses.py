@@ -19,6 +19,7 @@ from .loggers import levels, number_in
 
 GRPC: Final = "grpc"
 GRPC_PORT: Final = 4317
+OWN_PATHS: Final = ("/v1/traces", "/v1/metrics", "/v1/logs")
 PROTOCOLS: Final = (GRPC, "http/protobuf", "http/json")
 HEADER: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, token
 OTLP_PORTS: Final = frozenset([GRPC_PORT, 4318])
@@ -70,6 +71,24 @@ class Otlp:
 
     url: str
     protocol: str
+
+
+def otlp_url(field: str, value: object) -> str:
+    """An address of OTLP for all signals, each of which has its own path below."""
+    told = validation.url(field, value)
+    if urlsplit(told).path.rstrip("/").endswith(OWN_PATHS):
+        expected = "the address above: v1/traces and v1/metrics are added to it"
+        raise FlextValidationError(field, told, expected)
+    return told
+
+
+def push_url(field: str, value: object) -> str:
+    """An address of a pushgateway, to whose path the group is added."""
+    told = validation.url(field, value)
+    if urlsplit(told).query:
+        expected = "an address without a query, such as http://localhost:9091"
+        raise FlextValidationError(field, told, expected)
+    return told
 
 
 def of_all(url: str, protocol: str) -> Otlp:
@@ -149,5 +168,7 @@ def without_user(url: str) -> str:
 
 
 def public(url: str) -> str:
-    """The address as a ``repr`` shows it."""
-    return repr(without_user(url) if url else url)
+    """The address as a ``repr`` shows it, without what may be secret."""
+    shown = without_user(url)
+    bare = urlsplit(shown)._replace(query="", fragment="").geturl()
+    return repr(shown if shown == bare else f"{bare}?***")

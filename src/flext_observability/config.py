@@ -98,7 +98,7 @@ class FlextObservabilityConfig:
     disabled: bool = field(default=False, metadata=by(addresses.flag))
     log_level: str = field(default="", metadata=unless_empty(addresses.log_level))
     otlp_endpoint: str = field(
-        default="", repr=addresses.public, metadata=unless_empty(validation.url)
+        default="", repr=addresses.public, metadata=unless_empty(addresses.otlp_url)
     )
     otlp_traces_endpoint: str = field(
         default="", repr=addresses.public, metadata=unless_empty(validation.url)
@@ -115,10 +115,10 @@ class FlextObservabilityConfig:
     otlp_traces: bool = field(default=True, metadata=by(addresses.flag))
     otlp_metrics: bool = field(default=True, metadata=by(addresses.flag))
     jaeger_endpoint: str = field(
-        default="", repr=addresses.public, metadata=unless_empty(validation.url)
+        default="", repr=addresses.public, metadata=unless_empty(addresses.otlp_url)
     )
     pushgateway_url: str = field(
-        default="", repr=addresses.public, metadata=unless_empty(validation.url)
+        default="", repr=addresses.public, metadata=unless_empty(addresses.push_url)
     )
     alertmanager_url: str = field(
         default="", repr=addresses.public, metadata=unless_empty(validation.url)

@@ -18,6 +18,7 @@ SECRET: Final = re.compile(
     r"secret|passw|token|auth|header|credential|cookie|key", re.IGNORECASE
 )
 PASSWORD_IN_URL: Final = re.compile(r"(?<=//).*@")  # a password may hold a slash
+QUERY_OF_URL: Final = re.compile(r"(://[^?#]*)[?#].+(?=.)")  # a token may stand there
 NUMBERS = (int, float, complex, Decimal)
 MOMENTS = (date, time, timedelta)
 EMPTY = (dict, list, tuple, set, frozenset)  # shown as they are where they hold nothing
@@ -149,7 +150,7 @@ def described_value(value: object) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     if not isinstance(value, PLAIN):
         return f"a {type(value).__name__}"
-    text = PASSWORD_IN_URL.sub("***@", repr(value))
+    text = QUERY_OF_URL.sub(r"\1?***", PASSWORD_IN_URL.sub("***@", repr(value)))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} long)"
 
 

@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 from .exceptions import FlextValidationError
 
 METRIC_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.\-/]{0,254}")
+URL: Final = re.compile("[!-~]*")
 VISIBLE: Final = re.compile("[ -~]*")  # what headers carry everywhere
 HEX: Final = frozenset("0123456789abcdef")
 LONGEST: Final = 4096  # characters of a text that is no message
@@ -157,7 +158,7 @@ def url(field: str, value: object) -> str:
 
 def parts_of(value: object) -> SplitResult | None:
     """The parts of an address whose port, if it has one, is a port; else None."""
-    if not isinstance(value, str) or not value.isprintable() or " " in value:
+    if not isinstance(value, str) or URL.fullmatch(value) is None:
         return None
     try:
         parts = urlsplit(value)

@@ -657,3 +657,25 @@ def test_a_certificate_that_is_missing_is_told_by_its_variable():
         OTEL_EXPORTER_OTLP_CERTIFICATE="none.pem",
     )
     assert "none.pem (OTEL_EXPORTER_OTLP_CERTIFICATE)" in error
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h:4318/v1/traces", "the address above"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h:4318/v1/logs/", "the address above"),
+        ("PROMETHEUS_PUSH_GATEWAY", "http://h:9091?x=1", "an address without a query"),
+        ("ALERTMANAGER_URL", "http://h/\xe9", "an address such as"),
+        ("GRAFANA_URL", "http://h\xe9", "an address such as"),
+    ],
+)
+def test_what_no_sink_could_send_to_is_refused_by_its_variable(name, text, told):
+    (problem,) = problems(**{name: text})
+    assert problem.startswith(f"{name} is ")
+    assert f"expected {told}" in problem
+
+
+def test_the_query_of_an_address_is_in_no_repr():
+    config = loaded(OTEL_EXPORTER_OTLP_ENDPOINT="http://me:pw@h:4318/p?token=hunter2")
+    assert "otlp_endpoint='http://h:4318/p?***'" in repr(config)
+    assert "hunter2" not in repr(config)

@@ -68,6 +68,20 @@ def test_the_user_and_password_of_an_address_are_not_shown():
     assert "'http://***@host:x'" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("htp://host:1/p?token=hunter2", "'htp://host:1/p?***'"),
+        ("http://me:hunter2?@host?key=hunter2", "'http://***@host?***'"),
+        ("http://host#hunter2", "'http://host?***'"),
+        ("what? where?", "'what? where?'"),
+    ],
+)
+def test_the_query_of_an_address_is_not_shown(address, shown):
+    error = FlextConfigurationError("url", address, "an address")
+    assert str(error) == f"url is {shown}; expected an address"
+
+
 def test_a_long_value_is_cut():
     error = FlextValidationError("name", "x" * 10_000, "a name")
     assert len(str(error)) < 200
