@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 SIGNALS: Final = ("traces", "metrics", "alerts", "health")
 NAME: Final = "flext_observability"
+PAGE: Final = "page"  # the stage that shows metrics to whoever asks here
 NOT_RUNNING: Final = STOPPED
 NOT_STOPPED: Final = "not_stopped"
 LATE: Final = "timeout"

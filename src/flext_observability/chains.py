@@ -15,7 +15,7 @@ from sluiceway.sources import PipelineMetricsSource
 from sluiceway.web import Pages
 
 from .alert_learning import AlertLearner
-from .backend import NAME, FlextBackend
+from .backend import NAME, PAGE, FlextBackend
 from .endpoints import sinks_of
 from .pages import PageServer
 from .unfinished import Unfinished
@@ -33,7 +33,7 @@ def pipeline_of(backend: FlextBackend) -> tuple[Pipeline, PageServer | None]:
     config, telemetry = backend.config, backend.telemetry
     given = sinks_of(config)
     to = {name: [*given[name], *backend.sinks[name]] for name in given}
-    page = PrometheusSink(port=None, live=telemetry, name="page")
+    page = PrometheusSink(port=None, live=telemetry, name=PAGE)
     to["metrics"].append(page)
     channels = backend.alert_desk.chains()
     ends = {name: apart(sinks) for name, sinks in to.items()}

@@ -6,6 +6,7 @@ Law: an operation returns a ``FlextResult`` and raises nothing.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
@@ -14,18 +15,19 @@ from typing import Any, Final, Unpack, cast, overload
 
 from attrs import evolve, frozen
 
-from sluiceway import PartialError
+from sluiceway import Ledger, PartialError
 
 from . import validation
 from .aggregates import AGGREGATIONS, Aggregate
 from .api import MetricOptions, flext_create_metric
-from .backend import NAME
+from .backend import NAME, PAGE
 from .creating import refused, understood
 from .exceptions import FlextValidationError, shown
 from .models import COUNT, FlextMetric
 from .process import OfBackend
 from .result import FlextFailure, FlextResult
 
+LOST: Final = "lost"
 NO_SERIES: Final = "no_series"
 CONFIGURED: Final = {"value": 0.0, "unit": COUNT, "tags": None, "metric_type": None}
 
@@ -179,11 +181,38 @@ class FlextMetricsService(OfBackend):
 
         Args:
             timeout: seconds; the configuration's ``drain_timeout`` by default.
+
+        Returns:
+            A failure if that took longer, or if an endpoint refused something
+            meanwhile, of whatever kind; it is named, with the reason.
         """
         backend = self.backend
         if not backend.ready():
             return backend.refusal()
-        return await asyncio.to_thread(backend.flush, timeout)
+        before = losses_of(backend.ledger())
+        flushed = await asyncio.to_thread(backend.flush, timeout)
+        return flushed.flat_map(lambda _: arrived(losses_of(backend.ledger()) - before))
+
+
+def losses_of(ledger: Ledger | None) -> Counter[str]:
+    """How many events did not arrive, by endpoint and reason."""
+    losses = {} if ledger is None else ledger.losses
+    return Counter(
+        {
+            f"{stage} {reason}": count
+            for stage, reasons in losses.items()
+            for reason, count in reasons.items()
+            if stage != PAGE
+        }
+    )
+
+
+def arrived(lost: Counter[str]) -> FlextResult[None]:
+    """A success if nothing was lost."""
+    if not lost:
+        return FlextResult.ok(None)
+    told = ", ".join(f"{count} by {where}" for where, count in lost.items())
+    return FlextResult.fail(f"not all has arrived: events lost: {told}", LOST)
 
 
 def meant(

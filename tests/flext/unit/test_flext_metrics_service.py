@@ -22,8 +22,10 @@ from flext_observability import (
     flext_create_metric,
 )
 from flext_observability.instruments import Instruments
+from sluiceway import PermanentError
 from sluiceway.instrument import Telemetry
 from sluiceway.sinks import PrometheusSink
+from sluiceway.testing import FailingSink
 
 
 @pytest.fixture
@@ -422,3 +424,18 @@ def test_two_tags_that_would_be_one_label_never_merge(service, other):
     assert service.record("both", 1, tags={"user.id": 1, other: 2}).is_failure
     assert service.record("both", 1, tags={other: 2}).is_success
     assert total(service, "logins") == 1
+
+
+def test_a_push_that_an_endpoint_refuses_is_a_failure_that_names_both():
+    refusing = FailingSink(PermanentError("no", reason="http_401"), name="gateway")
+    config = FlextObservabilityConfig(service_name="shop")
+    backend = FlextBackend(config, sinks={"metrics": [refusing]})
+    try:
+        service = FlextMetricsService(backend)
+        service.record("orders", 1)
+        for _ in range(2):
+            failure = run(service.push())
+            assert failure.error_code == "lost"
+            assert "by gateway rejected{http_401}" in failure.error
+    finally:
+        backend.stop()
