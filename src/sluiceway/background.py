@@ -146,7 +146,8 @@ class Background:
         except PipelineStateError:
             coroutine.close()
             raise
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(seconds)
+        bound = None if seconds is None else min(seconds, threading.TIMEOUT_MAX)
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(bound)
 
     def _elsewhere(self) -> asyncio.AbstractEventLoop:
         """The loop, to wait for on a thread that is not its own."""

@@ -124,6 +124,11 @@ def test_a_stop_returns_in_time_whatever_a_sink_does():
     assert background.pipeline.ledger().balanced
 
 
+def test_a_stop_may_be_given_longer_than_a_thread_can_wait():
+    background = Pipeline(Inlet() >> CollectingSink()).background().start()
+    assert background.stop(1e308).drained
+
+
 def test_ledger_and_statistics_are_read_from_other_threads_while_it_runs():
     inlet, end = Inlet(), CollectingSink()
     with Pipeline(inlet >> end).background() as background:
