@@ -124,8 +124,11 @@ def refusals(make: type[Any], field: str, setting: Setting) -> list[str]:
 
 def worded(make: type[Any], error: RefusedValueError, setting: Setting) -> str:
     """An error in the words of whoever told the setting."""
-    attribute = fields_dict(make).get(error.field)
+    field, bracket, inner = error.field.partition("[")
+    attribute = fields_dict(make).get(field)
     is_hidden = attribute is not None and attribute.repr is False
-    written = "(hidden)" if is_hidden else setting.written
-    told = FlextConfigurationError(setting.name, written, error.expected, error.known)
+    value = error.value if bracket else setting.written
+    name = f"{setting.name}{bracket}{inner}"
+    written = "(hidden)" if is_hidden else value
+    told = FlextConfigurationError(name, written, error.expected, error.known)
     return f"{setting.place}{told}"

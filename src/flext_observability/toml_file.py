@@ -51,8 +51,9 @@ def unreadable(path: object, error: Exception) -> str:
         return str(FlextConfigurationError("path", path, "the path of a TOML file"))
     if isinstance(error, tomllib.TOMLDecodeError):
         return f"{path}: is no TOML: {error}"
-    why = getattr(error, "strerror", None) or "it is not UTF-8"
-    return f"{path}: cannot be read ({why})"
+    is_text = isinstance(error, UnicodeDecodeError)
+    why = "it is not UTF-8" if is_text else getattr(error, "strerror", None) or error
+    return f"{str(path) or repr(path)}: cannot be read ({why})"
 
 
 class Reader:

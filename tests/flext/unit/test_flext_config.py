@@ -679,3 +679,22 @@ def test_the_query_of_an_address_is_in_no_repr():
     config = loaded(OTEL_EXPORTER_OTLP_ENDPOINT="http://me:pw@h:4318/p?token=hunter2")
     assert "otlp_endpoint='http://h:4318/p?***'" in repr(config)
     assert "hunter2" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("", "'': cannot be read (Is a directory)"),
+        ("a\x00b", "a\x00b: cannot be read (embedded null"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_told_with_the_reason(path, told):
+    assert FlextObservabilityConfig.from_toml(path).error.startswith(told)
+
+
+def test_what_is_wrong_within_a_setting_is_told_by_its_name_there(tmp_path):
+    file = written(tmp_path, "\n[resource_attributes]\nteam = [1, 2]\n")
+    assert FlextObservabilityConfig.from_toml(file).error == (
+        f"{file}:2: resource_attributes['team'] is a list of 2; expected a text or a "
+        "number"
+    )
