@@ -27,6 +27,11 @@ from .result import FlextResult, described
 GROUP: Final = "flext_observability.plugins"
 BROKEN: Final = "plugin"  # the error_code of each failure
 UNKNOWN: Final = "an unknown distribution"
+LATER: Final = (  # what has not run when it is returned
+    (inspect.iscoroutine, "a coroutine"),
+    (inspect.isgenerator, "a generator"),
+    (inspect.isasyncgen, "an async generator"),
+)
 SEPARATORS: Final = re.compile("[-_.]+")  # names that differ in these are the same
 
 
@@ -134,10 +139,10 @@ def fault_in(answer: Any) -> str:
     """What is wrong with what a set-up returned; empty if nothing."""
     if getattr(answer, "is_failure", False):  # a result of flext_core's will do
         return str(answer.error)
+    kind = next((kind for is_one, kind in LATER if is_one(answer)), "")
     if inspect.iscoroutine(answer):
         answer.close()
-        return "setup is a coroutine; expected a plain function"
-    return ""
+    return f"setup is {kind}; expected a plain function" if kind else ""
 
 
 def loaded(entry: EntryPoint) -> object:

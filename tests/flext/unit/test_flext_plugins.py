@@ -119,6 +119,8 @@ BROKEN = {
     "class setup:\n def __init__(self, x): pass": "TypeError: ",
     "class setup:\n def setp(self, r): pass": "is not callable and has no method setup",
     "async def setup(registry): pass": "setup is a coroutine; expected a plain",
+    "def setup(registry): yield": "setup is a generator; expected a plain",
+    "async def setup(registry): yield": "setup is an async generator; expected",
     "def setup(r): r.add_sink('metrix', 1)": "did you mean 'metrics'?",
     "from flext_observability import FlextResult\n"
     "def setup(r): return FlextResult.fail('no licence')": "no licence",
