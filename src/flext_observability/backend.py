@@ -26,6 +26,7 @@ from sluiceway.background import Background
 from sluiceway.fork import follow_forks
 
 from . import validation
+from .alert_channels import BEFORE
 from .alert_desk import AlertDesk
 from .beginnings import alert_channels, configured, set_log_level, telemetry_of
 from .config import FlextObservabilityConfig
@@ -91,6 +92,7 @@ class FlextBackend:
         self.config = loaded.unwrap_or(FlextObservabilityConfig())
         self._misconfigured = loaded.error or ""
         set_log_level(self.config.log_level)
+        self._background: Background | None = None
         self.sinks: dict[str, list[Sink[Any]]] = {name: [] for name in SIGNALS}
         for signal, stage in further_sinks(sinks):
             self.add_sink(signal, stage)
@@ -112,16 +114,16 @@ class FlextBackend:
         self.checks = HealthChecks(self._tell_health, self._its_pipeline)
         self._pages: PageServer | None = None
         self._lock = threading.RLock()
-        self._background: Background | None = None
         self._stopped = ""  # why it takes nothing
         self.is_running = False
         follow_forks(self)
 
     def add_sink(self, signal: str, stage: Sink[Any]) -> None:
-        """Send a signal to a further sink, from the next start on.
+        """Send a signal to a further sink.
 
         Raises:
-            FlextConfigurationError: there is no such signal, or it is no sink.
+            FlextConfigurationError: there is no such signal, it is no sink, or the
+                backend has been started.
         """
         if signal not in SIGNALS:
             expected = f"one of {', '.join(SIGNALS)}"
@@ -129,6 +131,8 @@ class FlextBackend:
         if not isinstance(stage, Sink):
             expected = "a Sink, such as sluiceway.sinks.ConsoleSink()"
             raise FlextConfigurationError("sink", stage, expected)
+        if self._background is not None:
+            raise FlextConfigurationError("sink", stage, f"to be given {BEFORE}")
         self.sinks[signal].append(stage)
 
     def add_alert_channel(self, name: str, stage: Sink[Any]) -> None:

@@ -19,6 +19,7 @@ from flext_observability import (
     FlextResult,
     FlextTracingService,
 )
+from sluiceway.testing import CollectingSink
 
 HAVE_A_BACKEND = (
     FlextAlertService,
@@ -79,3 +80,12 @@ def test_an_argument_of_a_backend_is_named(arguments, told):
 def test_a_signal_that_is_no_word_is_named(signal):
     backend = FlextBackend(CONFIG)
     assert refused(backend.add_sink, signal, 5).startswith("signal is ")
+
+
+def test_a_sink_that_comes_after_the_first_start_is_refused_and_not_left_out():
+    backend = FlextBackend(CONFIG)
+    backend.add_sink("metrics", CollectingSink())
+    backend.start()
+    backend.stop()
+    told = refused(backend.add_sink, "metrics", CollectingSink())
+    assert told.startswith("sink is a CollectingSink; expected to be given before ")
