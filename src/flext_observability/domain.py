@@ -14,7 +14,8 @@ import attrs
 
 from sluiceway import SystemClock
 
-from .exceptions import suggestion
+from .creating import refused
+from .exceptions import FlextValidationError, suggestion
 from .result import FlextResult
 
 T = TypeVar("T")
@@ -64,6 +65,9 @@ class FlextContainer:
 
     def get(self, name: str) -> FlextResult[Any]:
         """The service of that name."""
+        return named(name).flat_map(self._get)
+
+    def _get(self, name: str) -> FlextResult[Any]:
         with self._lock:
             maker = self._makers.get(name)
             known = list(self._makers)
@@ -74,8 +78,10 @@ class FlextContainer:
 
     def get_typed(self, name: str, kind: type[T]) -> FlextResult[T]:
         """The service of that name; a failure if it is not of that class."""
+        if not isinstance(kind, type):
+            return refused(FlextValidationError("kind", kind, "a class"))
 
-        def checked(service: object) -> FlextResult[T]:
+        def checked(service: Any) -> FlextResult[T]:
             if isinstance(service, kind):
                 return FlextResult[T].ok(service)
             found = type(service).__name__
@@ -86,9 +92,12 @@ class FlextContainer:
 
     def unregister(self, name: str) -> FlextResult[str]:
         """Forget the service of that name."""
+        return named(name).flat_map(self._forgotten)
+
+    def _forgotten(self, name: str) -> FlextResult[str]:
         with self._lock:
             maker = self._makers.pop(name, None)
-        return FlextResult[str].ok(name) if maker else self.get(name)
+        return FlextResult[str].ok(name) if maker else self._get(name)
 
     def names(self) -> list[str]:
         """The names of all services, in the order in which they came."""
@@ -96,7 +105,7 @@ class FlextContainer:
             return list(self._makers)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._makers
+        return isinstance(name, str) and name in self._makers
 
     def __len__(self) -> int:
         return len(self._makers)
@@ -107,13 +116,20 @@ class FlextContainer:
     def _add(
         self, name: str, maker: Callable[[], FlextResult[Any]]
     ) -> FlextResult[str]:
-        if not isinstance(name, str) or not name:
-            text = f"name is {name!r}; expected a text that is not empty"
-            return FlextResult[str].fail(text, "validation")
-        with self._lock:
-            if self._makers.setdefault(name, maker) is not maker:
-                return FlextResult[str].fail(f"name {name!r} is taken", "conflict")
+        def added(told: str) -> FlextResult[str]:
+            with self._lock:
+                if self._makers.setdefault(told, maker) is maker:
+                    return FlextResult[str].ok(told)
+            return FlextResult[str].fail(f"name {told!r} is taken", "conflict")
+
+        return named(name).flat_map(added)
+
+
+def named(name: object) -> FlextResult[str]:
+    """A name, if it is one."""
+    if isinstance(name, str) and name:
         return FlextResult[str].ok(name)
+    return refused(FlextValidationError("name", name, "a text that is not empty"))
 
 
 class Once:
@@ -202,6 +218,8 @@ class FlextCliApi:
 
     def register(self, command: CLICommand) -> FlextResult[CLICommand]:
         """Make a command known; a failure if its name is empty or taken."""
+        if not isinstance(command, CLICommand):
+            return refused(FlextValidationError("command", command, "a CLICommand"))
         return self._commands.register(command.name, command)
 
     def execute(

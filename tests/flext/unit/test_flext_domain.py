@@ -65,10 +65,33 @@ def test_a_name_that_is_taken_is_refused_and_the_first_service_stays():
     assert container.get("shop").value == 1
 
 
-@pytest.mark.parametrize("name", ["", None, 3])
+@pytest.mark.parametrize("name", ["", None, 3, [], {}])
 def test_a_name_must_be_a_text(name):
-    result = FlextContainer().register(name, 1)
-    assert result.error == f"name is {name!r}; expected a text that is not empty"
+    container = FlextContainer()
+    for result in (
+        container.register(name, 1),
+        container.register_factory(name, dict),
+        container.get(name),
+        container.get_typed(name, int),
+        container.unregister(name),
+    ):
+        assert result.error == f"name is {name!r}; expected a text that is not empty"
+    assert name not in container
+
+
+@pytest.mark.parametrize("kind", [5, None, list[int], "int"])
+def test_a_service_is_asked_for_by_a_class(kind):
+    container = FlextContainer()
+    container.register("a", 1)
+    failure = container.get_typed("a", kind)
+    assert failure.error.endswith("; expected a class")
+
+
+@pytest.mark.parametrize("wrong", [5, None, print])
+def test_what_is_no_command_is_refused(wrong):
+    failure = FlextCliApi().register(wrong)
+    assert failure.error.startswith("command is ")
+    assert failure.error.endswith("; expected a CLICommand")
 
 
 def test_an_unknown_service_is_named_with_the_nearest_one():
