@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from inspect import getattr_static
+from logging import getLogger
 from types import TracebackType
 from typing import Any, Self
 
@@ -67,7 +68,7 @@ class FlextObservabilityMonitor:
     Nothing needs it: the first thing recorded starts the backend, and the end of the
     program stops it. It is for those who want to say when, and to look. A stop is one
     for all who record into that backend, and ``with`` blocks in one another end with
-    the inner one.
+    the inner one. A block runs although its backend cannot start, which is logged.
 
     Args:
         source: a backend, or a factory or service that has one; by default that of the
@@ -150,7 +151,7 @@ class FlextObservabilityMonitor:
         )
 
     def __enter__(self) -> Self:
-        self.start()
+        self.start().tap_error(told)
         return self
 
     def __exit__(
@@ -159,10 +160,10 @@ class FlextObservabilityMonitor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop()
+        self.stop().tap_error(told)
 
     async def __aenter__(self) -> Self:
-        await self.astart()
+        (await self.astart()).tap_error(told)
         return self
 
     async def __aexit__(
@@ -171,11 +172,16 @@ class FlextObservabilityMonitor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await asyncio.shield(self.astop())
+        (await asyncio.shield(self.astop())).tap_error(told)
 
     def __repr__(self) -> str:
         state = "active" if self.is_active else "not active"
         return f"<FlextObservabilityMonitor {state}>"
+
+
+def told(error: str) -> None:
+    """Log what a block cannot answer with."""
+    getLogger(__name__).warning("%s", error)
 
 
 def books_of(ledger: Ledger) -> dict[str, Any]:

@@ -171,3 +171,22 @@ def test_a_report_shows_what_a_person_reads_and_keeps_the_ledger():
     assert report.ledger.balanced
     assert "Ledger" not in repr(report)
     assert "lost=0" in repr(report)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_block_whose_backend_cannot_start_runs_and_says_so(monkeypatch, caplog, kind):
+    monkeypatch.setenv("ALERTMANAGER_URL", "nowhere")
+    monitor = FlextObservabilityMonitor(FlextBackend())
+
+    async def block():
+        async with monitor:
+            return monitor.is_active
+
+    if kind == "async":
+        is_active = asyncio.run(block())
+    else:
+        with monitor:
+            is_active = monitor.is_active
+    assert not is_active
+    (message,) = caplog.messages
+    assert message.startswith("ALERTMANAGER_URL is 'nowhere'; expected an address")
