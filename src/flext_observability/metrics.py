@@ -229,7 +229,7 @@ def meant(
             if more is not None:
                 expected = "it left out, as the FlextMetric tells it all"
                 raise FlextValidationError(field, more, expected)
-        return FlextResult.ok(metric)
+        return FlextResult.ok(metric if is_as_made(metric.tags) else evolve(metric))
     name, tags = options.pop("name", metric), options.pop("tags", None)
     if metric is not None and name is not metric:
         known = shown("metric", metric)
@@ -237,6 +237,11 @@ def meant(
         raise FlextValidationError("name", name, expected)
     rest = cast("MetricOptions", options)
     return flext_create_metric(name, value, unit, tags, **rest)
+
+
+def is_as_made(tags: Mapping[Any, Any]) -> bool:
+    """Whether the tags of a metric, which is a dict, are texts as when it was made."""
+    return all(type(key) is str and type(tags[key]) is str for key in tags)
 
 
 @frozen

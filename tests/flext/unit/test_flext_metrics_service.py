@@ -439,3 +439,11 @@ def test_a_push_that_an_endpoint_refuses_is_a_failure_that_names_both():
             assert "by gateway rejected{http_401}" in failure.error
     finally:
         backend.stop()
+
+
+@pytest.mark.parametrize(("key", "value"), [("x", []), (5, "y"), (None, None)])
+def test_tags_that_were_changed_for_what_is_none_are_refused_whole(service, key, value):
+    metric = flext_create_metric("a", 1, tags={"b": "c"}).unwrap()
+    metric.tags[key] = value
+    assert run(service.record_metric(metric)).error_code == "validation"
+    assert service.backend.telemetry.collect() == []
