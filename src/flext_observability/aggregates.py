@@ -25,6 +25,7 @@ class Aggregate:
         minimum: the least of them.
         maximum: the greatest.
         last: the latest.
+        place: which of all measurements of the metric the latest is.
     """
 
     count: int = 0
@@ -32,23 +33,27 @@ class Aggregate:
     minimum: float = float("inf")
     maximum: float = float("-inf")
     last: float = 0.0
+    place: int = 0
 
-    def add(self, value: float) -> None:
+    def add(self, value: float, place: int) -> None:
         """Take in a measurement."""
         self.count += 1
         self.total += value
         self.minimum = min(self.minimum, value)
         self.maximum = max(self.maximum, value)
         self.last = value
+        self.place = place
 
     def merged(self, other: Aggregate) -> Aggregate:
-        """What both have measured; the other one is the later."""
+        """What both have measured."""
+        latest = max(self, other, key=lambda each: each.place)
         return Aggregate(
             self.count + other.count,
             self.total + other.total,
             min(self.minimum, other.minimum),
             max(self.maximum, other.maximum),
-            other.last,
+            latest.last,
+            latest.place,
         )
 
 
@@ -69,11 +74,12 @@ class Aggregates:
         limit: how many.
     """
 
-    __slots__ = ("_limit", "_series")
+    __slots__ = ("_limit", "_series", "_taken")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._series: dict[Key, Aggregate] = {}
+        self._taken = 0
 
     def add(self, tags: Mapping[str, str], value: float) -> None:
         """Take in a measurement of the series with these tags."""
@@ -83,7 +89,8 @@ class Aggregates:
             if len(self._series) >= self._limit:
                 key = frozenset(OVERFLOW.items())
             series = self._series.setdefault(key, Aggregate())
-        series.add(value)
+        self._taken += 1
+        series.add(value, self._taken)
 
     def grouped(
         self, tags: Mapping[str, str], group_by: Collection[str]

@@ -447,3 +447,11 @@ def test_tags_that_were_changed_for_what_is_none_are_refused_whole(service, key,
     metric.tags[key] = value
     assert run(service.record_metric(metric)).error_code == "validation"
     assert service.backend.telemetry.collect() == []
+
+
+def test_the_last_of_several_series_is_the_one_that_was_measured_last(service):
+    for region, value in (("eu", 1), ("us", 2), ("eu", 3)):
+        assert service.record("load", value, "1", tags={"region": region}).is_success
+    assert run(service.aggregate("load", "last")).unwrap() == 3
+    by_region = run(service.aggregate_by("load", ["region"], "last")).unwrap()
+    assert by_region == {("eu",): 3.0, ("us",): 2.0}
