@@ -151,9 +151,18 @@ def url(field: str, value: object) -> str:
     """An address of HTTP; what it holds of user and password is told to nobody."""
     parts = parts_of(value)
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
-        expected = "an address such as http://localhost:9091"
-        raise FlextValidationError(field, value, expected)
+        expected = "an address such as http://localhost:8080"
+        raise FlextValidationError(field, value, expected, with_scheme(value))
     return parts.geturl()
+
+
+def with_scheme(value: object) -> list[str]:
+    """What was meant by an address without a scheme, unless it holds a secret."""
+    text = str.__str__(value) if isinstance(value, str) else ""
+    parts = parts_of(f"http://{text}")
+    is_public = not {*"@?"} & {*text}
+    is_one = is_public and parts is not None and parts.port and parts.hostname
+    return [f"http://{text}"] if is_one else []
 
 
 def parts_of(value: object) -> SplitResult | None:

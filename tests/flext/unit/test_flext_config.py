@@ -698,3 +698,19 @@ def test_what_is_wrong_within_a_setting_is_told_by_its_name_there(tmp_path):
         f"{file}:2: resource_attributes['team'] is a list of 2; expected a text or a "
         "number"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("localhost:4317", "; did you mean 'http://localhost:4317'?"),
+        ("collector:4318/otlp", "; did you mean 'http://collector:4318/otlp'?"),
+        ("me:hunter2@localhost:4317", ""),
+        ("localhost", ""),
+        (":4317", ""),
+        ("nowhere at all", ""),
+    ],
+)
+def test_an_address_without_a_scheme_is_told_with_one(text, hint):
+    (problem,) = problems(OTEL_EXPORTER_OTLP_ENDPOINT=text)
+    assert problem.endswith(f"expected an address such as http://localhost:8080{hint}")
