@@ -101,7 +101,9 @@ class FlextTrace:
     Args:
         name: what is shown.
         operation: what happens, such as ``"shop.checkout"``.
-        context: the application's data; what JSON cannot hold is kept as its text.
+        context: the application's data; what JSON cannot hold is kept as its text. Of
+            its names the first 127 are exported, or as many as ``OTEL_SPAN_*_LIMIT``
+            and ``OTEL_ATTRIBUTE_*_LIMIT`` say.
         trace_id: 32 hexadecimal digits, the same for all operations of a trace; a new
             one by default.
         span_id: 16 hexadecimal digits, of this operation alone.

@@ -31,6 +31,7 @@ class Operation:
         started: nanoseconds since the epoch.
         began: seconds on a clock that never goes back.
         by_name: whether nobody has its ids but for that of the trace.
+        dropped: attributes that were too many.
     """
 
     trace: FlextTrace
@@ -38,6 +39,7 @@ class Operation:
     started: int
     began: float
     by_name: bool = False
+    dropped: int = 0
 
     @property
     def key(self) -> Key:

@@ -92,9 +92,13 @@ class Operations:
     def _begun(self, trace: FlextTrace, *, by_name: bool) -> Operation:
         time_ns = self._clock.time_ns()
         own = evolve(trace, started_at=moment_of(time_ns))
-        attributes = validation.details("context", own.context)
+        # first, as what comes last is dropped where there is too much
+        attributes: dict[str, Any] = {OPERATION: ""}
+        attributes |= validation.details("context", own.context)
         attributes[OPERATION] = own.operation
-        return Operation(own, attributes, time_ns, self._clock.now(), by_name)
+        dropped = self._telemetry.limits.cut(attributes)
+        began = self._clock.now()
+        return Operation(own, attributes, time_ns, began, by_name, dropped)
 
     def _added(self, operation: Operation) -> FlextResult[FlextTrace]:
         with self._lock:
@@ -197,6 +201,7 @@ class Operations:
             start_time_unix_nano=operation.started,
             end_time_unix_nano=ended,
             attributes=operation.attributes,
+            dropped_attributes_count=operation.dropped,
             status_code=STATUS[status],
             status_message=error,
             trace_state=trace.trace_state,

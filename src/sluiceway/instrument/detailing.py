@@ -82,7 +82,7 @@ def limit_attributes(
     details: Details | None, attributes: dict[str, Any], limits: SpanLimits
 ) -> Details | None:
     """Shorten a span's attributes in place; the details, made where one was dropped."""
-    dropped = cut(attributes, limits.attributes, limits.attribute_length)
+    dropped = limits.cut(attributes)
     if dropped:
         details = details or Details()
         details.dropped_attributes += dropped

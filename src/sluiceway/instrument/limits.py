@@ -49,6 +49,10 @@ class SpanLimits:
         """So many attributes need no look at these limits; -1 if all do."""
         return self.attributes if self.attribute_length is None else -1
 
+    def cut(self, attributes: dict[str, Any]) -> int:
+        """Shorten a span's attributes in place; how many were dropped."""
+        return cut(attributes, self.attributes, self.attribute_length)
+
     @classmethod
     def from_environment(cls) -> SpanLimits:
         """The limits that the ``OTEL_*_LIMIT`` variables tell."""

@@ -153,6 +153,28 @@ def test_what_is_done_to_a_context_later_changes_no_span(traces, service):
     assert "late" not in traces.spans()[0].attributes
 
 
+def test_a_context_is_kept_within_the_limits_of_spans(traces, service):
+    trace = trace_of(context={f"k{number}": number for number in range(200)})
+    assert run(service.start_trace(trace)).flat_map(service.complete).is_success
+    (span,) = traces.spans()
+    assert len(span.attributes) == 128
+    assert span.attributes["flext.operation"] == trace.operation
+    assert span.attributes["k126"] == 126
+    assert span.dropped_attributes_count == 73
+
+
+def test_the_limits_of_spans_may_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "2")
+    monkeypatch.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "3")
+    traces = Traces()
+    trace = trace_of(context={"a": "long text", "b": 1})
+    assert run(traces.service.start_trace(trace)).is_success
+    assert run(traces.service.complete_trace(trace)).is_success
+    (span,) = traces.spans()
+    traces.stopped()
+    assert span.attributes == {"flext.operation": trace.operation[:3], "a": "lon"}
+
+
 def test_a_name_gives_the_id_of_a_new_trace(traces, service):
     trace_id = run(service.start_trace("shop_monitoring")).unwrap()
     assert len(trace_id) == 32
