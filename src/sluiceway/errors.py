@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+LONGEST_LINE: Final = 1000  # characters of an error's own words in a log
 
 
 class SluicewayError(Exception):
@@ -134,6 +136,15 @@ def words_of(error: BaseException) -> str:
         return said or repr(error)
     except Exception:  # noqa: BLE001 - it is a user's, and may do anything
         return type(error).__name__
+
+
+def line_of(error: BaseException) -> str:
+    """What ``error`` says on one line of a log, bounded, without control characters."""
+    try:
+        said = str(error)[:LONGEST_LINE]
+    except Exception:  # noqa: BLE001 - it is a user's, and may do anything
+        return "(it cannot say what)"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in said)
 
 
 def nearest(word: object, known: Iterable[str]) -> str:

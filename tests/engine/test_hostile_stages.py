@@ -229,6 +229,32 @@ def test_failures_that_no_line_told_are_told_at_the_end(caplog):
     ]
 
 
+class MuteError(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("\x1b[2Jcleared\nINFO all is well"), r"\x1b[2Jcleared\nINFO all"),
+        (ValueError("x" * 10**6), "x" * 1000),
+        (MuteError(), "MuteError: (it cannot say what)"),
+    ],
+)
+def test_an_errors_words_are_one_line_of_the_log(caplog, error, line):
+    @processor
+    def broken(event):
+        raise error
+
+    ran(IterableSource([1]) >> broken >> CollectingSink())
+    (record,) = caplog.records
+    told = record.getMessage()
+    assert line in told
+    assert told.isprintable()
+    assert len(told) < 1100
+
+
 def test_a_tuple_among_the_spans_costs_itself():
     from sluiceway.instrument import Telemetry
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from logging import Logger
 
 from ..clock import Clock
+from ..errors import line_of
 
 INTERVAL = 10.0  # seconds between two lines about one stage
 
@@ -39,7 +40,8 @@ class Complaints:
         self._unsaid[stage] = 0
         what = f"{unsaid} events failed" if unsaid else "failed"
         kind = type(error).__name__
-        self._logger.warning("stage %s: %s: %s: %s", stage, what, kind, error)
+        line = line_of(error)
+        self._logger.warning("stage %s: %s: %s: %s", stage, what, kind, line)
 
     def retrying(self, stage: str, error: BaseException, seconds: float) -> None:
         """Say that ``stage`` tries again after ``error``; it has lost nothing yet."""
@@ -52,7 +54,7 @@ class Complaints:
             stage,
             seconds,
             type(error).__name__,
-            error,
+            line_of(error),
         )
 
     def say_the_rest(self) -> None:
