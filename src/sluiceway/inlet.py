@@ -90,7 +90,7 @@ class Inlet(Source[T]):
         """
         while len(self._buffer) >= self._room:
             if self._closed:
-                return self._refuse(1)
+                return await self._refuse_and_yield(1)
             await self._wait_for_room()
         self._buffer.append(event)
         if self._asleep:
@@ -110,7 +110,7 @@ class Inlet(Source[T]):
             room = self._room - len(self._buffer)
             if room <= 0:
                 if self._closed:
-                    self._refuse(len(pending))
+                    await self._refuse_and_yield(len(pending))
                     return taken
                 await self._wait_for_room()
                 continue
@@ -120,6 +120,12 @@ class Inlet(Source[T]):
             if self._asleep:
                 self._wake()
         return taken
+
+    async def _refuse_and_yield(self, count: int) -> bool:
+        """Refuse events, and let others run, or who goes on would keep the loop."""
+        self._refuse(count)
+        await asyncio.sleep(0)
+        return False
 
     def _refuse(self, count: int) -> bool:
         reason = "closed" if self._closed else "queue_full"

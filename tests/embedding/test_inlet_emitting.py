@@ -138,6 +138,27 @@ def test_after_the_stop_an_inlet_refuses_and_says_so(run):
     run(main())
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_who_emits_without_end_does_not_keep_the_pipeline_from_stopping(run, many):
+    async def scenario():
+        inlet = Inlet(capacity=10)
+
+        async def emit():
+            while True:
+                await (inlet.emit_many([1, 2]) if many else inlet.emit(1))
+
+        async with Pipeline(inlet >> CollectingSink()) as pipeline:
+            emitting = asyncio.create_task(emit())
+            await asyncio.sleep(0)
+            report = await pipeline.stop()
+            emitting.cancel()
+        return report.drained, pipeline.ledger()["inlet"].dropped
+
+    drained, dropped = run(scenario())
+    assert drained
+    assert {*dropped} <= {"closed", "stopped"}
+
+
 def test_emitters_that_wait_when_the_pipeline_stops_are_told_no(run):
     async def main():
         inlet, end = Inlet(capacity=2), SlowSink(queue=Queue(capacity=1))
