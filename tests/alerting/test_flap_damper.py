@@ -81,6 +81,17 @@ def test_an_end_of_what_it_never_saw_passes():
     assert FlapDamper().add([resolved()], 0.0) == [resolved()]
 
 
+def test_an_acknowledgement_of_what_flaps_is_told_once_it_is_calm():
+    damper = FlapDamper(1, window=10)
+    known = Alert(name="Down", labels={"x": "1"}, status=AlertStatus.ACKNOWLEDGED)
+    script = [firing(), resolved(), firing(), known]
+    told = [damper.add([alert], float(now)) for now, alert in enumerate(script)]
+    assert [len(alerts) for alerts in told] == [1, 1, 0, 0]
+    assert damper.tick(11.0) == []
+    assert damper.tick(12.0) == [known]
+    assert damper.tick(30.0) == []
+
+
 def test_an_acknowledgement_is_no_change():
     damper = FlapDamper(1, window=60)
     known = Alert(name="Down", labels={"x": "1"}, status=AlertStatus.ACKNOWLEDGED)

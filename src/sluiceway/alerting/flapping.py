@@ -75,8 +75,8 @@ class FlapDamper(Lasting[Alert, Alert]):
 
     An alert that has changed more than ``limit`` times within ``window`` seconds is let
     through once more as firing, with the annotation ``flapping``; what it does then is
-    merged, until it has not changed for ``window`` seconds. If it is over by then, that
-    is let through.
+    merged, until it has not changed for ``window`` seconds. If it is over by then, or
+    acknowledged, that is let through.
 
     Args:
         limit: changes (a beginning is one, an end another) that pass; default 6.
@@ -179,7 +179,8 @@ class FlapDamper(Lasting[Alert, Alert]):
                 self._look(identity, pattern, pattern.changes[0] + self.window)
                 continue
             over = is_over(pattern.latest.status)
-            if pattern.flapping and over:
+            is_news = pattern.latest.status is not AlertStatus.FIRING
+            if pattern.flapping and is_news:
                 passed.append(pattern.latest.copy())
             pattern.flapping = False
             if over:
