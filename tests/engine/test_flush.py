@@ -14,6 +14,7 @@ from sluiceway import (
     Source,
     best_effort,
     processor,
+    sink,
 )
 from sluiceway.sources import IterableSource
 from sluiceway.testing import CollectingSink, HangingSink, ManualClock, SlowSink
@@ -220,5 +221,65 @@ def test_a_flush_needs_no_time_to_pass(run):
             await inlet.emit(1)
             assert await pipeline.flush()
             assert end.events == [1]
+
+    run(main())
+
+
+class Fatal(BaseException):
+    """What ends a worker."""
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_flush_waits_for_what_has_passed_a_stage_that_fails_meanwhile(run, workers):
+    async def main():
+        gate, inlet, end = asyncio.Event(), Inlet(), HangingSink()
+
+        @processor(workers=workers)
+        async def fails(event):
+            if event == 2:
+                await gate.wait()
+                raise Fatal
+            return event
+
+        async with Pipeline(inlet >> fails >> end) as pipeline:
+            await inlet.emit(1)
+            await end.wait_writing()
+            await inlet.emit(2)
+            await turns(20)
+            flushing = asyncio.create_task(pipeline.flush())
+            await turns(20)
+            gate.set()
+            await until(lambda: pipeline.health().failures)
+            await turns(20)
+            assert not flushing.done(), "1 is still being written"
+            end.release()
+            assert await flushing
+            assert end.events == [1]
+            assert await pipeline.flush(), "nor does a later one wait for the dead"
+            report = await pipeline.stop()
+        assert report.drained
+        assert pipeline.ledger().balanced
+
+    run(main())
+
+
+@pytest.mark.parametrize("in_flight", [1, 2])
+@pytest.mark.parametrize("as_stage", [False, True])
+def test_a_flush_ends_when_the_write_fails_that_it_has_begun(run, in_flight, as_stage):
+    async def main():
+        inlet, gathers = Inlet(), BatchBy(100, flush_interval=3600)
+
+        @sink(max_in_flight=in_flight, batch=None if as_stage else gathers)
+        async def fails(events):
+            raise Fatal
+
+        stages = gathers >> fails if as_stage else fails
+        async with Pipeline(inlet >> stages) as pipeline:
+            await inlet.emit(1)
+            assert await pipeline.flush()
+            report = await pipeline.stop()
+        assert report.drained
+        assert pipeline.ledger()["fails"].dropped == {"stage_failed": 1}
+        assert pipeline.ledger().balanced
 
     run(main())

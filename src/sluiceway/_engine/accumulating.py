@@ -72,8 +72,10 @@ class AccumulatorWorker(Worker):
                 self._write_off("not_released")
                 return
             if isinstance(item, Mark):
-                await self._flush()
-                self._row.pass_mark(item)
+                try:
+                    await self._flush()
+                finally:
+                    self._row.pass_mark(item)
             elif item is None:
                 self._not_before = self._clock.now() + BREATHER
                 released = self._call(self._stage.tick)

@@ -101,14 +101,16 @@ class SinkWorker(Worker):
 
     async def _let_go(self, item: Mark | End | None) -> None:
         """Write what waits for its batch: its time, a flush or the end has come."""
-        if self._batcher is not None:
-            held = self._batcher.tick if item is None else self._batcher.flush
-            released = [held(self._clock.now())]
-            await self._launch(self._gathered(released, self._oldest))
-        if item is not None:
-            await self._all_written()
-        if isinstance(item, Mark):
-            item.arrive()
+        try:
+            if self._batcher is not None:
+                held = self._batcher.tick if item is None else self._batcher.flush
+                released = [held(self._clock.now())]
+                await self._launch(self._gathered(released, self._oldest))
+            if item is not None:
+                await self._all_written()
+        finally:
+            if isinstance(item, Mark):
+                item.arrive()
 
     async def _take(self, batch: Batch) -> None:
         batcher = self._batcher

@@ -63,6 +63,7 @@ class BoundedQueue:
         self._paused = False
         self._broken: str | None = None
         self._forward: Callable[[Mark], None] | None = None
+        self._late: list[Mark] = []  # that came when it had broken off
         self._idle: asyncio.Future[None] | None = None
 
     # What the stages before it do.
@@ -121,7 +122,7 @@ class BoundedQueue:
         if self._forward is not None:
             self._forward(mark)
         elif self._broken is not None:
-            mark.arrive()
+            self._late.append(mark)
         else:
             self._items.append(mark)
             self._wake_getter()
@@ -129,7 +130,7 @@ class BoundedQueue:
     def forward_marks(self, forward: Callable[[Mark], None]) -> None:
         """The stage behind has ended: it holds nothing, so marks pass it by."""
         self._forward = forward
-        marks = [item for item in self._items if isinstance(item, Mark)]
+        marks = [item for item in self._items if isinstance(item, Mark)] + self._late
         self._items = deque(i for i in self._items if not isinstance(i, Mark))
         for mark in marks:
             forward(mark)
@@ -300,7 +301,7 @@ class BoundedQueue:
             item = self.get_nowait()
             if item is not None:
                 return item
-            if not self.producers and not self._items:
+            if not self._items and (not self.producers or self._broken is not None):
                 return END
             if deadline is not None and self._clock.now() >= deadline:
                 return None
@@ -353,7 +354,7 @@ class BoundedQueue:
     async def barrier(self) -> None:
         """Hand out nothing until all that was handed out is done; then ``resume``."""
         self._paused = True
-        while self._used > self.held():
+        while self._used > self.held() and self._broken is None:
             self._idle = asyncio.get_running_loop().create_future()
             await self._idle
         self._idle = None
@@ -373,9 +374,11 @@ class BoundedQueue:
         while self._items:
             item = self._items.popleft()
             if isinstance(item, Mark):
-                item.arrive()
+                self._late.append(item)  # what is behind us may still be at work
             else:
                 self._books_of(item).drop(item, reason)
+        for waiter in (*self._getters, *filter(None, [self._idle])):
+            wake(waiter)
         for ticket in self._putters:
             if ticket.future is not None:
                 wake(ticket.future)

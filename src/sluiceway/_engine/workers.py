@@ -194,9 +194,11 @@ class FlowWorker(Worker):
     async def _take_other(self, item: Item) -> None:
         """Pass a mark on, or a batch by which the pipeline tells of itself."""
         if isinstance(item, Mark):
-            await self._inbox.barrier()  # a flush overtakes nothing of other workers
-            self._row.pass_mark(item)
-            self._inbox.resume()
+            try:  # a flush overtakes nothing of other workers
+                await self._inbox.barrier()
+            finally:
+                self._row.pass_mark(item)
+                self._inbox.resume()
             return
         count, size = len(item.events), item.size
         self.hand.batches = (item,)
