@@ -27,6 +27,7 @@ from .models import COUNT, FlextMetric
 from .process import OfBackend
 from .result import FlextFailure, FlextResult
 
+SERVICE: Final = "service"  # the tag of what is collected
 LOST: Final = "lost"
 NO_SERIES: Final = "no_series"
 CONFIGURED: Final = {"value": 0.0, "unit": COUNT, "tags": None, "metric_type": None}
@@ -321,13 +322,22 @@ def measurement(service: str, settings: dict[str, Any]) -> FlextResult[FlextMetr
     place = shown("name", settings["name"])
     return (
         flext_create_metric(**settings, **options)
-        .flat_map(
-            lambda metric: understood(
-                lambda: evolve(metric, tags={**metric.tags, "service": service})
-            )
-        )
+        .flat_map(lambda metric: understood(lambda: of_service(metric, service)))
         .map_error(lambda text: f"metrics_config[{place}]: {text}")
     )
+
+
+def of_service(metric: FlextMetric, service: str) -> FlextMetric:
+    """The measurement with the tag of its service.
+
+    Raises:
+        FlextValidationError: it has that of another one.
+    """
+    told = metric.tags.get(SERVICE, service)
+    if told != service:
+        expected = f"{service!r}, or it left out"
+        raise FlextValidationError(f"tags[{SERVICE!r}]", told, expected)
+    return evolve(metric, tags={**metric.tags, SERVICE: service})
 
 
 def only(

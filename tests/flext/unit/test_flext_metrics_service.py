@@ -267,6 +267,7 @@ def test_a_collection_is_recorded_with_its_service_for_a_tag(service):
         ({"new": {"value": 1}, "old": {"value": 1, "unit": "s"}}, "'old' has the"),
         ({"new": {"value": 1}, "n.ew": {}, "n_ew": {}}, "under the name of 'n.ew'"),
         ({"new": {"vale": 1}}, "did you mean 'value'?"),
+        ({"new": {"tags": {"service": "bank"}}}, "tags['service'] is 'bank'; expected"),
         ({"new": 5}, "metrics_config['new'] is 5; expected a mapping"),
         ({3: {}}, "name is 3"),
         ({}, "metrics_config is {}"),
