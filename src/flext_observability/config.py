@@ -54,7 +54,7 @@ class FlextObservabilityConfig:
             (``OTEL_EXPORTER_OTLP_HEADERS``).
         otlp_traces: whether traces go to the OTLP endpoint (``OTEL_TRACES_EXPORTER``:
             otlp or none).
-        otlp_metrics: whether metrics go there; Jaeger takes none
+        otlp_metrics: whether metrics go there, their sums cumulative; Jaeger takes none
             (``OTEL_METRICS_EXPORTER``: otlp or none).
         jaeger_endpoint: where traces are sent besides, by OTLP, as an agent's own
             protocol is gone (``JAEGER_AGENT_HOST`` and ``JAEGER_AGENT_PORT``:

@@ -26,6 +26,8 @@ OF_ONE_SIGNAL: Final = tuple(
     for signal in ("TRACES", "METRICS")
     for word in ("PROTOCOL", "HEADERS")
 )
+TEMPORALITY: Final = f"{OTLP}METRICS_TEMPORALITY_PREFERENCE"
+CUMULATIVE: Final = "cumulative"
 FILE: Final = "FLEXT_OBSERVABILITY_CONFIG"
 JAEGER_HOST: Final = "JAEGER_AGENT_HOST"
 JAEGER_PORT: Final = "JAEGER_AGENT_PORT"
@@ -44,6 +46,8 @@ def of_environment(variables: Mapping[str, str]) -> Told:
     for name, general in OF_ONE_SIGNAL:
         if name in texts:
             told.problems.append(of_one_signal(name, texts[name], general))
+    if texts.get(TEMPORALITY, CUMULATIVE).lower() != CUMULATIVE:
+        told.problems.append(of_other_sums(texts[TEMPORALITY]))
     if JAEGER_HOST in texts or JAEGER_PORT in texts:
         told.take(partial(jaeger, texts))
     return told
@@ -150,6 +154,12 @@ def of_one_signal(name: str, text: str, general: str) -> str:
     return str(FlextConfigurationError(name, text, expected))
 
 
+def of_other_sums(text: str) -> str:
+    """Why a preference for sums that begin anew cannot be followed."""
+    expected = f"{CUMULATIVE}: sums are for Prometheus, too, which takes no others"
+    return str(FlextConfigurationError(TEMPORALITY, text, expected, [CUMULATIVE]))
+
+
 def jaeger(texts: Mapping[str, str]) -> tuple[str, Setting]:
     """The collector of the host on which Jaeger's agent was.
 
@@ -193,6 +203,7 @@ KNOWN: Final = (
     *VARIABLES,
     FILE,
     RESOURCE_ATTRIBUTES,
+    TEMPORALITY,
     JAEGER_HOST,
     JAEGER_PORT,
     *(name for name, _ in OF_ONE_SIGNAL),

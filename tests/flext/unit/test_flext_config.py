@@ -160,6 +160,7 @@ BAD = {
     "FLEXT_LOG_LEVEL": "VERBOSE",
     "FLEXT_ENVIRONMENT": "x" * 5000,
     "FLEXT_HTTP_PORT": "http",
+    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta",
     "FLEXT_HTTP_HOST": "x" * 5000,
 }
 FILE = "FLEXT_OBSERVABILITY_CONFIG"
@@ -174,6 +175,11 @@ def test_a_bad_value_is_refused_by_the_name_of_its_variable(name):
     (problem,) = problems(**{name: BAD[name]})
     assert problem.startswith(f"{name} is ")
     assert "; expected " in problem
+
+
+@pytest.mark.parametrize("text", ["cumulative", "Cumulative", ""])
+def test_sums_are_cumulative_as_may_be_said(text):
+    loaded(OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=text)
 
 
 def test_all_bad_values_are_told_at_once():
