@@ -8,9 +8,15 @@ from __future__ import annotations
 import asyncio
 import os
 from asyncio import AbstractEventLoop, CancelledError
-from collections.abc import Awaitable, Callable
-from inspect import isawaitable, iscoroutinefunction
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
+from inspect import (
+    CORO_CREATED,
+    getcoroutinestate,
+    isawaitable,
+    iscoroutinefunction,
+)
+from typing import Any, Final
 
 from sluiceway.events import HealthStatus
 from sluiceway.health import raised
@@ -18,6 +24,7 @@ from sluiceway.health import raised
 from .models import FlextHealthCheck
 from .result import FlextFailure, FlextSuccess
 
+LOOK_AGAIN: Final = 0.1  # seconds until a loop is looked at that may have ended
 Function = Callable[[], Any]
 
 
@@ -80,12 +87,13 @@ class AtHome:
         self._process = os.getpid()  # a forked child never wakes its parent's loop
 
     async def ask(self) -> Any:
-        """What the function answers."""
+        """What the function answers; here, where its own loop ends before it does."""
         home = self._home
-        if home is None or not self._elsewhere(home):
-            return await self._answer()
-        asked = asyncio.run_coroutine_threadsafe(self._answer(), home)
-        return await asyncio.wrap_future(asked)
+        if home is not None and self._elsewhere(home):
+            asked = await asked_at(home, self._answer())
+            if asked is not None:
+                return asked.result()
+        return await self._answer()
 
     def _elsewhere(self, home: AbstractEventLoop) -> bool:
         """Whether it runs, and is not this one."""
@@ -97,3 +105,24 @@ class AtHome:
 
     async def _called(self) -> Any:
         return await self._function()
+
+
+async def asked_at(
+    home: AbstractEventLoop, work: Coroutine[Any, Any, Any]
+) -> Future[Any] | None:
+    """What was asked for on another loop, done; None if that loop ended before."""
+    try:
+        asked = asyncio.run_coroutine_threadsafe(work, home)
+    except RuntimeError:  # it is closed by now
+        work.close()
+        return None
+    answer = asyncio.wrap_future(asked)
+    try:
+        while home.is_running() and not asked.done():
+            await asyncio.wait({answer}, timeout=LOOK_AGAIN)
+    except CancelledError:
+        answer.cancel()
+        raise
+    if getcoroutinestate(work) == CORO_CREATED:
+        work.close()  # nobody will begin it
+    return asked if asked.done() and not asked.cancelled() else None
