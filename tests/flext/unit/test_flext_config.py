@@ -656,12 +656,10 @@ def test_what_becomes_of_the_telemetry_is_told_of_the_same_resource_if_asked():
     }
 
 
-def test_a_certificate_that_is_missing_is_told_by_its_variable():
-    error = program(
-        BADLY_CONFIGURED,
-        OTEL_EXPORTER_OTLP_ENDPOINT="https://localhost:4318",
-        OTEL_EXPORTER_OTLP_CERTIFICATE="none.pem",
-    )
+def test_a_certificate_that_is_missing_is_told_by_its_variable(monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", "none.pem")
+    config = FlextObservabilityConfig(otlp_endpoint="https://localhost:4318")
+    error = FlextBackend(config).start().error
     assert "none.pem (OTEL_EXPORTER_OTLP_CERTIFICATE)" in error
 
 
