@@ -92,7 +92,8 @@ class Notifier(Silenced):
     and only those, who were told that it fires: not of one that was resolved before its
     group was told of, but also of one that was silenced in between. That one is
     acknowledged is told once; it is not repeated any more, and stays so whatever its
-    source says until it is over.
+    source says until it is over. An empty group is forgotten at once, so that its next
+    alert waits for ``group_wait`` again.
 
     Args:
         group_by: labels by whose values alerts are grouped, ``alertname`` and
