@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from logging import getLogger
@@ -37,6 +38,7 @@ class RecordOptions(MetricOptions, total=False):
     """What a measurement may be told besides."""
 
     tags: Mapping[str, str]
+    timestamp: datetime
 
 
 class NamedOptions(RecordOptions, total=False):
@@ -73,7 +75,8 @@ class FlextMetricsService(OfBackend):
             *told: ``metric``: the measurement. Or ``name`` of the metric, ``value``: a
                 finite number, of a counter from 0, and ``unit``: ``"count"`` (default)
                 makes a counter, any other a gauge.
-            **named: the same by their names; ``tags``, ``metric_type``.
+            **named: the same by their names; ``tags``, ``timestamp`` (now by default),
+                ``metric_type``.
 
         Returns:
             What was recorded; a failure if it cannot be meant, contradicts what the

@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import warnings
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -76,6 +77,12 @@ def test_what_a_metric_is_told_besides_is_refused_and_not_left_out(service, besi
     failure = run(service.record_metric(metric, **besides))
     assert failure.error.startswith(f"{next(iter(besides))} is ")
     assert service.backend.instruments.names() == []
+
+
+def test_a_measurement_may_tell_when_it_was_made(service):
+    moment = datetime(2026, 11, 28, tzinfo=UTC)
+    recorded = run(service.record_metric("a", 1, timestamp=moment)).unwrap()
+    assert recorded.timestamp == moment
 
 
 def test_a_service_that_is_made_for_one_call_loses_nothing(backend):
