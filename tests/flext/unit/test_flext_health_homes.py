@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from flext_observability.health_functions import AtHome
+from flext_observability.health_functions import AtHome, asked_at
 
 
 class Home:
@@ -66,3 +66,12 @@ def test_who_gives_up_waiting_gives_up_the_check():
 
     with Home() as home:
         asyncio.run(main(home))
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_a_loop_that_runs_no_more_answers_nothing_and_keeps_nothing(is_closed):
+    home = asyncio.new_event_loop()
+    if is_closed:
+        home.close()
+    assert asyncio.run(asked_at(home, healthy())) is None
+    home.close()
