@@ -130,7 +130,9 @@ class Binding:
     def bound(self) -> Watch | None:
         """The watch for now; None if there can be none, which is said once."""
         watch = self._watch
-        if watch is not None and watch.backend is PROCESS.current:
+        if watch is not None and watch.backend is (
+            PROCESS.current if self._monitor is None else self._known()
+        ):
             return watch
         found = self._backend()
         if isinstance(found, FlextFailure):
@@ -139,6 +141,14 @@ class Binding:
         if watch is None or watch.backend is not found.value:
             self._watch = watch = Watch(self._function, self._name, found.value)
         return watch
+
+    def _known(self) -> FlextBackend | None:
+        """The monitor's backend while it runs; None where more must be asked."""
+        try:
+            backend = self._monitor.backend if self._monitor else None
+            return backend if backend and backend.is_running else None
+        except Exception:  # noqa: BLE001 - a monitor may be anything
+            return None
 
     def _backend(self) -> FlextResult[FlextBackend]:
         """The backend, if it takes what is recorded; the first call starts it."""
