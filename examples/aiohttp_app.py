@@ -5,7 +5,7 @@ metrics can be scraped at /metrics too; /healthz and /readyz are for an orchestr
 
 Run it: python examples/aiohttp_app.py 8080, then curl localhost:8080/hello/you
 With several workers, in examples/:
-gunicorn aiohttp_app:app -w 2 -k aiohttp.GunicornWebWorker --graceful-timeout 30
+gunicorn aiohttp_app:worker -w 2 -k aiohttp.GunicornWebWorker --graceful-timeout 30
 """
 
 import logging
@@ -61,9 +61,12 @@ def application() -> web.Application:
     return app
 
 
-app = application()
+async def worker() -> web.AppRunner:
+    """What gunicorn runs: it would let connections end for all of its grace but 5 %."""
+    return web.AppRunner(application(), shutdown_timeout=2.0)
+
 
 if __name__ == "__main__":
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 8080
-    web.run_app(app, host="127.0.0.1", port=port)
+    web.run_app(application(), host="127.0.0.1", port=port)
     print(pipeline.ledger())

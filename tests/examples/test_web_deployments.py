@@ -29,7 +29,7 @@ GUNICORN = (
 )
 FASTAPI = (*GUNICORN, "-k", "uvicorn_worker.UvicornWorker", "fastapi_app:app")
 OWN_WORKER = (*GUNICORN, "-k", "asgi", "fastapi_app:app")
-AIOHTTP = (*GUNICORN, "-k", "aiohttp.GunicornWebWorker", "aiohttp_app:app")
+AIOHTTP = (*GUNICORN, "-k", "aiohttp.GunicornWebWorker", "aiohttp_app:worker")
 DEPLOYMENTS = {
     "uvicorn": UVICORN,
     "uvicorn uvloop": (*UVICORN, "--loop", "uvloop"),
