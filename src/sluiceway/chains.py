@@ -25,6 +25,20 @@ class Composable:
     def __rshift__(self, other: Part) -> Chain:
         return Chain((*parts_of(self), *parts_of(other)))
 
+    if not TYPE_CHECKING:  # for type checkers it is wrong as it stands
+
+        def __rrshift__(self, other: object) -> None:
+            """Say what is wrong with what begins a chain and is no stage.
+
+            Raises:
+                ConfigurationError: always.
+            """
+            if isinstance(other, list | tuple):
+                raise ConfigurationError(
+                    f"{other!r} begins no chain; expected merge(a, b) >> c"
+                )
+            raise ConfigurationError(not_a_stage(other))
+
 
 @frozen
 class Chain(Composable):

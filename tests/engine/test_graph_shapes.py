@@ -179,6 +179,17 @@ def test_what_is_no_stage_is_refused_where_it_is_written(part):
         numbers() >> part
 
 
+@pytest.mark.parametrize("part", [print, CollectingSink, 5, "source", None])
+def test_what_is_no_stage_is_refused_at_the_beginning_too(part):
+    with pytest.raises(ConfigurationError, match="is not a stage"):
+        part >> CollectingSink()
+
+
+def test_a_list_at_the_beginning_is_told_of_merge():
+    with pytest.raises(ConfigurationError, match=r"merge\(a, b\) >> c"):
+        [numbers(), numbers()] >> CollectingSink()
+
+
 def test_a_class_instead_of_an_object_is_recognised():
     with pytest.raises(ConfigurationError, match=r"did you mean CollectingSink\(...\)"):
         numbers() >> CollectingSink
