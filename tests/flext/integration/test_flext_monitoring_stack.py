@@ -300,9 +300,13 @@ def shop(told_gateway, alerted, traced, tmp_path_factory):
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    yield process
-    process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 0, log.read_text()
+    try:
+        yield process
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
     assert "0 lost" in log.read_text()
 
 
