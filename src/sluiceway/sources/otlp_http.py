@@ -21,6 +21,7 @@ from attrs import frozen
 from ..errors import ConfigurationError
 from ..sinks.addresses import cannot_listen
 from ..sinks.server_log import SERVER_LOG
+from .bodies import read_body
 from .otlp_answers import (
     Form,
     RefusedError,
@@ -164,31 +165,15 @@ class HttpServer:
         unpack = check_head(request)
         kind = KINDS[request.path]
         with self._intake.arriving:
-            body = await self._read(request)
+            limits = self._limits
+            body = await read_body(
+                request, limits.max_body, limits.read_timeout, RefusedError
+            )
             if unpack:
                 body = await self._intake.unpack(body)
             empty = form == "json" and not body
             events = [] if empty else await self._intake.decode(kind, form, body)
         return await self._intake.hand_over(events)
-
-    async def _read(self, request: web.Request) -> bytes:
-        """The body as it was sent."""
-        limit, seconds = self._limits.max_body, self._limits.read_timeout
-        if (request.content_length or 0) > limit:
-            raise RefusedError(413, f"a body of more than {limit} bytes")
-        body = bytearray()
-        try:
-            async with asyncio.timeout(seconds):
-                async for piece in request.content.iter_any():
-                    body += piece
-                    if len(body) > limit:
-                        raise RefusedError(413, f"a body of more than {limit} bytes")
-        except TimeoutError:
-            words = f"the body took more than {seconds:g} s"
-            raise RefusedError(408, words) from None
-        except (OSError, web.RequestPayloadError):
-            raise RefusedError(400, "the body did not arrive") from None
-        return bytes(body)
 
 
 def server_context(tls: Certificates) -> ssl.SSLContext:

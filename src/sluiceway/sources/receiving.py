@@ -23,6 +23,7 @@ from ..errors import ConfigurationError, nearest
 from ..sinks.addresses import cannot_listen, checked_host
 from ..sinks.server_log import SERVER_LOG
 from ..stages import Send, Source, StageContext
+from .bodies import read_body
 from .presence import Presence
 from .talks import end_talks
 
@@ -242,33 +243,17 @@ class Receiver(Source[Any]):
             raise RefusedError(503, "the receiver is not running")
         self.check(request)
         with self._arriving:
-            events = self.events_of(request, await self._read(request))
+            taken = self._reception
+            body = await read_body(
+                request, taken.max_body, taken.read_timeout, RefusedError
+            )
+            events = self.events_of(request, body)
         try:
             words = await self._hand_over(events) if events else ""
             self.taken(request)
         finally:
             self.ended(request)
         return words
-
-    async def _read(self, request: web.Request) -> bytes:
-        """The body as it was sent."""
-        most, seconds = self._reception.max_body, self._reception.read_timeout
-        too_large = RefusedError(413, f"a body of more than {most} bytes")
-        if (request.content_length or 0) > most:
-            raise too_large
-        body = bytearray()
-        try:
-            async with asyncio.timeout(seconds):
-                async for piece in request.content.iter_any():
-                    body += piece
-                    if len(body) > most:
-                        raise too_large
-        except TimeoutError:
-            words = f"the body took more than {seconds:g} s"
-            raise RefusedError(408, words) from None
-        except (OSError, web.RequestPayloadError):
-            raise RefusedError(400, "the body did not arrive") from None
-        return bytes(body)
 
     async def _hand_over(self, events: list[Any]) -> str:
         """Give events to the pipeline; what became of them, if that is asked for."""
