@@ -33,7 +33,7 @@ from .lasting import Silenced
 from .muting import SavedSilence, Silence, Silences
 from .policy import LONGEST, TARGET, Level, Policy, SavedLevel, raised
 
-LOOK_AGAIN: Final = 60.0  # seconds between two looks at what is silenced
+LOOK_AGAIN: Final = 10.0  # seconds between two looks at what is silenced
 SOONEST: Final = 0.001  # since the end of a silence may be a little off by rounding
 
 
