@@ -261,8 +261,7 @@ class SinkWorker(Worker):
         return sum(at(batch) is books for hand in hands for batch in hand.batches)
 
     async def _all_written(self) -> None:
-        while self._writes:
-            await asyncio.wait(self._writes)
+        await self.settle_down()
         self._check()
 
     def give_up(self, reason: str, error: BaseException | None = None) -> None:
