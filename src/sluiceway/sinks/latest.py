@@ -117,7 +117,8 @@ class LatestState:
                 key = checked_key(event, identities)
                 self._admit(event, key)
                 superseded += self._take(event, key)
-                self._hear(key, now)
+                if now is not None:
+                    self._hear(key, now)
             except PermanentError as error:
                 refused[index] = error
             except Exception as error:  # noqa: BLE001 - whatever a user's object does
@@ -126,9 +127,9 @@ class LatestState:
                 overtaken.update(self._overtaken(index, event, key, standing))
         return Update(superseded, overtaken, refused)
 
-    def _hear(self, key: SeriesKey, now: float | None) -> None:
+    def _hear(self, key: SeriesKey, now: float) -> None:
         self._heard.pop(key, None)
-        if now is not None and key in self._series:
+        if key in self._series:
             self._heard[key] = now
 
     def forget(self, before: float) -> None:
