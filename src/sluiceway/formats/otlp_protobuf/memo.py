@@ -54,12 +54,12 @@ class Memo:
         values = by_key.get(key)
         if values is None:
             values = TABLES[type(value)](self, key_field(key))
-            if type(key) is str and len(key) <= LONGEST and self.has_room():
+            if type(key) is str and len(key) <= LONGEST and self.take_room():
                 by_key[key] = values
         return values[value]
 
-    def has_room(self) -> bool:
-        """Whether what was not met before may be kept."""
+    def take_room(self) -> bool:
+        """Whether what was not met before may be kept, for which there is room then."""
         self.count += 1
         if self.count > self.LARGEST * FULL_FOR:
             self.count = 1
@@ -79,7 +79,7 @@ class Texts(dict[str, bytes]):
 
     def __missing__(self, text: str) -> bytes:
         encoded = embedded(b"", utf8(text))
-        if len(encoded) <= LONGEST and type(text) is str and self.memo.has_room():
+        if len(encoded) <= LONGEST and type(text) is str and self.memo.take_room():
             self[text] = encoded
         return encoded
 
@@ -102,7 +102,7 @@ class KeptTexts(dict[str, bytes]):
             return keyed(self.key_part, embedded(b"\n", encoded))
         # Below 128 each length is one byte.
         pair = b"%c%b%c\n%c%b" % (whole, self.key_part, size + 2, size, encoded)
-        if self.memo.has_room():
+        if self.memo.take_room():
             self[value] = pair
         return pair
 
@@ -124,7 +124,7 @@ class KeptInts(dict[int, bytes]):
         if whole > LONGEST:
             return keyed(self.key_part, encoded)
         pair = b"%c%b%c%b" % (whole, self.key_part, size, encoded)
-        if self.memo.has_room():
+        if self.memo.take_room():
             self[value] = pair
         return pair
 
