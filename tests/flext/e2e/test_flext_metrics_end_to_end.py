@@ -120,13 +120,6 @@ def recorded(service):
     ]
 
 
-@pytest.fixture
-def backend():
-    backend = FlextBackend(FlextObservabilityConfig(service_name="shop"))
-    yield backend
-    backend.stop()
-
-
 def test_promtool_has_nothing_to_say_of_the_page(backend):
     service = FlextMetricsService(backend)
     assert all(result.is_success for result in recorded(service))

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-
-import pytest
+from answering import answer
 
 from flext_observability import (
     FlextAlertService,
-    FlextBackend,
     FlextHealthService,
     FlextMetricsService,
-    FlextObservabilityConfig,
     FlextObservabilityMasterFactory,
     FlextTracingService,
     flext_create_alert,
@@ -20,18 +15,6 @@ from flext_observability import (
     flext_create_metric,
     flext_create_trace,
 )
-
-
-@pytest.fixture
-def backend():
-    backend = FlextBackend(FlextObservabilityConfig(service_name="shop"))
-    yield backend
-    backend.stop()
-
-
-def answer(call, *arguments, **named):
-    given = call(*arguments, **named)
-    return asyncio.run(given) if inspect.iscoroutine(given) else given
 
 
 def services(kind, backend):

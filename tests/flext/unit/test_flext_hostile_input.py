@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Mapping
 from decimal import Decimal
 
 import pytest
+from answering import answer
 
 from flext_observability import (
     FlextAlertService,
-    FlextBackend,
     FlextHealthService,
     FlextMetricsService,
-    FlextObservabilityConfig,
     FlextObservabilityMonitor,
     FlextResult,
     FlextTracingService,
@@ -138,18 +135,6 @@ CREATORS = {
         "duration": 0.0,
     },
 }
-
-
-@pytest.fixture
-def backend():
-    backend = FlextBackend(FlextObservabilityConfig(service_name="shop"))
-    yield backend
-    backend.stop()
-
-
-def answer(call, *arguments, **named):
-    given = call(*arguments, **named)
-    return asyncio.run(given) if inspect.iscoroutine(given) else given
 
 
 def is_an_answer(result):

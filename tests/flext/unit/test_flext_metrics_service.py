@@ -30,13 +30,6 @@ from sluiceway.testing import FailingSink
 
 
 @pytest.fixture
-def backend():
-    backend = FlextBackend(FlextObservabilityConfig(service_name="shop"))
-    yield backend
-    backend.stop()
-
-
-@pytest.fixture
 def service(backend):
     return FlextMetricsService(backend)
 
