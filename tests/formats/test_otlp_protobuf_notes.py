@@ -55,6 +55,11 @@ notes = st.tuples(
 )
 
 
+def note(*, name="a", parent=b"", attributes=None):
+    ids = b"t" * 16, b"s" * 8, parent
+    return (name, *ids, 1, 2, attributes or {}, 1, "", 0, None, PROVENANCES[0])
+
+
 def parsed(body):
     return ExportTraceServiceRequest.FromString(body)
 
@@ -67,6 +72,31 @@ def test_notes_are_written_as_their_spans(taken):
     )
 
 
+@given(st.lists(notes, max_size=4), st.lists(notes, max_size=4))
+def test_what_an_encoder_remembers_of_notes_changes_nothing(before, after):
+    encoder = Encoder()
+    encoder.notes(before)
+    again = [*after, *before, *after]
+    assert encoder.notes(again) == Encoder().notes(again)
+
+
+def test_equal_values_of_different_types_are_kept_apart():
+    encoder = Encoder()
+    values = (1, True, 1.0, "1", b"1", [1], 0.0, -0.0, None, False, 0)
+    for parent in (b"", b"p" * 8):
+        for value in values * 2:
+            taken = [note(attributes={"n": value}, parent=parent)]
+            (span,) = decode_traces(encoder.notes(taken))
+            assert repr(span.attributes) == repr({"n": value})
+
+
+def test_the_form_of_a_span_is_that_of_its_parent_whatever_was_met_before():
+    encoder = Encoder()
+    taken = [note(parent=parent) for parent in (b"", b"p" * 8, b"", b"p" * 8)]
+    decoded = decode_traces(encoder.notes(taken))
+    assert [span.parent_span_id for span in decoded] == [b"", b"p" * 8, b"", b"p" * 8]
+
+
 @given(st.lists(notes, min_size=1, max_size=3))
 def test_a_decoder_reads_what_was_noted(taken):
     names = sorted(one[0] for one in taken)
@@ -75,7 +105,7 @@ def test_a_decoder_reads_what_was_noted(taken):
 
 
 def test_only_tuples_that_end_in_a_provenance_are_notes():
-    real = ("a", b"t" * 16, b"s" * 8, b"", 1, 2, {}, 1, "", 0, None, PROVENANCES[0])
+    real = note()
     assert are_notes([real, real])
     for other in ((), tuple(range(12)), (1, 2), real[:-1], {}, "text", None, 7):
         assert not are_notes([other])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .tails import CHILD, ROOT, NamedTails
 from .values import (
     any_value,
     bool_value,
@@ -33,6 +34,8 @@ class Memo:
         attributes: KeyValues with their length, by type, key and value. Plain dicts
             but for the last: on CPython they are read faster than a subclass.
         texts: strings with their length, such as span names.
+        root_tails: what finished spans without a parent have in common.
+        child_tails: the same of those with one.
     """
 
     LARGEST = 4096
@@ -40,6 +43,8 @@ class Memo:
     def __init__(self) -> None:
         self.attributes: dict[type, dict[str, Values]] = {kind: {} for kind in TABLES}
         self.texts = Texts(self)
+        self.root_tails = NamedTails(self, ROOT.size)
+        self.child_tails = NamedTails(self, CHILD.size)
         self.count = 0
 
     def learn(self, attributes: dict[str, Any]) -> list[bytes]:
@@ -64,6 +69,8 @@ class Memo:
         if self.count > self.LARGEST * FULL_FOR:
             self.count = 1
             self.texts.clear()
+            self.root_tails.clear()
+            self.child_tails.clear()
             for by_key in self.attributes.values():
                 by_key.clear()
         return self.count <= self.LARGEST

@@ -8,7 +8,6 @@ Source: OpenTelemetry protocol 1.11, ``opentelemetry/proto/trace/v1/trace.proto`
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
 from itertools import groupby
 
@@ -16,13 +15,11 @@ from ...notes import Notes, event_of, provenance_of
 from .clean import clean_span
 from .envelope import Groups, ScopeGroup
 from .memo import Memo
+from .tails import CHILD, HEADS, ROOT, end_of, head_of, pack
 from .write_traces import encode_span
-from .writing import SHORT, UNENCODABLE, VARINTS, long_varint
+from .writing import SHORT, UNENCODABLE
 
-# Ids, kind, times and flags, each behind its tag, and at the end the tag of the name.
-pack_root = struct.Struct("<H16sH8sBBBQBQHIB").pack
-pack_child = struct.Struct("<H16sH8sH8sBBBQBQHIB").pack
-HEADS = tuple(b"\x12" + size for size in VARINTS)
+pack_root, pack_child = ROOT.pack, CHILD.pack
 
 
 def group_notes(notes: Iterable[Notes]) -> Groups:
@@ -73,24 +70,24 @@ def encode_plain(memo: Memo, notes: Notes, chunks: list[bytes]) -> None:
     ) = notes
     # fmt: off
     if parent:
+        named = memo.child_tails
         ids = pack_child(
             0x100A, trace_id, 0x0812, span_id, 0x0822, parent,
-            0x30, kind, 0x39, begin, 0x41, end, 0x0185, flags, 0x2A,
+            0x30, kind, 0x39, begin, 0x41, end, 0x0185, flags,
         )
     else:
+        named = memo.root_tails
         ids = pack_root(
             0x100A, trace_id, 0x0812, span_id,
-            0x30, kind, 0x39, begin, 0x41, end, 0x0185, flags, 0x2A,
+            0x30, kind, 0x39, begin, 0x41, end, 0x0185, flags,
         )
     # fmt: on
-    known = memo.attributes
-    pairs = [ids + memo.texts[name]]
-    try:
-        for key, value in attributes.items():
-            pairs.append(known[type(value)][key][value])
-    except KeyError:
-        pairs[1:] = memo.learn(attributes)
-    body = b"J".join(pairs)
-    size = len(body)
-    chunks.append(HEADS[size] if size < SHORT else b"\x12" + long_varint(size))
-    chunks.append(body)
+    tails = named[name]
+    if tails is None:
+        tail = end_of(memo, name, attributes)
+        size = len(ids) + len(tail)
+        head = HEADS[size] if size < SHORT else head_of(size)
+    else:
+        packed = pack(attributes)
+        head, tail = tails.get(packed) or tails.learn(packed, attributes)
+    chunks += (head, ids, tail)
