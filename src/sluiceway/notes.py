@@ -73,7 +73,8 @@ KINDS = {int(kind): kind for kind in SpanKind}  # calling an enum is slow
 def are_notes(events: list[Any]) -> TypeGuard[list[Notes]]:
     """Whether all of the events are notes, and none is a tuple of a user's."""
     try:
-        return {*map(type, map(provenance_of, events))} == {Provenance}
+        found = {*map(provenance_of, events)}
+        return {*map(type, found)} == {Provenance}
     except Exception:  # noqa: BLE001 - a user's events may be anything
         return False
 
