@@ -44,13 +44,16 @@ def call_each(
             return results, failed
 
 
-def change_each(
-    function: Function, events: list[Any]
-) -> tuple[list[Any], dict[int, Exception], bool]:
-    """As ``call_each``, and whether each result is one event.
+def change_each(function: Function, events: list[Any], name: str | None) -> list[Any]:
+    """What a processor that calls the function for each event answers.
 
     Mostly all results are of one type: that it is still the same is the cheapest
     question.
+
+    Args:
+        function: gives an event, or a list of them.
+        events: what it is called with.
+        name: the stage's, for the errors of wrong results.
     """
     results: list[Any] = []
     failed: dict[int, Exception] = {}
@@ -67,7 +70,10 @@ def change_each(
         except FAILURES as error:
             failed[len(results) + len(failed)] = own_failure(error)
         else:
-            return results, failed, fit
+            break
+    if failed or not fit:
+        return sort_results(events, results, failed, name)
+    return results
 
 
 def keep_each(

@@ -104,10 +104,7 @@ class FunctionProcessor(StageFunction, Processor[Any, Any]):
 
     def process(self, events: list[Any]) -> list[Any]:
         """The results for each event; a failed event is booked alone."""
-        results, failed, fit = change_each(self.function, events)
-        if failed or not fit:
-            return sort_results(events, results, failed, self.name)
-        return results
+        return change_each(self.function, events, self.name)
 
 
 class AsyncFunctionProcessor(StageFunction, Processor[Any, Any]):

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ..calls import change_each, sort_results
+from ..calls import change_each
 from ..errors import PermanentError
 from ..events import (
     NO_RESOURCE,
@@ -67,8 +67,7 @@ class HealthMetrics(Processor[HealthCheck, MetricPoint]):
 
     def process(self, events: list[HealthCheck]) -> list[MetricPoint]:
         """The points of each result."""
-        points, failed, _ = change_each(self._points_of, events)
-        return sort_results(events, points, failed, self.name)
+        return change_each(self._points_of, events, self.name)
 
     def _points_of(self, check: HealthCheck) -> list[MetricPoint]:
         if not isinstance(check, HealthCheck):
