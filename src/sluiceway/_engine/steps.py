@@ -60,8 +60,8 @@ class Step:
         Returns:
             How many events go on.
         """
-        events = batch.events
-        given = events if self._spares_list else list(events)
+        events, spares_list = batch.events, self._spares_list
+        given = events if spares_list else list(events)
         try:
             result = self._call(given, now) if self._samples else self._call(given)
         except (asyncio.CancelledError, SystemExit) as error:
@@ -82,7 +82,7 @@ class Step:
                 self.books.filtered += fewer
             if claims is not None:
                 claims.settle(DELIVERED, fewer)
-        batch.events = result if self._spares_list else list(result)
+        batch.events = result if spares_list else list(result)
         return count
 
     async def run_waiting(self, batch: Batch, hand: Hand) -> None:
