@@ -3,7 +3,9 @@
 Settles DESIGN's first finding (batches move, not events). Both sides call the same two
 functions per event in the same run, interleaved; the figure is the ratio of medians.
 The peers move one event at a time, as programs with queues do: over ``asyncio.Queue``
-and over anyio's memory object streams. Run it with
+and over anyio's memory object streams. Our source learns what became of each event;
+so it does with acknowledged queues, which count their tasks and are joined, and with
+the other peers it does not. Run it with
 ``python -m benchmarks.engine_chain``.
 """
 
@@ -31,6 +33,7 @@ FEW = 20_000  # where an event costs microseconds
 ROUNDS = 7
 ROOM = 1024  # events that a queue of the peers holds
 QUEUES, STREAMS = "asyncio.Queue per hop", "anyio stream per hop"
+ACKNOWLEDGED = "asyncio.Queue per hop, acknowledged"
 BARE = "no engine, lists of 1000"
 AIM = 10  # times, at batch 100
 
@@ -84,6 +87,44 @@ async def queue_per_hop(events: int) -> float:
     return time.process_time() - started
 
 
+async def process_and_tell(inbox: asyncio.Queue, out: asyncio.Queue) -> None:
+    while True:
+        await out.put(increment(await inbox.get()))
+        inbox.task_done()
+
+
+async def sample_and_tell(inbox: asyncio.Queue, out: asyncio.Queue) -> None:
+    while True:
+        event = await inbox.get()
+        if is_odd(event):
+            await out.put(event)
+        inbox.task_done()
+
+
+async def acknowledged_queue_per_hop(events: int) -> float:
+    queues = first, second, third = [asyncio.Queue(ROOM) for _ in range(3)]
+    taken = 0
+
+    async def consume_and_tell() -> None:
+        nonlocal taken
+        while True:
+            await third.get()
+            taken += 1
+            third.task_done()
+
+    started = time.process_time()
+    works = process_and_tell(first, second), sample_and_tell(second, third)
+    tasks = [asyncio.create_task(work) for work in (*works, consume_and_tell())]
+    for event in range(events):
+        await first.put(event)
+    for queue in queues:
+        await queue.join()
+    for task in tasks:
+        task.cancel()
+    assert taken == events // 2
+    return time.process_time() - started
+
+
 async def stream_per_hop(events: int) -> float:
     streams = [anyio.create_memory_object_stream[int](ROOM) for _ in range(3)]
     (to_first, first), (to_second, second), (to_third, third) = streams
@@ -120,6 +161,7 @@ def measure(rounds: int = ROUNDS) -> dict[str, float]:
     """Median nanoseconds per event of each side."""
     contestants = {
         QUEUES: (EVENTS, lambda: asyncio.run(queue_per_hop(EVENTS))),
+        ACKNOWLEDGED: (EVENTS, lambda: asyncio.run(acknowledged_queue_per_hop(EVENTS))),
         BARE: (EVENTS, partial(bare_lists, EVENTS, 1000)),
         STREAMS: (FEW, lambda: asyncio.run(stream_per_hop(FEW))),
     }
@@ -148,6 +190,14 @@ def figures(*, short: bool = False) -> list[Figure]:
     ]
     return [
         *per_batch,
+        cost(
+            "engine chain, batch 100, asyncio.Queue acknowledged",
+            found[name_of(100)],
+            found[ACKNOWLEDGED],
+            unit=UNIT,
+            times=AIM,
+            spot=Spot("engine-batch", 100, peer=ACKNOWLEDGED),
+        ),
         cost(
             "engine chain, batch 1000, no engine",
             found[name_of(1000)],
