@@ -56,6 +56,8 @@ from .protocols import (
 from .result import FlextFailure, FlextResult, FlextSuccess
 from .tracing import FlextTracingService
 
+__version__ = "0.1.0"
+
 __all__ = [
     "FlextAlert",
     "FlextAlertEvent",

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import flext_observability
+import sluiceway
 
 ROOT = Path(__file__).resolve().parents[3]
 SOURCE = ROOT / "src"
@@ -125,3 +126,8 @@ def test_ninety_percent_of_all_branches_must_be_covered():
     assert coverage["report"]["fail_under"] >= 90
     # One package's coverage must not be measured over both.
     assert not {"source", "source_pkgs"} & {*coverage["run"]}
+
+
+def test_both_packages_tell_the_version_of_their_distribution():
+    told = {flext_observability.__version__, sluiceway.__version__}
+    assert told == {PROJECT["project"]["version"]}
