@@ -62,6 +62,15 @@ def test_of_a_real_end_the_books_tell_what_it_took():
     assert (arrival.words, arrival.complaint) == ("7 events delivered, 2 lost", "")
 
 
-def test_a_variable_that_is_no_address_is_named():
-    with pytest.raises(ConfigurationError, match="ALERTMANAGER_URL is 'alerts:9093'"):
-        ends_of({"ALERTMANAGER_URL": "alerts:9093"})
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "shop", "'shop'; .* 'http://localhost:4318'"),
+        ("PROMETHEUS_PUSH_GATEWAY", "ftp://a", "'ftp://a'; .* 'http://localhost:9091'"),
+        ("PROMETHEUS_PUSH_GATEWAY", "http://a/?b=c", "'http://a/'; .* without a query"),
+        ("ALERTMANAGER_URL", "alerts:9", "'alerts:9'; .* 'http://localhost:9093'"),
+    ],
+)
+def test_a_variable_that_is_no_address_is_named_and_shown_one(name, value, told):
+    with pytest.raises(ConfigurationError, match=f"{name} is {told}"):
+        ends_of({name: value})

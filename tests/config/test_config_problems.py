@@ -146,7 +146,10 @@ CASES = {
     ),
     "an address, and not what would be missing without it": (
         ['type = "SlackSink"', 'url = "nowhere"'],
-        "x.toml:7: stages.out.url: is 'nowhere'...; expected an address",
+        (
+            "x.toml:7: stages.out.url: is 'nowhere'...; expected an address such as "
+            "'https://example.com/hooks/alerts'"
+        ),
     ),
     "a number, and not what would be missing without what it is about": (
         ['type = "SlackSink"', 'url = "http://a"', "timeout = 0"],

@@ -456,6 +456,7 @@ def test_no_secret_stands_in_an_error_a_repr_or_the_log(run, caplog):
         (["http://a", "htp://b"], {}, "'htp://b'"),
         (["http://a", 7], {}, "'7'"),
         (7, {}, "AlertmanagerSink.url is a int; expected an address"),
+        ("am1", {}, "expected an address such as 'http://localhost:9093'"),
         ({"http://a": 1}, {}, "AlertmanagerSink.url is a dict; expected an address"),
         ("http://us:pa/ss@a", {}, "AlertmanagerSink.url is 'http://***@a'; expected"),
         ("http://us:p ss@a", {}, "AlertmanagerSink.url is 'http://***@a'; expected"),

@@ -161,7 +161,10 @@ def test_a_port_is_healthy_if_something_listens_there():
     [
         (
             lambda: HttpCheck("a", "ftp://me:pw@x"),
-            "HttpCheck.url is 'ftp://***@x'; expected an address",
+            (
+                "HttpCheck.url is 'ftp://***@x'; expected an address such as "
+                "'http://localhost:8080/healthz'"
+            ),
         ),
         (
             lambda: HttpCheck("a", "http://x", statuses=[99]),

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from ..errors import ConfigurationError
 
+OTLP_EXAMPLE: Final = "http://localhost:4318"
 HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 # Another text in their place would cut or hang the requests.
@@ -43,9 +44,13 @@ def path_in_words(path: object) -> str:
     return f"{path} ({path.variable})" if isinstance(path, ToldPath) else str(path)
 
 
-def wrong_with(url: Any) -> str | None:
-    """What was expected instead of ``url``, or None if requests can go there."""
-    expected = "an address such as 'http://localhost:4318'"
+def wrong_with(url: Any, example: str = OTLP_EXAMPLE) -> str | None:
+    """What was expected instead of ``url``, such as ``example``.
+
+    Returns:
+        None if requests can go there.
+    """
+    expected = f"an address such as {example!r}"
     try:
         parts = urlsplit(url)
         usable = parts.port is None or parts.port > 0

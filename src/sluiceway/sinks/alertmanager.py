@@ -275,7 +275,7 @@ def checked_urls(url: Any) -> list[str]:
             f"as {DEFAULT_URL!r}, or a list of them"
         )
     for each in urls:
-        wrong = wrong_with(each)
+        wrong = wrong_with(each, DEFAULT_URL)
         if wrong is not None:
             shown = without_user(str(each))
             raise ConfigurationError(

@@ -30,6 +30,7 @@ from .http import Answer, Destination, HttpClient, failure_of, quoted
 
 F = TypeVar("F")
 
+EXAMPLE: Final = "https://example.com/hooks/alerts"
 RETRYABLE: Final = frozenset({429, *range(500, 600)})
 LONGEST_ANSWER: Final = 64 * 1024  # bytes of a success's body that are looked at
 LONGEST_LIMIT: Final = 3600.0  # seconds that a request to wait is remembered
@@ -252,7 +253,7 @@ def secret_destination(
     Raises:
         ConfigurationError: the address or a header cannot be used.
     """
-    wrong = wrong_with(url)
+    wrong = wrong_with(url, EXAMPLE)
     if wrong is not None:
         shown = without_path(str(url))
         raise ConfigurationError(f"{owner}.url is {shown!r}...; expected {wrong}")

@@ -28,13 +28,14 @@ from ..sinks.addresses import (
 if TYPE_CHECKING:
     from ..sinks.http import Answer, Destination
 
+EXAMPLE: Final = "http://localhost:8080/healthz"
 LONGEST_BODY: Final = 1024 * 1024  # bytes that a text is looked for in
 Finding = tuple[HealthStatus, str, dict[str, Any]]
 
 
 def an_address(check: Any, attribute: Attribute[Any], value: Any) -> None:
     """An attrs validator: the address of a page."""
-    wrong = wrong_with(value)
+    wrong = wrong_with(value, EXAMPLE)
     if wrong is not None:
         shown = without_user(str(value))
         raise ConfigurationError(

@@ -25,6 +25,11 @@ from .receivers import AlertReceiver, OtlpReceiver, PushTarget
 OTLP: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 GATEWAY: Final = "PROMETHEUS_PUSH_GATEWAY"
 ALERTMANAGER: Final = "ALERTMANAGER_URL"
+EXAMPLES: Final[Mapping[str, str]] = {
+    OTLP: "http://localhost:4318",
+    GATEWAY: "http://localhost:9091",
+    ALERTMANAGER: "http://localhost:9093",
+}
 
 
 @frozen
@@ -79,7 +84,9 @@ def address_in(environment: Mapping[str, str], name: str) -> str | None:
         return None
     if name == GATEWAY and "://" not in url:
         url = f"http://{url}"  # as pushgateway clients write it
-    wrong = wrong_with(url)
+    wrong = wrong_with(url, EXAMPLES[name])
+    if wrong is None and name == GATEWAY and "?" in url:
+        wrong = f"an address such as {EXAMPLES[name]!r}, without a query"
     if wrong is not None:
         raise ConfigurationError(f"{name} is {without_user(url)!r}; expected {wrong}")
     return url
