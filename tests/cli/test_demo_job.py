@@ -63,6 +63,24 @@ def test_the_alerts_that_the_rule_made_arrive_at_the_webhook(demo):
     assert "HighErrorRate firing" in demo.out
 
 
+def test_what_variables_say_of_otlp_is_not_said_to_its_own_receiver():
+    meant_for_others = {
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{free_port()}",
+    }
+    done = run("demo", "--duration", "0.2", **meant_for_others)
+    assert (done.code, done.err) == (0, "")
+    assert done.verdict.endswith("lost 0")
+    assert done.number(r"OTLP receiver +([\d,]+) spans") > 0
+
+
+def test_a_variable_that_switches_telemetry_off_is_named_before_anything_runs():
+    done = run("demo", OTEL_SDK_DISABLED="true")
+    assert (done.code, done.out) == (2, "")
+    assert "OTEL_SDK_DISABLED switches telemetry off" in done.err
+
+
 def test_a_rate_that_nobody_can_keep_up_with_ends_with_its_time():
     done = run("demo", "--duration", "0.1", "--rate", "1e7")
     assert (done.code, done.err) == (0, "")

@@ -16,6 +16,7 @@ from typing import Final
 import aiohttp
 from attrs import frozen
 
+from ...errors import ConfigurationError
 from ...instrument import Telemetry
 from ...pipeline import Pipeline
 from ...reports import PipelineState
@@ -66,7 +67,8 @@ def run_demo(options: Options) -> int:
         was aborted.
 
     Raises:
-        ConfigurationError: a port cannot be had, or a variable holds no address.
+        ConfigurationError: a port cannot be had, a variable holds no address, or one
+            switches telemetry off.
     """
     return asyncio.run(with_receivers(options))
 
@@ -90,7 +92,7 @@ class Demo:
         self._options = options
         self._ends: list[End] = [ends.otlp, ends.gateway, ends.alerts]
         self._screen: Screen = choose_screen(live=options.live)
-        self._telemetry = Telemetry("shop", export_interval=1.0)
+        self._telemetry = shop_telemetry()
         self._scrape = PrometheusSink(port=options.metrics_port, name="scrape")
         window = max(1.0, min(5.0, options.duration / 8))
         self._pipeline: Pipeline = make_pipeline(
@@ -199,6 +201,21 @@ class Demo:
             complaint = reading.differs_from(answered)
             arrivals[SCRAPE_PAGE] = Arrival(str(reading), complaint)
         return arrivals
+
+
+def shop_telemetry() -> Telemetry:
+    """What the shop makes its telemetry with.
+
+    Raises:
+        ConfigurationError: the environment switches it off.
+    """
+    telemetry = Telemetry("shop", export_interval=1.0)
+    if telemetry.disabled:
+        raise ConfigurationError(
+            "OTEL_SDK_DISABLED switches telemetry off; expected it unset or false, "
+            "or there is nothing to show"
+        )
+    return telemetry
 
 
 @contextmanager

@@ -97,7 +97,15 @@ class OtlpReceiver(Receiver):
         return self._source.port
 
     def _make_sink(self) -> Sink[Any]:
-        return OtlpSink(self.where, name="otlp")
+        # All is said here: what variables say of OTLP is meant for another receiver.
+        return OtlpSink(
+            self.where,
+            protocol="http/protobuf",
+            headers={},
+            compression="none",
+            timeout=10,
+            name="otlp",
+        )
 
     def arrival(self, ledger: Ledger, answered: int) -> Arrival:  # noqa: ARG002
         """How many spans and log records came."""
