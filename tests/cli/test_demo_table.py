@@ -69,7 +69,9 @@ def test_without_live_a_terminal_gets_plain_lines():
     assert "events/s" in shown
 
 
-@pytest.mark.parametrize(("name", "value"), [("CI", "true"), ("TERM", "dumb")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("CI", "true"), ("TERM", "dumb"), ("TERM", "")]
+)
 def test_in_ci_and_on_a_dumb_terminal_there_are_plain_lines(name, value):
     code, shown = run_on_terminal(80, **{name: value})
     assert (code, ESCAPE.search(shown)) == (0, None)
@@ -155,6 +157,7 @@ MOMENT = Moment(
 @pytest.mark.parametrize(
     ("columns", "rows"),
     [
+        (65, ["spans 304 0 - 0", "otlp 304 0 95% 4.2 ms 42"]),
         (80, ["spans sink 304 0 - 0", "otlp sink 304 0 ━━━━━━━━ 95% 4.2 ms 42"]),
         (
             140,
@@ -180,6 +183,25 @@ def test_a_row_tells_rates_fill_latency_and_losses(columns, rows):
     assert all(row in shown for row in rows)
     assert "━ 4.2 s open 1,234 requests 5 slow 6 failed" in "\n".join(shown)
     assert "a line that stays" in shown
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(40, 24), (80, 7), (10, 1)])
+def test_where_the_table_has_no_room_one_line_stands_for_it_and_nothing_stays(
+    columns, lines
+):
+    live = pytest.importorskip("sluiceway.cli.demo.live")
+    console = pytest.importorskip("rich.console").Console(
+        file=StringIO(), width=columns, height=lines, force_terminal=True
+    )
+    screen = live.LiveScreen(console)
+    screen.open()
+    screen.show(MOMENT)
+    text = " ".join(ESCAPE.sub("", console.file.getvalue()).split())
+    shown = console.file.tell()
+    screen.close()
+    assert "spans" not in text
+    assert "4.2 s" in text or lines == 1
+    assert ESCAPE.sub("", console.file.getvalue()[shown:]).strip() == ""
 
 
 def test_a_plain_line_says_when_it_only_drains(capsys):

@@ -68,16 +68,7 @@ class PlainScreen:
 
     def show(self, moment: Moment) -> None:
         """One line about everything."""
-        fullest = max((s.queue or 0.0 for s in moment.stages), default=0.0)
-        slowest = max((s.tail or 0.0 for s in moment.stages), default=0.0)
-        lost = sum(stage.lost for stage in moment.stages)
-        events = sum(s.incoming for s in moment.stages if s.kind == "source")
-        self.say(
-            f"{moment.elapsed:4.1f} s {moment.requests:6,} requests "
-            f"{moment.failed:3,} failed {events:5,.0f} events/s  "
-            f"queue {fullest:3.0%}  calls {slowest * 1000:2.0f} ms  lost {lost:,}"
-            f"{'' if moment.open else '  draining'}"
-        )
+        self.say(summary(moment))
 
     def close(self) -> None:
         """Nothing to put away."""
@@ -87,9 +78,24 @@ class PlainScreen:
         print(line, flush=True)
 
 
+def summary(moment: Moment) -> str:
+    """A moment in one line: the fullest queue and the slowest calls of all stages."""
+    fullest = max((s.queue or 0.0 for s in moment.stages), default=0.0)
+    slowest = max((s.tail or 0.0 for s in moment.stages), default=0.0)
+    lost = sum(stage.lost for stage in moment.stages)
+    events = sum(s.incoming for s in moment.stages if s.kind == "source")
+    return (
+        f"{moment.elapsed:4.1f} s {moment.requests:6,} requests "
+        f"{moment.failed:3,} failed {events:5,.0f} events/s  "
+        f"queue {fullest:3.0%}  calls {slowest * 1000:2.0f} ms  lost {lost:,}"
+        f"{'' if moment.open else '  draining'}"
+    )
+
+
 def choose_screen(*, live: bool) -> Screen:
     """A live table on a terminal where rich is installed, else plain lines."""
-    able = os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("CI")
+    able = os.environ.get("TERM") not in (None, "", "dumb", "unknown")
+    able = able and not os.environ.get("CI")
     if live and able and sys.stdout.isatty() and sys.stdout.encoding == "utf-8":
         try:
             from .live import LiveScreen  # noqa: PLC0415 - rich is an extra
