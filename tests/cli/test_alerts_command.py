@@ -95,7 +95,9 @@ def test_an_operator_sees_acknowledges_silences_and_ends_alerts(tmp_path):
         (["list", "--at", "10.0.0.1:80"], 2, "expected a path, or a loopback address"),
         (["list", "--at", "localhost:99999"], 2, "a port of at most 65535"),
         (["list", "--at", ""], 2, "AdminServer.address is empty"),
-        (["acknowledge", "x"], 2, "invalid choice: 'acknowledge'"),
+        (["acknowledge", "x"], 2, "'acknowledge' is not known; expected list or ack"),
+        ([], 2, "following arguments are required: ACTION"),
+        (["lits"], 2, "ACTION: 'lits' is not known; did you mean 'list'?"),
         (["ack", ""], 2, "'' has no label"),
         (["ack", "zone=~["], 2, "expected a regular expression"),
         (["silences", "Down"], 2, "'Down' means nothing here"),
@@ -107,3 +109,4 @@ def test_what_is_asked_wrongly_is_told(tmp_path, monkeypatch, words, code, says)
     ended, _, errors = said("alerts", *words)
     assert ended == code, errors
     assert says in errors
+    assert "ACTION, NAME" not in errors

@@ -57,6 +57,7 @@ def test_without_a_command_help_goes_to_stderr_and_it_is_an_error(capsys):
         (["demo", "--duration", "inf"], "--duration: 'inf' is not a number above 0"),
         (["demo", "--rate", "-1"], "--rate: '-1' is not a number above 0"),
         (["demo", "--port", "65536"], "--port: '65536' is not a port from 0 to 65535"),
+        (["run", "--log-level", "warn", "x"], "did you mean 'warning'?"),
         (["demo", "--seed", "x"], "--seed: invalid int value: 'x'"),
     ],
 )

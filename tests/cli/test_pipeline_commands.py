@@ -295,6 +295,13 @@ def test_a_target_that_is_none_says_what_it_should_be(folder, target, told):
     assert "Traceback" not in done.stderr
 
 
+def test_a_folder_is_never_the_file_that_was_meant(folder):
+    (folder / "folder.toml").mkdir()
+    done = call(folder, "run", "folder.toml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "folder.toml: cannot be read (Is a directory)" in done.stderr
+
+
 def test_validate_goes_on_to_the_next_file(folder):
     write(folder, file_of("forever", "show"))
     write(folder, "chains = [", "half.toml")

@@ -17,6 +17,7 @@ from ..admin.client import AdminClient, AdminError
 from ..admin.messages import AlertState, Count, SilenceState
 from ..clock import SYSTEM_CLOCK
 from ..errors import ConfigurationError, nearest
+from .quantities import one_of
 
 T = TypeVar("T")
 
@@ -55,10 +56,17 @@ def configure(parser: ArgumentParser) -> None:
     parser.formatter_class = RawDescriptionHelpFormatter
     parser.epilog = EPILOG
     parser.add_argument(
-        "action", choices=ACTIONS, metavar="ACTION", help=f"one of {', '.join(ACTIONS)}"
+        "action",
+        type=one_of(*ACTIONS),
+        metavar="ACTION",
+        help=f"one of {', '.join(ACTIONS)}",
     )
     parser.add_argument(
-        "which", nargs="*", metavar="NAME|LABEL=VALUE", help="which alerts are meant"
+        "which",
+        nargs="*",
+        default=[],
+        metavar="NAME|LABEL=VALUE",
+        help="which alerts are meant",
     )
     parser.add_argument(
         "--at",

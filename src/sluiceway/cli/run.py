@@ -12,6 +12,7 @@ from ..errors import ConfigurationError, PipelineFailedError, SluicewayError
 from ..pipeline import Pipeline
 from ..reports import PipelineState, StopReport
 from .logs import log_to_stderr
+from .quantities import one_of
 from .targets import Target, add_target, find_target
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--log-level",
-        choices=LEVELS,
+        type=one_of(*LEVELS),
+        metavar=f"{{{','.join(LEVELS)}}}",
         default="warning",
         help="what to log on stderr (default warning); info tells where stages listen",
     )

@@ -66,8 +66,8 @@ def find_target(word: str) -> Target:
 
 def files_like(word: str) -> str:
     """The nearest TOML file to one that is not there; empty if none is near."""
-    folder = Path(word).parent
-    return nearest(word, [str(path) for path in sorted(folder.glob("*.toml"))])
+    found = sorted(Path(word).parent.glob("*.toml"))
+    return nearest(word, [str(path) for path in found if path.is_file()])
 
 
 def pipeline_in(reference: str) -> Pipeline:

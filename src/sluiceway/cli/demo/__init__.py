@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import math
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import (
+    ArgumentParser,
+    ArgumentTypeError,
+    Namespace,
+    RawDescriptionHelpFormatter,
+)
 
+EPILOG = """\
+With OTEL_EXPORTER_OTLP_ENDPOINT, PROMETHEUS_PUSH_GATEWAY or ALERTMANAGER_URL set,
+telemetry goes there instead of to the demo's own receivers. Ctrl-C ends the traffic
+and drains; a second one aborts.
+
+examples:
+  sluiceway demo --duration 60 --rate 500
+  PROMETHEUS_PUSH_GATEWAY=http://localhost:9091 sluiceway demo --metrics-port 9464
+
+exit codes:
+  0    the books balance, and what was delivered has arrived; see `lost N` for losses
+  1    the books do not balance, or something has not arrived that was delivered
+  2    the command line or a variable is wrong, or a port is taken
+  130  aborted by a second Ctrl-C
+"""
 PORTS = "0 picks a free one (default)"
 
 
 def configure(parser: ArgumentParser) -> None:
     """The command's options."""
-    parser.epilog = (
-        "With OTEL_EXPORTER_OTLP_ENDPOINT, PROMETHEUS_PUSH_GATEWAY or ALERTMANAGER_URL "
-        "set, telemetry goes there instead of to the demo's own receivers. Ctrl-C ends "
-        "the traffic and drains; a second one aborts. Exits with 1 if the books do not "
-        "balance or something has not arrived that was delivered."
-    )
+    parser.formatter_class = RawDescriptionHelpFormatter
+    parser.epilog = EPILOG
     add_traffic_options(parser)
     add_place_options(parser)
     parser.add_argument(
