@@ -100,3 +100,12 @@ def test_a_memo_that_begins_again_forgets_which_names_do_not_repeat():
     use(memo, *range(FULL_FOR * Memo.LARGEST))
     finish(memo, "GET", {"user.id": 1})
     assert len(memo.root_tails["GET"]) == 1
+
+
+def test_a_name_whose_attributes_cannot_be_looked_up_is_left_alone_too():
+    memo = Memo()
+    for name, odd in (("GET", "/\udcff"), ("PUT", 2**64), ("POST", -(2**64))):
+        finish(memo, name, *([{"odd": odd}] * MOST))
+        assert memo.root_tails[name] == {}
+        finish(memo, name, {"odd": odd})
+        assert memo.root_tails[name] is None

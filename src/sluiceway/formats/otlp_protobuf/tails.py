@@ -45,12 +45,16 @@ class Tails(dict[bytes, Tail]):
         named = self._named
         end = end_of(named.memo, self._name, attributes)
         tail = head_of(named.ids + len(end)), end
-        self._misses += 1
-        if self._misses > MOST:
-            named[self._name] = None
-        elif len(packed) <= LONGEST and named.memo.take_room():
+        self.miss()
+        if self._misses <= MOST and len(packed) <= LONGEST and named.memo.take_room():
             self[packed] = tail
         return tail
+
+    def miss(self) -> None:
+        """Count attributes that were not there; the name is left alone after many."""
+        self._misses += 1
+        if self._misses > MOST:
+            self._named[self._name] = None
 
 
 class NamedTails(dict[str, Tails | None]):

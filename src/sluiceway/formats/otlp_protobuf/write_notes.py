@@ -54,21 +54,10 @@ def encode_plain(memo: Memo, notes: Notes, chunks: list[bytes]) -> None:
     Raises:
         UNENCODABLE: a time or an attribute does not fit.
     """
-    (
-        name,
-        trace_id,
-        span_id,
-        parent,
-        begin,
-        end,
-        attributes,
-        kind,
-        _,
-        flags,
-        _,
-        _,
-    ) = notes
     # fmt: off
+    (
+        name, trace_id, span_id, parent, begin, end, attributes, kind, _, flags, _, _,
+    ) = notes
     if parent:
         named = memo.child_tails
         ids = pack_child(
@@ -82,12 +71,16 @@ def encode_plain(memo: Memo, notes: Notes, chunks: list[bytes]) -> None:
             0x30, kind, 0x39, begin, 0x41, end, 0x0185, flags,
         )
     # fmt: on
-    tails = named[name]
-    if tails is None:
+    tails, packed = named[name], b""
+    if tails is not None:
+        try:
+            packed = pack(attributes)
+        except UNENCODABLE:  # MessagePack has no lone surrogates, nor ints of 65 bits
+            tails.miss()
+    if tails is None or not packed:
         tail = end_of(memo, name, attributes)
         size = len(ids) + len(tail)
         head = HEADS[size] if size < SHORT else head_of(size)
     else:
-        packed = pack(attributes)
         head, tail = tails.get(packed) or tails.learn(packed, attributes)
     chunks += (head, ids, tail)
