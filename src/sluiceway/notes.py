@@ -108,7 +108,7 @@ def event_of(span: Notes | Span) -> Span:
         provenance,
     ) = span
     event = Span(
-        name=name if type(name) is str else str(name),
+        name=name,
         trace_id=trace_id,
         span_id=span_id,
         parent_span_id=parent_id,

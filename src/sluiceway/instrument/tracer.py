@@ -28,6 +28,7 @@ from .identity import (
     identity_of,
 )
 from .span import INTERNAL, CurrentSpan, LiveSpan, OpenSpan
+from .values import text_of
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -100,8 +101,8 @@ class Tracer(ApiTracer):
         Raises:
             TypeError: the name is a function, decorated without naming the span.
         """
-        if name.__class__ is not str:
-            refuse_function(name)
+        if type(name) is not str:
+            name = told_name(name)
         return CurrentSpan().prepare(self, name, attributes, kind, links, parent)
 
     def origin(self, above: Any) -> Identity:
@@ -136,6 +137,8 @@ class Tracer(ApiTracer):
         set_status_on_exception: bool = True,
     ) -> LiveSpan:
         """Start a span without making it current; as a context manager it ends it."""
+        if type(name) is not str:
+            name = text_of(name)
         span = self.live().prepare(self, name, attributes, kind, links, context)
         span.start(start_time)
         if not (record_exception and set_status_on_exception):
@@ -155,6 +158,8 @@ class Tracer(ApiTracer):
         end_on_exit: bool = True,
     ) -> CurrentSpan:
         """``span`` in the API's spelling."""
+        if type(name) is not str:
+            name = text_of(name)
         make = self.current if end_on_exit else self.open
         span = make().prepare(self, name, attributes, kind, links, context)
         if start_time is not None:
@@ -167,15 +172,18 @@ class Tracer(ApiTracer):
         return f"<Tracer {self.scope.name} {self.scope.version}>"
 
 
-def refuse_function(name: Any) -> None:
-    """Tell who writes ``@tracer.span`` alone, before the first call does it badly.
+def told_name(name: Any) -> str:
+    """The text of a name that is no plain one.
+
+    Who writes ``@tracer.span`` alone is told before the first call does it badly.
 
     Raises:
         TypeError: a function stands where the name of a span belongs.
     """
-    if callable(name):
+    if callable(name) and not isinstance(name, str):
         shown = getattr(name, "__qualname__", type(name).__name__)
         raise TypeError(
             f"tracer.span got the function {shown} for a name; "
             f'expected @tracer.span("{shown}")'
         )
+    return text_of(name)

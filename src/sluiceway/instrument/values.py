@@ -126,8 +126,13 @@ def exactly(kind: type, value: Any) -> Any:
     return float.__float__(value) if kind is float else bytes(value)
 
 
-def text_of(value: object) -> str:
-    """``str(value)``, even where that raises."""
+def text_of(value: Any) -> str:
+    """``str(value)``, even where that raises; of a text, what it holds.
+
+    A member of a ``str`` enum says its own name to ``str``.
+    """
+    if issubclass(type(value), str):
+        return str.__str__(value)
     try:
         return str.__str__(str(value))
     except Exception:  # noqa: BLE001 - a user's __str__ may do anything

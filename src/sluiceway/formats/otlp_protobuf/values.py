@@ -19,8 +19,10 @@ TOO_DEEP = "(nested too deep)"
 INT64 = range(-(2**63), 2**63)
 
 
-def text_of(value: object) -> str:
+def text_of(value: Any) -> str:
     """The plain text of an object that has no form of its own on the wire."""
+    if issubclass(type(value), str):
+        return str.__str__(value)  # str() asks a user's class, such as an enum
     try:
         return str.__str__(str(value))
     except Exception:  # noqa: BLE001 - a user's __str__ may raise anything
