@@ -8,7 +8,7 @@ from sluiceway.batching import BatchBy
 from sluiceway.decorators import processor, sampler, sink, source
 from sluiceway.errors import ConfigurationError, PartialError, PermanentError
 from sluiceway.inlet import Inlet
-from sluiceway.stages import Accumulator, Batches, Processor, Source
+from sluiceway.stages import Accumulator, Batches, Processor, Sampler, Sink, Source
 from sluiceway.testing import CollectingSink, FailingSink, ManualClock, SlowSink, run
 
 
@@ -176,3 +176,73 @@ def test_what_is_no_stage_is_refused(thing):
 def test_a_source_takes_no_events():
     with pytest.raises(ConfigurationError, match="takes no events"):
         go(Inlet(), [1])
+
+
+class AnswersLater(Processor):
+    def process(self, events):
+        return later(events)
+
+
+class AnswersLaterOnAThread(AnswersLater):
+    blocking = True
+
+
+class SamplesLater(Sampler):
+    def sample(self, events, now):
+        return later(events)
+
+
+class WritesLaterOnAThread(Sink):
+    blocking = True
+
+    def write(self, events):
+        return later(events)
+
+
+class WritesAsGenerator(Sink):
+    def write(self, events):
+        yield
+
+
+async def later(events):
+    return events
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        AnswersLater,
+        AnswersLaterOnAThread,
+        SamplesLater,
+        WritesLaterOnAThread,
+        WritesAsGenerator,
+    ],
+)
+def test_what_a_pipeline_would_never_await_fails_the_batch(made):
+    result = asyncio.run(run(made(), [1, 2]))
+    assert result.outputs == []
+    assert "returned" in str(result.error)
+    assert list(result.failures) == [0, 1]
+
+
+def test_a_processor_may_answer_with_any_iterable_as_in_a_pipeline():
+    class Yields(Processor):
+        def process(self, events):
+            yield from events
+
+    class Breaks(Processor):
+        def process(self, events):
+            yield 1
+            raise ValueError("in the middle")
+
+    assert asyncio.run(run(Yields(), [1, 2])).outputs == [1, 2]
+    broken = asyncio.run(run(Breaks(), [1, 2]))
+    assert (broken.outputs, str(broken.error)) == ([], "in the middle")
+
+
+def test_a_sink_may_answer_with_what_is_awaited_as_in_a_pipeline():
+    class Hands(Sink):
+        def write(self, events):
+            return later(events)
+
+    assert asyncio.run(run(Hands(), [1, 2])).outputs == [1, 2]

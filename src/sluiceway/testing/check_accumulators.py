@@ -9,8 +9,19 @@ from typing import Any
 
 from ..errors import PartialError
 from ..stages import Accumulator, Batches
-from .check_workers import check_partial
-from .checking import Handed, Make, bounded, check_no_tasks, fresh, require, run_check
+from .check_workers import COPY_OR_SAY_SO, check_partial
+from .checking import (
+    Handed,
+    Make,
+    ask,
+    bounded,
+    check_no_tasks,
+    close_unrun,
+    fresh,
+    is_count,
+    require,
+    run_check,
+)
 from .running import stage_context
 
 
@@ -22,7 +33,8 @@ def check_accumulator(
     ``held`` tells the truth, and is 0 after ``flush``; with ``acknowledge =
     "on_output"`` everything that was added is released once and in order; a ``tick``
     moves ``next_deadline`` on; lists that were given are not kept, lists that were
-    released are not touched again. Call it from a plain test function.
+    released are not touched again; events are changed only if it says ``mutates``.
+    Call it from a plain test function.
 
     Args:
         make: makes a new accumulator; or one accumulator.
@@ -75,6 +87,7 @@ class Life:
     def __init__(self, stage: Accumulator[Any, Any], now: float) -> None:
         self.now = now
         self._stage = stage
+        self._handed: list[Handed] = []
         self._added: list[Any] = []
         self._released: list[tuple[list[Any], tuple[Any, ...]]] = []
         self._check_books("open")
@@ -82,6 +95,7 @@ class Life:
     async def add(self, events: Sequence[Any]) -> None:
         """Add copies of events."""
         handed = Handed(events, self._stage)
+        self._handed.append(handed)
         self._added += handed.given
         released = self._answer(handed.given)
         if released is not handed.given:
@@ -92,23 +106,28 @@ class Life:
 
     def _answer(self, given: list[Any]) -> Any:
         """What is released; some events may have been refused by name."""
+        before = tuple(given)
         try:
-            return self._stage.add(given, self.now)
+            return self._ask("add", given, self.now)
         except PartialError as error:
             require(
                 self._stage.acknowledge == "on_add",
                 f'{self._stage!r} says acknowledge = "on_output" and raised '
                 'PartialError, which would refuse the whole batch; say "on_add"',
             )
-            check_partial(self._stage, error, len(given))
+            check_partial(self._stage, error, before)
             return error.kept
+
+    def _ask(self, method: str, *given: Any) -> Any:
+        work = getattr(self._stage, method)
+        return ask(work, *given, what=f"{self._stage!r}.{method}")
 
     def tick_early(self) -> None:
         """A tick may come before its time."""
         deadline = self._deadline()
         if deadline is not None:
             self.now += max(0.0, (deadline - self.now) / 2)
-        self._take(self._stage.tick(self.now), "tick")
+        self._take(self._ask("tick", self.now), "tick")
 
     def tick_until_quiet(self) -> None:
         """Let deadlines pass, each of which must bring the next one later, or none."""
@@ -117,7 +136,7 @@ class Life:
             if deadline is None:
                 return
             self.now = max(self.now, deadline)
-            self._take(self._stage.tick(self.now), "tick")
+            self._take(self._ask("tick", self.now), "tick")
             later = self._deadline()
             require(
                 later is None or later > self.now,
@@ -127,10 +146,10 @@ class Life:
 
     def flush(self) -> None:
         """Release everything; a second flush has nothing left."""
-        self._take(self._stage.flush(self.now), "flush")
-        held = self._stage.held()
+        self._take(self._ask("flush", self.now), "flush")
+        held = self._ask("held")
         require(held == 0, f"{self._stage!r}.held() is {held} after flush; expected 0")
-        again = self._stage.flush(self.now)
+        again = self._ask("flush", self.now)
         require(
             not again,
             f"{self._stage!r}.flush released {again!r} again; expected []",
@@ -146,6 +165,9 @@ class Life:
             )
         if self._stage.acknowledge == "on_output":
             self._check_order()
+        if not self._stage.mutates:
+            for handed in self._handed:
+                handed.check_events(COPY_OR_SAY_SO)
 
     def _check_order(self) -> None:
         out = [event for _, then in self._released for event in then]
@@ -156,6 +178,7 @@ class Life:
         )
 
     def _take(self, released: Any, method: str) -> None:
+        close_unrun(released)
         require(
             isinstance(released, list),
             f"{self._stage!r}.{method} returned {type(released).__name__}; return a "
@@ -172,11 +195,12 @@ class Life:
         self._check_books(method)
 
     def _check_books(self, method: str) -> None:
-        held = self._stage.held()
+        held = self._ask("held")
         added = len(self._added)
         require(
-            0 <= held <= added,
-            f"{self._stage!r}.held() is {held} after {method}, of {added} events added",
+            is_count(held) and held <= added,
+            f"{self._stage!r}.held() is {held!r} after {method}, of {added} events "
+            "added",
         )
         if self._stage.acknowledge == "on_output":
             out = sum(len(then) for _, then in self._released)
@@ -187,7 +211,7 @@ class Life:
             )
 
     def _deadline(self) -> float | None:
-        deadline = self._stage.next_deadline()
+        deadline: float | None = self._ask("next_deadline")
         require(
             deadline is None or math.isfinite(deadline),
             f"{self._stage!r}.next_deadline() is {deadline!r}; expected a time or None",

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..delivery import Delivery
 from ..stages import Source
 from .checking import (
     Make,
+    ask,
     bounded,
     cancel_everywhere,
     check_no_tasks,
     fresh,
+    is_count,
     require,
     require_equal,
     run_check,
+    started,
 )
 from .running import delivered, stage_context
 
@@ -69,10 +72,10 @@ async def live(source: Source[Any], timeout: float, enough: int) -> list[Any]:
     """One life: open, run to the end or to a stop, close; what was sent."""
     await bounded(source.open(stage_context()), f"{source!r}.open", timeout)
     receiver = Receiver(source, enough)
-    running = asyncio.ensure_future(source.run(receiver.send))
+    running = started(source.run(receiver.send), f"{source!r}.run")
     await asyncio.wait({running}, timeout=QUIET)
     cancelled = False
-    if not running.done() and not source.stop():
+    if not running.done() and not ask(source.stop, what=f"{source!r}.stop"):
         cancelled = running.cancel()
     done, _ = await asyncio.wait({running}, timeout=timeout)
     how = "it was cancelled" if cancelled else "stop() returned True"
@@ -91,15 +94,20 @@ async def live(source: Source[Any], timeout: float, enough: int) -> list[Any]:
 
 def check_counts(source: Source[Any], *, ended: bool) -> None:
     """What a source says of itself must be counts."""
-    held = source.held()
-    require(held >= 0, f"{source!r}.held() is {held}; expected a count")
+    held = ask(source.held, what=f"{source!r}.held")
+    require(is_count(held), f"{source!r}.held() is {held!r}; expected a count")
     require(
         not (ended and held),
         f"{source!r}.held() is {held} after run returned; hand over all that it took",
     )
-    for reason, count in source.refused().items():
+    refused = ask(source.refused, what=f"{source!r}.refused")
+    require(
+        isinstance(refused, Mapping),
+        f"{source!r}.refused() is {refused!r}; expected a dict of counts by reason",
+    )
+    for reason, count in refused.items():
         require(
-            isinstance(reason, str) and count >= 0,
+            isinstance(reason, str) and is_count(count),
             f"{source!r}.refused() says {reason!r}: {count!r}; expected a count",
         )
 
@@ -121,7 +129,7 @@ async def check_backpressure(source: Source[Any], timeout: float) -> None:
     """A ``send`` that waits for room holds the source up, and can be cancelled."""
     await bounded(source.open(stage_context()), f"{source!r}.open", timeout)
     receiver = Receiver(source, room=1)
-    running = asyncio.ensure_future(source.run(receiver.send))
+    running = started(source.run(receiver.send), f"{source!r}.run")
     await asyncio.wait({running}, timeout=QUIET)
     running.cancel()
     done, _ = await asyncio.wait({running}, timeout=timeout)

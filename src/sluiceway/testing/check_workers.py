@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..calls import is_async
@@ -16,7 +16,9 @@ from .checking import (
     bounded,
     cancel_everywhere,
     check_no_tasks,
+    close_unrun,
     fresh,
+    is_count,
     require,
     run_check,
 )
@@ -78,10 +80,12 @@ async def check_process(
 ) -> None:
     """One call, its books, and what it must leave alone."""
     handed = Handed(events, stage)
+    given = tuple(handed.given)
     answer = await bounded(
         answer_of(stage, handed.given), f"{stage!r}.process", timeout
     )
-    check_answer(stage, answer, len(events))
+    check_answer(stage, answer, given)
+    del given
     if not isinstance(answer, Exception) and answer is not handed.given:
         handed.check_list()
     if not stage.mutates:
@@ -95,28 +99,29 @@ async def answer_of(stage: Processor[Any, Any], events: list[Any]) -> Any:
     try:
         if stage.blocking:
             return await asyncio.to_thread(stage.process, events)
-        answer = stage.process(events)
-        return await answer if isinstance(answer, Awaitable) else answer
+        answer: Any = stage.process(events)
+        return await answer if is_async(stage.process) else answer
     except PartialError as error:
         return error.with_traceback(None)
 
 
-def check_answer(stage: Processor[Any, Any], answer: Any, count: int) -> None:
+def check_answer(stage: Processor[Any, Any], answer: Any, given: Sequence[Any]) -> None:
     """An answer is a list of events, and its books agree."""
     if isinstance(answer, PartialError):
-        check_partial(stage, answer, count)
+        check_partial(stage, answer, given)
+        check_nobody_is_none(stage, answer.kept or [])
         return
+    count = len(given)
+    close_unrun(answer)
     require(
         isinstance(answer, list),
         f"{stage!r}.process returned {type(answer).__name__}; return the list of the "
         "events that go on",
     )
-    require(
-        all(event is not None for event in answer),
-        f"{stage!r}.process returned a list with None in it; leave filtered events out",
-    )
+    check_nobody_is_none(stage, answer)
     if isinstance(answer, Processed):
         check_failed(stage, answer.failed, count)
+        check_processed(stage, answer, count)
         expected = count - answer.filtered - len(answer.failed) + answer.created
         require(
             len(answer) == expected,
@@ -126,14 +131,46 @@ def check_answer(stage: Processor[Any, Any], answer: Any, count: int) -> None:
         )
 
 
-def check_partial(stage: object, error: PartialError, count: int) -> None:
-    """A partial failure of a processor or sampler says what goes on."""
+def check_nobody_is_none(stage: object, answer: Sequence[Any]) -> None:
+    """None is no event."""
+    require(
+        all(event is not None for event in answer),
+        f"{stage!r}.process returned a list with None in it; leave filtered events out",
+    )
+
+
+def check_processed(stage: object, answer: Processed[Any], count: int) -> None:
+    """What a ``Processed`` says beside its events is possible."""
+    for name in ("filtered", "created"):
+        number = getattr(answer, name)
+        require(
+            is_count(number),
+            f"{stage!r}.process says {name}={number!r}; expected a count",
+        )
+    origins = answer.origins
+    require(
+        origins is None
+        or (len(origins) == len(answer) and all(map(range(count).count, origins))),
+        f"{stage!r}.process says origins={origins!r} of {len(answer)} events; expected "
+        f"for each its index in the batch of {count}",
+    )
+
+
+def check_partial(stage: object, error: PartialError, given: Sequence[Any]) -> None:
+    """A partial failure says what goes on, and none of that failed."""
     require(
         error.kept is not None,
         f"{stage!r} raised PartialError without kept=, the events that go on: it would "
         "lose the whole batch",
     )
-    check_failed(stage, error.failed, count)
+    check_failed(stage, error.failed, len(given))
+    gone = {id(event) for index, event in enumerate(given) if index in error.failed}
+    standing = {id(event) for i, event in enumerate(given) if i not in error.failed}
+    both = [event for event in error.kept or () if id(event) in gone - standing]
+    require(
+        not both,
+        f"{stage!r} failed {both!r} and kept it; an event that failed goes no further",
+    )
 
 
 def check_failed(stage: object, failed: Any, count: int) -> None:
@@ -189,10 +226,11 @@ async def check_sample(stage: Sampler[Any], events: Sequence[Any], now: float) -
     try:
         kept = stage.sample(handed.given, now)
     except PartialError as error:
-        check_partial(stage, error, len(given))
+        check_partial(stage, error, given)
         kept = error.kept or []
     except Exception as error:
         raise AssertionError(f"{stage!r}.sample raised {error!r}") from error
+    close_unrun(kept)
     check_subsequence(stage, kept, given)
     for event in kept:
         lowered = threshold_in(event) < thresholds[id(event)]

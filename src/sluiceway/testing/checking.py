@@ -10,10 +10,11 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from types import CoroutineType
 from typing import Any, TypeVar, Union, cast
 
 from ..batch import copy_event
-from ..errors import DeliveryError
+from ..errors import DeliveryError, PartialError
 from ..stages import Stage
 
 StageType = TypeVar("StageType", bound=Stage)
@@ -33,11 +34,25 @@ def require(true: object, complaint: str) -> None:
 def require_equal(found: Sequence[Any], expected: Sequence[Any], verb: str) -> None:
     """Fail with the first difference unless both are the same events in order."""
     for index, (one, other) in enumerate(zip(found, expected, strict=False)):
-        require(one == other, f"{verb} {one!r} as event {index}; expected {other!r}")
+        same = are_equal(one, other)
+        require(same, f"{verb} {one!r} as event {index}; expected {other!r}")
     require(
         len(found) == len(expected),
         f"{verb} {len(found)} events; expected {len(expected)}",
     )
+
+
+def are_equal(one: Any, other: Any) -> bool:
+    """Whether both are the same; False where they cannot be compared, as arrays."""
+    try:
+        return one is other or bool(one == other)
+    except Exception:  # noqa: BLE001 - a user's event may raise anything
+        return False
+
+
+def is_count(value: Any) -> bool:
+    """Whether it is a number of events."""
+    return isinstance(value, int) and value >= 0
 
 
 def run_check(check: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -96,8 +111,7 @@ class Handed:
         self._stage = stage
         self._before = tuple(self.given)
         self._copies = [copy_event(event) for event in self._before]
-        pairs = zip(self._before, self._copies, strict=True)
-        self._comparable = all(event == copy for event, copy in pairs)
+        self._comparable = self._are_same()
 
     def check_list(self) -> None:
         """The list must be as it was."""
@@ -111,9 +125,12 @@ class Handed:
         """The events must be as they were."""
         if self._comparable:
             require(
-                list(self._before) == self._copies,
+                self._are_same(),
                 f"{self._stage!r} changed events in place; {why}",
             )
+
+    def _are_same(self) -> bool:
+        return all(map(are_equal, self._before, self._copies))
 
     async def check_let_go(self) -> None:
         """The stage must have kept events only, not the list."""
@@ -133,7 +150,7 @@ class Handed:
 
 async def bounded(call: Awaitable[Any], what: str, timeout: float) -> Any:
     """What a call of a stage gives; it must end in time and without an error."""
-    task = asyncio.ensure_future(call)
+    task = started(call, what)
     done, _ = await asyncio.wait({task}, timeout=timeout)
     require(done, f"{what} did not end within {timeout:g} s")
     require(
@@ -141,9 +158,44 @@ async def bounded(call: Awaitable[Any], what: str, timeout: float) -> Any:
     )
     error = task.exception()
     if error is not None:
-        verb = "refused the sample events:" if is_delivery(error) else "raised"
-        raise AssertionError(f"{what} {verb} {error!r}") from error
+        raise AssertionError(raised(what, error)) from error
     return task.result()
+
+
+def started(call: Any, what: str) -> asyncio.Future[Any]:
+    """The task of a call of a stage, which must give something to await."""
+    require(
+        isinstance(call, Awaitable),
+        f"{what} returned {type(call).__name__}; make it async def, without yield",
+    )
+    task: asyncio.Future[Any] = asyncio.ensure_future(call)
+    return task
+
+
+def ask(method: Callable[..., Any], *given: Any, what: str) -> Any:
+    """What a method of a stage answers at once; it must not raise.
+
+    Raises:
+        PartialError: that it failed some events is an answer.
+    """
+    try:
+        return method(*given)
+    except PartialError:
+        raise
+    except Exception as error:
+        raise AssertionError(raised(what, error)) from error
+
+
+def raised(what: str, error: BaseException) -> str:
+    """What a call of a stage raised: a refusal, or that it broke."""
+    verb = "refused the sample events:" if is_delivery(error) else "raised"
+    return f"{what} {verb} {error!r}"
+
+
+def close_unrun(answer: Any) -> None:
+    """Spare who made a coroutine for nobody a second complaint, that of Python's."""
+    if isinstance(answer, CoroutineType):
+        answer.close()
 
 
 def is_delivery(error: BaseException) -> bool:

@@ -7,13 +7,15 @@ timeout, no batching. The stage is opened before and closed after, whatever happ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Generator, Iterable, Mapping
 from logging import getLogger
+from types import CoroutineType
 from typing import Any
 
 from attrs import frozen
 
 from ..batching import BatchBy, Batcher
+from ..calls import is_async
 from ..chains import Composable, not_a_stage, stage_name
 from ..clock import SYSTEM_CLOCK, Clock
 from ..delivery import Delivery, DeliveryStatus
@@ -122,23 +124,28 @@ async def drive(
     if isinstance(stage, Accumulator):
         return accumulated(stage, events, now)
     try:
-        answer = call(stage, events, now)
-        if isinstance(answer, Awaitable):
-            answer = await answer
+        answer = await answer_of(stage, list(events), now)
+        return whole_result(stage, events, answer)
     except PartialError as error:
         return partial_result(stage, events, error)
     except Exception as error:  # noqa: BLE001 - what the engine would book
         return Result([], dict.fromkeys(range(len(events)), error), error)
-    return whole_result(stage, events, answer)
 
 
-def call(stage: Any, events: list[Any], now: float) -> Any:
-    """Call a stage's method, on a thread if the stage says that it blocks."""
-    given = list(events)
+async def answer_of(stage: Any, events: list[Any], now: float) -> Any:
+    """What a stage's method answers, on a thread if the stage says that it blocks.
+
+    As the engine has it, only a sink's answer tells whether it is to be awaited; a
+    processor's declaration does.
+    """
     if isinstance(stage, Sampler):
-        return stage.sample(given, now)
+        return stage.sample(events, now)
     work = stage.process if isinstance(stage, Processor) else stage.write
-    return asyncio.to_thread(work, given) if stage.blocking else work(given)
+    if stage.blocking:
+        return await asyncio.to_thread(work, events)
+    answer = work(events)
+    waits = is_async(work) or isinstance(stage, Sink)
+    return await answer if waits and isinstance(answer, Awaitable) else answer
 
 
 def accumulated(stage: Accumulator[Any, Any], events: list[Any], now: float) -> Result:
@@ -164,16 +171,41 @@ def partial_result(stage: Stage, events: list[Any], error: PartialError) -> Resu
 
 
 def whole_result(stage: Stage, events: list[Any], answer: Any) -> Result:
-    """What goes on when the call returned."""
+    """What goes on when the call returned.
+
+    Raises:
+        TypeError: it returned what the engine would refuse.
+    """
+    refuse_unrun(stage, answer)
     if isinstance(stage, Sink):
         return Result(events)
-    if not isinstance(answer, list):
-        error = TypeError(
-            f"{stage!r} returned {type(answer).__name__}; expected a list of events"
-        )
-        return Result([], dict.fromkeys(range(len(events)), error), error)
+    if isinstance(answer, str | bytes | dict) or not isinstance(answer, Iterable):
+        raise TypeError(refusal(stage, answer))
     failed = answer.failed if isinstance(answer, Processed) else {}
     return Result([*answer], dict(failed))
+
+
+def refuse_unrun(stage: Stage, answer: Any) -> None:
+    """Refuse what was made, but will never run.
+
+    Raises:
+        TypeError: an awaitable that nobody awaits, or the generator of a method that
+            is none of a processor's.
+    """
+    if isinstance(answer, Awaitable):
+        if isinstance(answer, CoroutineType):
+            answer.close()
+        raise TypeError(f"{refusal(stage, answer)}; declare the method async def")
+    if isinstance(answer, AsyncGenerator | Generator) and not isinstance(
+        stage, Processor
+    ):
+        raise TypeError(f"{refusal(stage, answer)}; do not yield")
+
+
+def refusal(stage: Stage, answer: Any) -> str:
+    """What is said of an answer that is none."""
+    expected = "nothing" if isinstance(stage, Sink) else "a list of events"
+    return f"{stage!r} returned {type(answer).__name__}; expected {expected}"
 
 
 def flat(released: list[Any]) -> list[Any]:
