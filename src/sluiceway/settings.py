@@ -90,9 +90,9 @@ def checked_path(setting: str, path: Any) -> Any:
         path: a text or a path object.
 
     Raises:
-        ConfigurationError: it is something else.
+        ConfigurationError: it is something else, or has a NUL, as no path can.
     """
-    if not isinstance(path, str | os.PathLike):
+    if not isinstance(path, str | os.PathLike) or "\0" in str(path):
         raise ConfigurationError(f"{setting} is {path!r}; expected the path of a file")
     return path
 

@@ -341,6 +341,8 @@ def test_a_propagator_that_does_not_load_is_named_and_left_out(
 def test_what_is_no_propagator_is_refused_in_code(wrong):
     with pytest.raises(ConfigurationError, match=r"Telemetry\.propagators"):
         Telemetry("shop", propagators=["baggage", wrong])
+    with pytest.raises(ConfigurationError, match=r"Telemetry\.propagators"):
+        Telemetry("shop", propagators=wrong)
 
 
 def test_a_trace_state_is_the_apis_and_never_changes():

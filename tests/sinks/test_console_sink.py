@@ -157,6 +157,12 @@ def test_an_unknown_format_is_refused_with_the_nearest_right_word():
         ConsoleSink(format="jsn")
 
 
+@pytest.mark.parametrize("wrong", [None, ["json"], {}])
+def test_what_is_no_format_is_refused_by_name(wrong):
+    with pytest.raises(ConfigurationError, match=r"ConsoleSink\.format is"):
+        ConsoleSink(format=wrong)
+
+
 def test_it_conforms():
     check_sink(
         lambda: ConsoleSink(stream=io.StringIO(), name="out"),

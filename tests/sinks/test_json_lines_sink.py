@@ -204,7 +204,7 @@ def test_it_conforms(tmp_path):
     )
 
 
-@pytest.mark.parametrize("path", [5, None, b"x.jsonl", ["x.jsonl"]])
+@pytest.mark.parametrize("path", [5, None, b"x.jsonl", ["x.jsonl"], "x\0.jsonl"])
 def test_what_is_no_path_is_refused_by_name(path):
     with pytest.raises(ConfigurationError) as caught:
         JsonLinesSink(path)

@@ -240,7 +240,7 @@ asyncio.run(main())
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("path", [5, None, b"x.jsonl", ["x.jsonl"]])
+@pytest.mark.parametrize("path", [5, None, b"x.jsonl", ["x.jsonl"], "x\0.jsonl"])
 def test_what_is_no_path_is_refused_by_name(path):
     with pytest.raises(ConfigurationError) as caught:
         JsonLinesSource(path)

@@ -35,7 +35,7 @@ def propagator_of(given: Iterable[str | TextMapPropagator] | None) -> Propagator
     """
     if given is None:
         return from_environment()
-    if isinstance(given, str | TextMapPropagator):
+    if isinstance(given, str | TextMapPropagator) or not isinstance(given, Iterable):
         given = [given]
     return Propagators([checked(each) for each in given if each != NONE])
 

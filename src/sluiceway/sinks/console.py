@@ -52,7 +52,7 @@ class ConsoleSink(Sink[Any]):
         format: Format = "line",  # noqa: A002 - the word of the trade
         name: str | None = None,
     ) -> None:
-        if format not in FORMATS:
+        if not isinstance(format, str) or format not in FORMATS:
             raise ConfigurationError(
                 f"ConsoleSink.format is {format!r}; expected 'line' or 'json'"
                 f"{nearest(format, FORMATS)}"
