@@ -14,6 +14,7 @@ from anyio import CancelScope
 
 from ._engine.accounts import ledger_of, statistics_of
 from ._engine.checks import is_name
+from ._engine.doors import OpeningStoppedError
 from ._engine.graph import StageKind, build_graph
 from ._engine.loops import ended, look_on_loop, on_its_loop
 from ._engine.render import as_mermaid, as_text
@@ -57,7 +58,9 @@ class Pipeline:
         drain_timeout: seconds that leaving or ``stop()`` may take to deliver what was
             taken in; default 20.
         drain_on_sigterm: inside ``async with``, a SIGTERM cancels the body and drains;
-            a second one cuts the drain off. Only on the main thread.
+            a second one cuts the drain off. One that comes while the stages are opening
+            closes them again at once, and cancels the body at its first ``await``. Only
+            on the main thread.
         clock: the stages' time; ``sluiceway.testing.ManualClock`` in tests.
         resource: what the telemetry is about, handed to stages as they open.
 
@@ -89,8 +92,8 @@ class Pipeline:
         self._drain_on_sigterm = drain_on_sigterm
         self._runtime: Runtime | None = None
         self._state = PipelineState.NEW
-        self._termination: Termination
-        self._signalled: asyncio.Task[Any] | None = None
+        self._termination: Termination | None = None
+        self._signalled: asyncio.Task[StopReport] | None = None
         follow_forks(self)
 
     # Looking at it.
@@ -161,7 +164,7 @@ class Pipeline:
         """Open the stages, sinks first, and begin; prefer ``async with``.
 
         Raises:
-            PipelineStateError: it runs already.
+            PipelineStateError: it runs already, or was stopped while it opened.
             Exception: what a stage's ``open`` raised, after the others were closed.
         """
         if self.state not in (PipelineState.NEW, PipelineState.STOPPED):
@@ -258,14 +261,19 @@ class Pipeline:
     async def run(self) -> StopReport:
         """Serve until the sources end or SIGINT or SIGTERM comes, then drain.
 
-        A second signal cuts the drain off. Signals are only taken on the main thread.
+        A second signal cuts the drain off. A signal while the stages are opening closes
+        them again at once. Signals are only taken on the main thread.
 
         Raises:
             PipelineFailedError: a stage failed for good; what was taken in has been
                 drained all the same.
         """
+        self._signalled = None
         with handled_signals(("SIGINT", "SIGTERM"), self._on_signal):
-            await self.start()
+            try:
+                await self.start()
+            except OpeningStoppedError as stopped:
+                return await self._called_off(stopped)
             try:
                 report = await self.wait()
             except asyncio.CancelledError:
@@ -279,18 +287,35 @@ class Pipeline:
 
     def _on_signal(self, count: int) -> None:
         if self._runtime is not None:
-            ask = self.stop() if count == 1 else self.abort()
+            ask = self._drain_or_call_off() if count == 1 else self.abort()
             self._signalled = asyncio.get_running_loop().create_task(ask)
+
+    async def _called_off(self, error: OpeningStoppedError) -> StopReport:
+        """How a start ended that a signal has called off."""
+        if self._signalled is None:
+            raise error
+        return await self._signalled
+
+    async def _drain_or_call_off(self) -> StopReport:
+        """Stop, and do not wait for what is still opening."""
+        if self._runtime is not None:
+            self._runtime.call_off()
+        return await self.stop()
 
     # Embedding it.
 
     async def __aenter__(self) -> Self:
-        termination = Termination(self.abort, wanted=self._drain_on_sigterm)
+        termination = Termination(
+            self._drain_or_call_off, self.abort, wanted=self._drain_on_sigterm
+        )
         try:
             await self.start()
-        except BaseException:
-            termination.close()
-            raise
+        except BaseException as error:
+            called_off = isinstance(error, OpeningStoppedError) and termination.came
+            if not called_off:
+                termination.close()
+                raise
+        termination.begin_body()
         self._termination = termination
         return self
 
@@ -301,13 +326,15 @@ class Pipeline:
         trace: TracebackType | None,
     ) -> bool:
         cancelled: asyncio.CancelledError | None = None
+        termination = self._termination
         try:
             await self._stop_shielded()
         except asyncio.CancelledError as late:
             cancelled = late
         finally:
-            self._termination.close()
-        taken_back = self._termination.takes_back()
+            if termination is not None:
+                termination.close()
+        taken_back = termination is not None and termination.takes_back()
         if cancelled is not None and not taken_back:
             raise cancelled
         return taken_back and kind is asyncio.CancelledError

@@ -35,15 +35,20 @@ class StopReport:
             ``dropped{aborted}``.
         stuck: the stages that did not let go even when cancelled.
         failures: what went wrong for good, by stage.
+        opening: the stages that were still opening when it was stopped; those that
+            had opened were closed again, and no source was started.
     """
 
     drained: bool
     left: Mapping[str, int] = field(factory=dict)
     stuck: tuple[str, ...] = ()
     failures: Mapping[str, str] = field(factory=dict)
+    opening: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         parts = ["drained" if self.drained else "cut off"]
+        if self.opening:
+            parts.append(f"still opening: {', '.join(self.opening)}")
         if self.left:
             busy = ", ".join(f"{name} ({held})" for name, held in self.left.items())
             parts.append(f"still busy with events: {busy}")

@@ -15,6 +15,8 @@ from typing import Any
 
 from .inlet import wake_from_any_thread
 
+Ask = Callable[[], Coroutine[Any, Any, object]]
+
 
 class SignalHandler:
     """One taker of a signal, in front of those who took it before.
@@ -89,28 +91,45 @@ class Termination:
     """Turns a SIGTERM into the cancellation of the task that made it.
 
     Args:
+        call_off: called at a SIGTERM before the body has begun.
         abort: called at the second SIGTERM.
         wanted: False takes no signal.
+
+    Attributes:
+        came: whether a SIGTERM has come.
     """
 
-    def __init__(
-        self, abort: Callable[[], Coroutine[Any, Any, object]], *, wanted: bool
-    ) -> None:
+    def __init__(self, call_off: Ask, abort: Ask, *, wanted: bool) -> None:
+        self._call_off = call_off
         self._abort = abort
+        self.came = False
+        self._began = False
         self._body = asyncio.current_task()
         self._cancelled = False
-        self._aborting: asyncio.Task[object] | None = None
+        self._asking: list[asyncio.Task[object]] = []
         self._signals = ExitStack()
         if wanted:
             self._signals.enter_context(handled_signals(["SIGTERM"], self._on_signal))
 
     def _on_signal(self, count: int) -> None:
-        """The first signal ends the body, the second one the drain."""
-        if count == 1 and self._body is not None:
+        """The first signal ends the body or its beginning, the second one the drain."""
+        self.came = True
+        if count == 1 and self._began:
+            self._cancel_body()
+        elif count <= 2:  # further ones change nothing
+            ask = self._call_off if count == 1 else self._abort
+            self._asking.append(asyncio.get_running_loop().create_task(ask()))
+
+    def begin_body(self) -> None:
+        """The body begins; it ends at its first ``await`` if the signal has come."""
+        self._began = True
+        if self.came:
+            self._cancel_body()
+
+    def _cancel_body(self) -> None:
+        if self._body is not None:
             self._cancelled = True
             self._body.cancel("SIGTERM")
-        elif self._aborting is None:
-            self._aborting = asyncio.get_running_loop().create_task(self._abort())
 
     def close(self) -> None:
         """Give the signal back."""

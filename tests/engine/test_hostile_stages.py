@@ -149,6 +149,44 @@ def test_a_size_that_fails_now_and_then_costs_its_batch_and_no_more(when_full):
     assert ledger["collecting_sink"].rejected.get("OSError", 0) % 3 in {0, 2}
 
 
+class Odd(Source):
+    """Sends one event, and has methods that fail when it is asked to end."""
+
+    def __init__(self, error):
+        self.error = error
+
+    async def run(self, send):
+        await send([1])
+        await asyncio.Event().wait()
+
+    def stop(self):
+        raise self.error
+
+    def discard(self):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), asyncio.CancelledError()])
+def test_a_source_that_fails_when_it_is_asked_to_end_keeps_no_other_from_it(run, error):
+    class Closes(CollectingSink):
+        closed = False
+
+        async def close(self):
+            self.closed = True
+
+    async def main():
+        end, inlet = Closes(), Inlet()
+        pipeline = Pipeline(Odd(error) >> end, inlet >> end)
+        async with pipeline:
+            await end.wait_for(1)
+            inlet.emit_nowait(2)
+        assert (await pipeline.stop()).drained
+        assert end.events == [1, 2]
+        assert end.closed
+
+    run(main())
+
+
 class Uncopyable:
     def __deepcopy__(self, memo):
         raise TypeError("one of a kind")

@@ -1,6 +1,7 @@
 """From open to close: what a user of ``async with`` and ``run`` sees."""
 
 import asyncio
+import contextlib
 
 import anyio
 import pytest
@@ -142,6 +143,20 @@ def test_a_start_that_is_cancelled_closes_what_it_opened(run):
         opened = {line[5:] for line in diary.lines if line.startswith("open")}
         closed = {line[6:] for line in diary.lines if line.startswith("close")}
         assert opened == closed
+
+    run(main())
+
+
+def test_an_exit_stack_may_leave_a_pipeline_that_was_started(run):
+    async def main():
+        end, inlet = CollectingSink(), Inlet()
+        pipeline = Pipeline(inlet >> end)
+        async with contextlib.AsyncExitStack() as stack:
+            await pipeline.start()
+            stack.push_async_exit(pipeline)
+            inlet.emit_nowait(1)
+        assert end.events == [1]
+        assert pipeline.state is PipelineState.STOPPED
 
     run(main())
 

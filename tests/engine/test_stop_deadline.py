@@ -548,7 +548,7 @@ def test_an_open_that_hangs_does_not_keep_a_stop_from_returning(run):
         await opening.wait()
         report = await stopped(pipeline)
         assert not report.drained
-        assert report.stuck == ("hangs",)
+        assert report.opening == ("hangs",)
         with pytest.raises(Exception, match="hangs"):
             await starting
 

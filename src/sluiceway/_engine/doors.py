@@ -20,6 +20,13 @@ from .origins import context_of
 GRACE = 0.4  # seconds after the cut for all that still open or close
 
 
+class OpeningStoppedError(PipelineStateError):
+    """The pipeline was stopped while a stage was opening."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"stopped while stage {name} was opening")
+
+
 class Doors:
     """What of a graph is open.
 
@@ -40,7 +47,9 @@ class Doors:
         cut: asyncio.Event,
         complaints: Complaints,
     ) -> None:
+        self.haste = asyncio.Event()  # set when there is nothing left to open for
         self.hung: list[str] = []  # stages that did not let go
+        self.unopened: list[str] = []  # stages that were cut off while they opened
         self.moving: set[str] = set()  # stages that open or close now
         self._graph = graph
         self._name = name
@@ -57,11 +66,16 @@ class Doors:
                     f"stage {node.name} is open in pipeline {node.stage.opened_by}; "
                     "give each running pipeline one of its own"
                 )
+            if self.haste.is_set():
+                self.unopened.append(node.name)
+                raise OpeningStoppedError(node.name)
             node.stage.opened_by = self._name
             self._opened.append(node)
             self.moving.add(node.name)
             try:
                 await self._open(node)
+            except OpeningStoppedError:
+                raise
             except Exception as error:
                 error.add_note(f"while opening stage {node.name}")
                 raise
@@ -72,17 +86,26 @@ class Doors:
         opened = node.stage.open(self._context(node))
         opening = context_of(node).run(asyncio.ensure_future, opened)
         try:
-            await tasks_or({opening}, self._cut)
+            await tasks_or({opening}, self.haste)
         finally:
             if not opening.done():
-                await self._let_go(opening, node, GRACE)
-        if opening.cancelled() or not opening.done():
-            raise PipelineStateError(f"stopped while stage {node.name} was opening")
-        error = opening.exception()
+                await self._call_off(opening, node)
+        if self.unopened:
+            raise OpeningStoppedError(node.name)
+        error = failure_of(opening)
         if error is not None:
             self._opened.pop()
             node.stage.opened_by = None
             raise error
+
+    async def _call_off(self, opening: asyncio.Future[None], node: Node) -> None:
+        """End an ``open`` that nobody waits for, if it lets itself be ended."""
+        self.unopened.append(node.name)
+        opening.add_done_callback(failure_of)  # it is asked, or the loop complains
+        opening.cancel()
+        await asyncio.wait({opening}, timeout=GRACE)
+        if not opening.done():
+            self.hung.append(node.name)
 
     async def close_all(self) -> None:
         """Close what was opened, sources first; ``hung`` names those that hang.
@@ -106,7 +129,8 @@ class Doors:
                 await asyncio.wait(late, timeout=GRACE)
         for task in late:
             if not task.done():
-                await self._let_go(task, closing[task], 0.0)
+                task.cancel()
+                self.hung.append(closing[task].name)
 
     async def _close(self, node: Node) -> None:
         self.moving.add(node.name)
@@ -118,13 +142,12 @@ class Doors:
             self.moving.discard(node.name)
             node.stage.opened_by = None
 
-    async def _let_go(
-        self, task: asyncio.Future[None], node: Node, seconds: float
-    ) -> None:
-        task.cancel()
-        self.hung.append(node.name)
-        if seconds:
-            await asyncio.wait({task}, timeout=seconds)
+
+def failure_of(ended: asyncio.Future[None]) -> BaseException | None:
+    """What a task has raised; nobody had asked it to be cancelled."""
+    if ended.cancelled():
+        return PipelineStateError("open() was cancelled, and nobody had asked for it")
+    return ended.exception()
 
 
 async def tasks_or(tasks: set[asyncio.Future[Any]], event: asyncio.Event) -> None:

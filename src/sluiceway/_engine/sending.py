@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from ..batch import Batch, OwnBatch
-from ..calls import ONE_EVENT, unasked
+from ..calls import FAILURES, ONE_EVENT, unasked
 from ..delivery import Delivery, DeliveryStatus
 from ..errors import PipelineStateError
+from .complaints import Complaints
 from .fanout import Outlet, cannot
 from .graph import Node
 from .hands import Hand
@@ -136,6 +137,19 @@ class SourceWorker(Worker):
         """End of input."""
         self._open = False
         self._outlet.close()
+
+
+def discard_held(node: Node, reason: str, complaints: Complaints) -> int:
+    """Make a source give up what it holds, and book that; how many events it was."""
+    try:
+        count = int(node.stage.discard())
+    except FAILURES as error:  # the others are still to be closed
+        complaints.about(node.name, error)
+        return 0
+    if count:
+        node.books.created += count
+        node.books.dropped[reason] += count
+    return count
 
 
 def refuse(event: Iterable[Any]) -> NoReturn:

@@ -13,6 +13,7 @@ from logging import getLogger
 from typing import TYPE_CHECKING
 
 from ..batch import OwnBatch
+from ..calls import FAILURES
 from ..clock import Clock
 from ..errors import words_of
 from ..reports import StopReport, Watched
@@ -28,7 +29,7 @@ from .origins import context_of
 from .patience import DrainPatience
 from .plan import Segment, plan_segments, sends_notes
 from .queue import BoundedQueue
-from .sending import SourceWorker
+from .sending import SourceWorker, discard_held
 from .steps import Step
 from .workers import FlowWorker, Row, Shared, Worker
 
@@ -117,6 +118,10 @@ class Runtime:
         self._stop_asked.set()
         return await asyncio.shield(self._finished)
 
+    def call_off(self) -> None:
+        """Open no further, and close what was opened; too late, it does nothing."""
+        self._doors.haste.set()
+
     async def abort(self) -> StopReport:
         """Cut everything off now."""
         self._cut("aborted")
@@ -144,6 +149,7 @@ class Runtime:
         if self._shared.ending is None:
             self._shared.ending = reason
         self._cut_asked.set()
+        self._doors.haste.set()
 
     async def wait(self) -> StopReport:
         """Wait until the pipeline has ended, for whichever reason."""
@@ -201,10 +207,10 @@ class Runtime:
             await self._doors.open_all()
             self._spawn()
         except BaseException as error:  # noqa: BLE001 - it belongs to the caller
-            await self._close_all()
+            report = await self._undo()
             self._ready.set_exception(error)
             self._ready.exception()
-            self._finish(StopReport(drained=False, stuck=tuple(self._doors.hung)))
+            self._finish(report)
             return
         self._ready.set_result(None)
         report = StopReport(drained=False)
@@ -212,6 +218,17 @@ class Runtime:
             report = await self._live_and_drain()
         finally:
             self._finish(report)
+
+    async def _undo(self) -> StopReport:
+        """Close what was opened; who was stopped does not send what waits, either."""
+        asked = self._stop_asked.is_set()
+        lost = self._discard_held() if asked else 0
+        await self._close_all()
+        return StopReport(
+            drained=asked and not lost and self._shared.ending is None,
+            stuck=tuple(self._doors.hung),
+            opening=tuple(self._doors.unopened),
+        )
 
     async def _live_and_drain(self) -> StopReport:
         try:
@@ -245,7 +262,7 @@ class Runtime:
         for done in self._flushes:
             if not done.done():
                 done.set_result(None)
-        if report.left or report.stuck:
+        if report.left or report.stuck or report.opening:
             self._logger.warning("pipeline %s stopped: %s", self._watched.name, report)
         self.report = report
         if not self._finished.done():
@@ -324,7 +341,7 @@ class Runtime:
     def _ask_to_stop(self, task: asyncio.Task[None], worker: SourceWorker) -> None:
         try:
             willing = worker.node.stage.stop()
-        except Exception as error:  # noqa: BLE001 - then it is cancelled
+        except FAILURES as error:  # then it is cancelled
             self._complaints.about(worker.node.name, error)
             willing = False
         if not willing:
@@ -336,10 +353,11 @@ class Runtime:
         held = {node.name: self.held(node) for node in self._graph.nodes}
         busy = {w.node.name: 0 for t, w in self._tasks.items() if not t.done()}
         late = self._shared.ending == "drain_timeout"  # sources had time to end
+        sources = {node.name for node in self._graph.of_kind(StageKind.SOURCE)}
         return {
             name: count or busy.get(name, 0)
             for name, count in held.items()
-            if count or (late and name in busy and is_source(self._graph, name))
+            if count or (late and name in busy and name in sources)
         }
 
     def give_up(self) -> StopReport:
@@ -367,16 +385,8 @@ class Runtime:
             task.cancel()  # it has swallowed one; this ends what it has begun since
         return stuck
 
-    def _discard_held(self) -> None:
+    def _discard_held(self) -> int:
         """What came into an inlet after its source had ended will not be sent."""
         reason = self._shared.ending or "closed"
-        for source in self.sources:
-            count = source.node.stage.discard()
-            if count:
-                source.node.books.created += count
-                source.node.books.dropped[reason] += count
-
-
-def is_source(graph: Graph, name: str) -> bool:
-    """Whether the stage of that name is a source."""
-    return any(n.name == name and n.kind is StageKind.SOURCE for n in graph.nodes)
+        sources = self._graph.of_kind(StageKind.SOURCE)
+        return sum(discard_held(node, reason, self._complaints) for node in sources)
