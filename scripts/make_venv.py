@@ -2,17 +2,20 @@
 
 ``make_venv.py FOLDER`` is for everything but the benchmarks and audits; ``make_venv.py
 FOLDER bench`` adds what the former measure against, and ``FOLDER/peers`` for the rest;
-``make_venv.py FOLDER security`` adds what audits.
+``make_venv.py FOLDER security`` adds what audits. Any Python 3 comes as far as to be
+told that it is too old.
 """
 
 import subprocess
 import sys
 import venv
+from importlib.util import find_spec
 from pathlib import Path
 
 from pythons import interpreter
 
 GROUPS = ("test", "lint", "nox")
+INSTALL = ("--disable-pip-version-check", "install", "-q")
 OLDEST = (3, 11)
 OF_PEERS = (3, 12)  # every engine that we measure against knows this Python
 
@@ -31,10 +34,22 @@ def main() -> None:
     elif wanted:
         subprocess.run([*pip_of(Path(root)), *named(*wanted)], check=True)
     else:
-        venv.create(root, with_pip=True)
+        create(Path(root))
         pip = pip_of(Path(root))
-        subprocess.run([*pip, "--upgrade", "pip>=25.1"], check=True)
         subprocess.run([*pip, "-e", ".[rich]", *named(*GROUPS)], check=True)
+
+
+def create(root: Path) -> None:
+    """An environment with a pip that knows dependency groups.
+
+    Debian keeps ``ensurepip`` in a package of its own, python3-venv; without it, this
+    Python's own pip installs the environment's.
+    """
+    ensured = find_spec("ensurepip") is not None
+    venv.create(root, with_pip=ensured)
+    own = [sys.executable, "-m", "pip", "--python", python_of(root), *INSTALL]
+    pip = pip_of(root) if ensured else own
+    subprocess.run([*pip, "--upgrade", "pip>=25.1"], check=True)
 
 
 def add_bench(root: Path) -> None:
@@ -52,14 +67,17 @@ def add_bench(root: Path) -> None:
     subprocess.run([*pip, "-e", ".", *named("peers")], check=True)
 
 
-def pip_of(root: Path) -> list[str]:
+def pip_of(root: Path) -> "list[str]":
     """How to install something into an environment."""
-    folder = root / ("Scripts" if sys.platform == "win32" else "bin")
-    python = str(folder / "python")
-    return [python, "-m", "pip", "--disable-pip-version-check", "install", "-q"]
+    return [python_of(root), "-m", "pip", *INSTALL]
 
 
-def named(*groups: str) -> list[str]:
+def python_of(root: Path) -> str:
+    """An environment's interpreter."""
+    return str(root / ("Scripts" if sys.platform == "win32" else "bin") / "python")
+
+
+def named(*groups: str) -> "list[str]":
     """The arguments of pip for dependency groups."""
     return [argument for group in groups for argument in ("--group", group)]
 
