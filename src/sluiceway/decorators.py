@@ -17,8 +17,9 @@ from collections.abc import (
     Iterable,
 )
 from contextlib import aclosing
-from typing import Any, TypeVar, overload
+from typing import Any, TypedDict, TypeVar, Unpack, overload
 
+from .batching import BatchBy
 from .calls import (
     FAILURES,
     ONE_EVENT,
@@ -31,9 +32,51 @@ from .calls import (
     sort_results,
 )
 from .errors import ConfigurationError, PartialError, nearest
+from .settings import Queue, Retry
 from .stages import Processor, Sampler, Send, Sink, Source, Stage
 
 StageType = TypeVar("StageType", bound=Stage)
+
+
+class StageSettings(TypedDict, total=False):
+    """What every decorator takes by keyword; ``Stage`` and its kinds say what it is."""
+
+    name: str | None
+    takes_encoded: bool
+    sends_encoded: bool
+
+
+class SourceSettings(StageSettings, total=False):
+    """What ``@source`` takes."""
+
+    wants_delivery: bool
+    tells_of_pipeline: bool
+
+
+class SamplerSettings(StageSettings, total=False):
+    """What ``@sampler`` takes."""
+
+    queue: Queue
+    workers: int
+    mutates: bool
+    stateful: bool
+
+
+class ProcessorSettings(SamplerSettings, total=False):
+    """What ``@processor`` takes."""
+
+    blocking: bool
+
+
+class SinkSettings(StageSettings, total=False):
+    """What ``@sink`` takes."""
+
+    queue: Queue
+    batch: BatchBy | None
+    timeout: float | None
+    retry: Retry | None
+    max_in_flight: int
+    blocking: bool
 
 
 class StageFunction:
@@ -204,7 +247,9 @@ def refuse_generator(function: Function, kind: str) -> None:
 @overload
 def source(function: Function, /) -> FunctionSource: ...
 @overload
-def source(**settings: Any) -> Callable[[Function], FunctionSource]: ...
+def source(
+    **settings: Unpack[SourceSettings],
+) -> Callable[[Function], FunctionSource]: ...
 def source(function: Function | None = None, /, **settings: Any) -> Any:
     """Make a source of an async generator function of events or lists of events.
 
@@ -220,7 +265,7 @@ def source(function: Function | None = None, /, **settings: Any) -> Any:
 def processor(function: Function, /) -> FunctionProcessor | AsyncFunctionProcessor: ...
 @overload
 def processor(
-    **settings: Any,
+    **settings: Unpack[ProcessorSettings],
 ) -> Callable[[Function], FunctionProcessor | AsyncFunctionProcessor]: ...
 def processor(function: Function | None = None, /, **settings: Any) -> Any:
     """Make a processor of a function of one event, ``def`` or ``async def``.
@@ -243,7 +288,9 @@ def processor(function: Function | None = None, /, **settings: Any) -> Any:
 @overload
 def sampler(function: Function, /) -> FunctionSampler: ...
 @overload
-def sampler(**settings: Any) -> Callable[[Function], FunctionSampler]: ...
+def sampler(
+    **settings: Unpack[SamplerSettings],
+) -> Callable[[Function], FunctionSampler]: ...
 def sampler(function: Function | None = None, /, **settings: Any) -> Any:
     """Make a sampler of a plain function of one event that returns a bool.
 
@@ -271,7 +318,7 @@ def sampler(function: Function | None = None, /, **settings: Any) -> Any:
 def sink(function: Function, /) -> FunctionSink | AsyncFunctionSink: ...
 @overload
 def sink(
-    **settings: Any,
+    **settings: Unpack[SinkSettings],
 ) -> Callable[[Function], FunctionSink | AsyncFunctionSink]: ...
 def sink(function: Function | None = None, /, **settings: Any) -> Any:
     """Make a sink of a function of a list of events, ``def`` or ``async def``.

@@ -269,18 +269,18 @@ class Accumulator(Stage, Generic[In, Out]):
     mutates: bool = False
 
     @abstractmethod
-    def add(self, events: list[In], now: float) -> list[Out]:
-        """Take events in; what is released by it.
+    def add(self, events: list[In], now: float) -> list[Out] | Batches[Out]:
+        """Take events in; what is released by it: one batch, or several ``Batches``.
 
         With ``"on_add"``, ``PartialError(failed, kept)`` refuses some of them: ``kept``
         is what is released. Any other exception refuses the batch.
         """
 
-    def tick(self, now: float) -> list[Out]:  # noqa: ARG002 - for subclasses
+    def tick(self, now: float) -> list[Out] | Batches[Out]:  # noqa: ARG002 - for subclasses
         """What is released because ``next_deadline`` has come."""
         return []
 
-    def flush(self, now: float) -> list[Out]:  # noqa: ARG002 - for subclasses
+    def flush(self, now: float) -> list[Out] | Batches[Out]:  # noqa: ARG002 - for subclasses
         """All that can be released: the input ended or a flush was asked."""
         return []
 
