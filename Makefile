@@ -37,7 +37,7 @@ $(VENV)/.security: $(VENV)/.installed
 	$(PYTHON) scripts/make_venv.py $(VENV) security
 	@touch $@
 
-##@ Everyday
+##@ Everyday (options in ARGS: make demo ARGS="--duration 5")
 
 demo: $(VENV)/.installed  ## run the main job: a shop, its telemetry and the ledger
 	$(BIN)/sluiceway demo $(ARGS)

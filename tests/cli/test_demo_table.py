@@ -8,6 +8,7 @@ import pty
 import re
 import struct
 import subprocess
+import sys
 import termios
 from io import StringIO
 
@@ -24,12 +25,25 @@ ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 STAGES = ["metrics", "scrape", "pushgateway", "logs", "spans", "hide_card"]
 
 
+WITHOUT_RICH = """
+import sys
+sys.modules["rich"] = None
+from sluiceway.cli import main
+sys.exit(main(["demo", "--duration", "0.1"]))
+"""
+
+
 def run_on_terminal(columns: int, *words: str, **further: str) -> tuple[int, str]:
     """The exit code and everything that a terminal of this width was sent."""
+    return on_terminal(columns, command("demo", "--duration", "1", *words), **further)
+
+
+def on_terminal(columns: int, program: list[str], **further: str) -> tuple[int, str]:
+    """The same of any program."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     with subprocess.Popen(
-        command("demo", "--duration", "1", *words),
+        program,
         env=environment({"TERM": "xterm-256color", **further}),
         stdin=theirs,
         stdout=theirs,
@@ -75,6 +89,12 @@ def test_without_live_a_terminal_gets_plain_lines():
 def test_in_ci_and_on_a_dumb_terminal_there_are_plain_lines(name, value):
     code, shown = run_on_terminal(80, **{name: value})
     assert (code, ESCAPE.search(shown)) == (0, None)
+
+
+def test_where_rich_is_missing_plain_lines_say_how_to_get_the_table():
+    code, shown = on_terminal(80, [sys.executable, "-c", WITHOUT_RICH])
+    assert (code, ESCAPE.search(shown)) == (0, None)
+    assert "pip install 'sluiceway[rich]'" in shown.splitlines()[0]
 
 
 def statistics(**counts: float) -> StageStatistics:

@@ -100,6 +100,8 @@ def choose_screen(*, live: bool) -> Screen:
         try:
             from .live import LiveScreen  # noqa: PLC0415 - rich is an extra
         except ImportError:
-            return PlainScreen()
+            plain = PlainScreen()
+            plain.say("without a live table, which needs pip install 'sluiceway[rich]'")
+            return plain
         return LiveScreen()
     return PlainScreen()
