@@ -124,6 +124,17 @@ def test_a_second_interruption_aborts_and_the_books_still_balance():
     assert done.verdict.startswith("balanced")
 
 
+def test_a_second_interruption_aborts_while_it_drains_too():
+    with running("demo", "--duration", "60", **dead_endpoint()) as process:
+        before = read_until(process, " events/s ")
+        process.send_signal(signal.SIGINT)
+        before += read_until(process, "  draining")
+        process.send_signal(signal.SIGINT)
+        done = ended(process, before)
+    assert done.code == 130
+    assert done.verdict.startswith("balanced")
+
+
 @pytest.fixture(scope="module")
 def dead() -> Run:
     begin = time.monotonic()

@@ -33,6 +33,8 @@ from .watching import Watch
 from .wiring import make_pipeline
 
 FLUSH_SECONDS: Final = 1.0
+# A server that is closed as a connection comes may never answer on it.
+PATIENCE: Final = aiohttp.ClientTimeout(total=5.0)
 SCRAPE_PAGE: Final = "scrape page"
 NOT_WELL: Final = 1
 ABORTED: Final = 130
@@ -139,16 +141,17 @@ class Demo:
 
     async def _last_page(self) -> str | None:
         """The scrape page once all measurements are on it; None if aborted."""
-        if self._pipeline.state is not PipelineState.RUNNING:
+        if self._pipeline.state is PipelineState.RUNNING:
+            await self._pipeline.flush(FLUSH_SECONDS)
+        if self._pipeline.state is not PipelineState.RUNNING:  # aborted meanwhile
             return None
-        await self._pipeline.flush(FLUSH_SECONDS)
         try:
             async with (
-                aiohttp.ClientSession() as session,
+                aiohttp.ClientSession(timeout=PATIENCE) as session,
                 session.get(self._scrape_url) as answer,
             ):
                 return await answer.text()
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, TimeoutError):
             return None
 
     @property
