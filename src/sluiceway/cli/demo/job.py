@@ -115,6 +115,8 @@ class Demo:
 
     def _on_signal(self, count: int) -> None:
         """The first signal ends the traffic, the second one everything."""
+        if self._pipeline.state is PipelineState.STOPPED:
+            return  # it came too late, and the verdict is to be the last line
         if count == 1:
             self._screen.say("ending: no more requests, draining", "yellow")
             self._traffic.end()
