@@ -92,7 +92,9 @@ def branches_of(branches: Iterable[Part]) -> tuple[Composable, ...]:
     """The branches of a fan-out, merge or route, checked; a list fans out further."""
     found = tuple(map(branch_of, branches))
     if not found:
-        raise ConfigurationError("a fan-out needs at least one branch, got none")
+        raise ConfigurationError(
+            "a fan-out, merge or route needs at least one branch, got none"
+        )
     return found
 
 
@@ -107,7 +109,9 @@ def branch_of(branch: Part) -> Composable:
 
 def not_a_stage(part: object) -> str:
     """The error's text for something that is no stage."""
-    hint = ""
+    held = getattr(part, "__dict__", {}).items()
+    stages = [n for n, each in held if isinstance(each, Composable) and n[:1] != "_"]
+    hint = f"; did you mean its {' or '.join(sorted(stages))}?" if stages else ""
     if isinstance(part, type):
         hint = f"; did you mean {part.__name__}(...)?"
     elif callable(part):

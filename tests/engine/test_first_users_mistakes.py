@@ -19,12 +19,14 @@ from sluiceway import (
     Sink,
     Source,
     TransientError,
+    merge,
     processor,
     route,
     sampler,
     sink,
     source,
 )
+from sluiceway.instrument import Telemetry
 from sluiceway.sources import IterableSource
 from sluiceway.testing import CollectingSink
 
@@ -262,3 +264,13 @@ def test_a_forked_process_of_multiprocessing_drains_what_it_emitted():
             child.join()
     """)
     assert done.stdout == "delivered ['from the child']\n"
+
+
+def test_what_holds_stages_and_is_none_names_those_that_were_meant():
+    with pytest.raises(ConfigurationError, match="mean its logs or metrics or spans"):
+        Pipeline(Telemetry("shop") >> CollectingSink())
+
+
+def test_a_merge_of_nothing_is_called_a_merge():
+    with pytest.raises(ConfigurationError, match="merge or route needs at least one"):
+        merge()
