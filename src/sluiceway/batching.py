@@ -81,6 +81,11 @@ class Batcher(Accumulator[Any, Any]):
     def _add_by_bytes(self, events: list[Any], limit: int) -> Batches[Any]:
         released: Batches[Any] = Batches()
         sizes = list(map(self._size, events))
+        total = self._bytes + sum(sizes)  # what is no number fails before all else
+        if total < limit and len(self._held) + len(events) < self.settings.max_events:
+            self._held += events
+            self._bytes = total
+            return released
         for event, size in zip(events, sizes, strict=True):
             if self._held and self._bytes + size > limit:
                 released.append(self._take())

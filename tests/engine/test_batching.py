@@ -1,9 +1,10 @@
 """Gathering by count, bytes and time: in order, nothing lost, on a manual clock."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sending import Sends
-from waiting import until
+from waiting import turns, until
 
 from sluiceway import (
     Batch,
@@ -12,6 +13,8 @@ from sluiceway import (
     DeliveryStatus,
     Inlet,
     Pipeline,
+    Queue,
+    source,
 )
 from sluiceway.batching import Batcher
 from sluiceway.stages import Batches
@@ -174,3 +177,60 @@ def test_splitting_a_batch_keeps_every_claim_exact(sizes, at):
         in_first = max(0, min(size, at - (end - size)))
         assert delivery.outcome.delivered == (in_first if size else 0)
         assert delivery.outcome.dropped == size - in_first
+
+
+@pytest.mark.parametrize("in_flight", [1, 3])
+@pytest.mark.parametrize(
+    "room",
+    [Queue(capacity=100), Queue(max_bytes=100, size=lambda _: 1)],
+    ids=["events", "bytes"],
+)
+def test_a_batch_that_takes_the_room_of_what_would_fill_it_is_written(
+    run, room, in_flight
+):
+    """Nothing else would make room: neither time nor a write under way."""
+
+    async def main():
+        batch = BatchBy(100, flush_interval=3600)
+        end = CollectingSink(queue=room, batch=batch, max_in_flight=in_flight)
+        await Pipeline(source(lambda: [[n] * 60 for n in range(5)])() >> end).run()
+        assert sorted(end.events) == [n for n in range(5) for _ in range(60)]
+
+    run(main())
+
+
+@pytest.mark.parametrize("policy", ["drop_newest", "drop_oldest"])
+def test_a_queue_that_sheds_does_not_shed_for_a_batch_that_never_fills(run, policy):
+    async def main():
+        room = Queue(max_bytes=10, size=lambda _: 4, when_full=policy)
+        end = CollectingSink(queue=room, batch=BatchBy(100, flush_interval=3600))
+        inlet = Inlet()
+        pipeline = Pipeline(inlet >> end)
+        async with pipeline:
+            for number in range(9):
+                inlet.emit_nowait(number)
+                await taken(inlet)
+                await turns(20)
+            assert end.events == [0, 1, 3, 4, 6, 7]
+        assert pipeline.ledger().lost == 3
+
+    run(main())
+
+
+@pytest.mark.parametrize("size", [None, "9"])
+@pytest.mark.parametrize("as_stage", [True, False], ids=["stage", "setting"])
+def test_a_size_that_is_no_number_costs_its_batch_and_the_books_balance(
+    run, size, as_stage
+):
+    async def main():
+        batch = BatchBy(3, max_bytes=9, size=lambda event: size if event else 1)
+        end = CollectingSink(batch=None if as_stage else batch)
+        numbers = source(lambda: [[0], [1, 2], [0, 0]])()
+        pipeline = Pipeline(numbers >> batch >> end if as_stage else numbers >> end)
+        await pipeline.run()
+        ledger = pipeline.ledger()
+        assert ledger.balanced
+        assert end.events == [0, 0, 0]
+        assert ledger.lost == 2
+
+    run(main())

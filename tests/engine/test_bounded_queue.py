@@ -30,8 +30,8 @@ class Model:
     def inside(self):
         return [e for batch in (*self.waiting, *self.working) for e in batch]
 
-    def has_room(self, events):
-        inside = self.inside
+    def has_room(self, events, inside=None):
+        inside = self.inside if inside is None else inside
         if not inside:
             return True
         size = sum(size for _, size in (*inside, *events))
@@ -43,8 +43,12 @@ class Model:
         if self.policy == "block":
             self.line.append((key, events))
             return
+        events = list(events)
         if self.policy == "drop_oldest":
-            while self.waiting and not self.has_room(events):
+            working = [e for batch in self.working for e in batch]
+            while events and not self.has_room(events, working):
+                self.dropped.append(events.pop(0))
+            while events and self.waiting and not self.has_room(events):
                 self.dropped.append(self.waiting[0].pop(0))
                 self.waiting = [batch for batch in self.waiting if batch]
         kept = list(events)
@@ -214,6 +218,20 @@ def queue_of(capacity, when_full="block", **settings):
     queue = BoundedQueue(Queue(capacity, when_full, **settings), books, ManualClock())
     queue.producers = 1
     return queue, books
+
+
+def test_an_event_that_can_have_no_room_costs_no_other_its_own(run):
+    async def main():
+        bounds = Queue(8, "drop_oldest", 10, size=lambda event: event)
+        queue = BoundedQueue(bounds, Books(), ManualClock())
+        for event in (1, 2, 3):
+            await queue.put(Batch([event]))
+        taken = queue.get_nowait()
+        await queue.put(Batch([99, 4]))
+        assert (taken.events, queue.held()) == ([1], 3)
+        assert [queue.get_nowait().events for _ in range(3)] == [[2], [3], [4]]
+
+    run(main())
 
 
 def test_an_empty_queue_admits_one_oversized_batch(run):

@@ -81,7 +81,7 @@ class SinkWorker(Worker):
         while True:
             item: Item | End | None = get_nowait()
             if item is None:
-                item = await self._inbox.get(self._next_deadline())
+                item = await self._inbox.get(self._next_deadline(), self.held_inside())
             if direct and type(item) is Batch:
                 hand.batches = (item,)
                 now = await write(hand, item)
@@ -100,11 +100,10 @@ class SinkWorker(Worker):
         return None if self._batcher is None else self._batcher.next_deadline()
 
     async def _let_go(self, item: Mark | End | None) -> None:
-        """Write what waits for its batch: its time, a flush or the end has come."""
+        """Write what waits for its batch: it is time, or others need the room."""
         try:
             if self._batcher is not None:
-                held = self._batcher.tick if item is None else self._batcher.flush
-                released = [held(self._clock.now())]
+                released = [self._batcher.flush(self._clock.now())]
                 await self._launch(self._gathered(released, self._oldest))
             if item is not None:
                 await self._all_written()

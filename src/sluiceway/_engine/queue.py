@@ -20,6 +20,7 @@ from ..inlet import wake
 from ..settings import Queue
 from .books import Books
 from .marks import END, End, Mark
+from .shedding import Room
 
 Item = Batch | Mark
 
@@ -60,7 +61,8 @@ class BoundedQueue:
         self._sized = settings.max_bytes is not None
         self._limit = 0 if self._sized else settings.capacity  # of put_nowait
         self._size = settings.size or ask_size
-        self._paused = False
+        self._room = Room(settings.capacity, settings.max_bytes, self._size_of)
+        self._paused = self._pressed = False
         self._broken: str | None = None
         self._forward: Callable[[Mark], None] | None = None
         self._late: list[Mark] = []  # that came when it had broken off
@@ -106,10 +108,9 @@ class BoundedQueue:
         elif self._has_room(count, size) and not self._putters:
             self._append(batch, size)
         elif self.settings.when_full == "drop_oldest":
-            self._evict(count, size)
-            self._append_what_fits(batch, newest=True)
+            self._append_newest(batch, size)
         elif shed or self.settings.when_full == "drop_newest":
-            self._append_what_fits(batch, newest=False)
+            self._append_oldest(batch)
         else:
             await self._wait_for_room(count, size)
             if self._broken is not None:
@@ -150,12 +151,7 @@ class BoundedQueue:
         self._wake_getter()
 
     def _has_room(self, count: int, size: int) -> bool:
-        if self._used == 0:
-            return True
-        limit = self.settings.max_bytes
-        return self._used + count <= self.settings.capacity and (
-            limit is None or self._used_bytes + size <= limit
-        )
+        return self._room.has(self._used, self._used_bytes, count, size)
 
     async def _wait_for_room(self, count: int, size: int) -> None:
         ticket = Ticket()
@@ -167,6 +163,7 @@ class BoundedQueue:
                 self._putters[0] is ticket and self._has_room(count, size)
             ):
                 ticket.future = loop.create_future()
+                self._wake_getter()
                 await ticket.future
         finally:
             self._putters.remove(ticket)
@@ -186,37 +183,38 @@ class BoundedQueue:
 
     # Shedding.
 
-    def _append_what_fits(self, batch: Batch, *, newest: bool) -> None:
-        room = self._room_for(batch.events[::-1] if newest else batch.events)
+    def _append_newest(self, batch: Batch, size: int) -> None:
+        """Drop the oldest, but nothing for what would find no room all the same."""
         count = len(batch.events)
-        if room >= count:
-            kept: Batch | None = batch
-        elif room == 0:
-            kept = None
-            self._drop(batch, "queue_full")
-        elif newest:
-            rest, kept = batch.split(count - room)
-            self._drop(rest, "queue_full")
+        used, used_bytes = self._used, self._used_bytes
+        for item in self._items:
+            if isinstance(item, Batch):
+                used -= len(item.events)
+                used_bytes -= item.size
+                if self._room.has(used, used_bytes, count, size):
+                    break
         else:
-            kept, rest = batch.split(room)
-            self._drop(rest, "queue_full")
-        if kept is not None:
+            fits = self._room.fitting(used, used_bytes, batch.events[::-1])
+            rest, batch = batch.split(count - fits)
+            self._shed(rest)
+            size = self._bytes_of(batch)
+        if batch.events:
+            self._evict(len(batch.events), size)
+            self._append(batch, size)
+
+    def _append_oldest(self, batch: Batch) -> None:
+        """Drop what has no room."""
+        fits = self._room.fitting(self._used, self._used_bytes, batch.events)
+        kept, rest = batch.split(fits)
+        self._shed(rest)
+        if fits:
             self._append(kept, self._bytes_of(kept))
 
-    def _room_for(self, events: list[object]) -> int:
-        """How many of the events, from the first on, have room."""
-        if self._used == 0:
-            return len(events)
-        room = max(0, min(len(events), self.settings.capacity - self._used))
-        limit = self.settings.max_bytes
-        if limit is None:
-            return room
-        free = limit - self._used_bytes
-        for index in range(room):
-            free -= self._size_of(events[index])
-            if free < 0:
-                return index
-        return room
+    def _shed(self, batch: Batch) -> None:
+        if batch.events:
+            self._pressed = True
+            self._wake_getter()
+            self._drop(batch, "queue_full")
 
     def _evict(self, count: int, size: int) -> None:
         """Drop from the head until the new events have room, or nothing waits."""
@@ -226,29 +224,17 @@ class BoundedQueue:
             if isinstance(item, Mark):
                 marks.append(item)
                 continue
-            surplus = self._surplus(item, count, size)
+            gone = self._room.surplus(
+                self._used + count, self._used_bytes + size, item.events
+            )
             self._take_up(item, -1)
-            if surplus < len(item.events):
+            if gone < len(item.events):
                 waiting_since = item.since
-                item, rest = item.split(surplus)
+                item, rest = item.split(gone)
                 rest.since = waiting_since
                 self._requeue(rest)
             self._books_of(item).drop(item, "queue_full")
         self._items.extendleft(reversed(marks))
-
-    def _surplus(self, head: Batch, count: int, size: int) -> int:
-        """How many events of the head must go, at least one."""
-        surplus = self._used + count - self.settings.capacity
-        if self.settings.max_bytes is not None:
-            excess = self._used_bytes + size - self.settings.max_bytes
-            for taken, event in enumerate(head.events):
-                if excess <= 0:
-                    surplus = max(surplus, taken)
-                    break
-                excess -= self._size_of(event)
-            else:
-                surplus = len(head.events)
-        return max(1, min(surplus, len(head.events)))
 
     def _requeue(self, batch: Batch) -> None:
         batch.size = self._bytes_of(batch)
@@ -291,11 +277,15 @@ class BoundedQueue:
             return self._items.popleft()
         return None
 
-    async def get(self, deadline: float | None = None) -> Item | End | None:
+    async def get(
+        self, deadline: float | None = None, kept: int = 0
+    ) -> Item | End | None:
         """The next batch or mark; END after the last; None once ``deadline`` comes.
 
         Args:
             deadline: on the clock's ``now()``; None waits as long as it takes.
+            kept: events that the caller gathers. If others find no room for these
+                alone, None comes at once: nothing else would give them any.
         """
         while True:
             item = self.get_nowait()
@@ -305,7 +295,15 @@ class BoundedQueue:
                 return END
             if deadline is not None and self._clock.now() >= deadline:
                 return None
+            if kept and kept == self._used and self._is_pressed():
+                return None
             await self._wait_for_item(deadline)
+
+    def _is_pressed(self) -> bool:
+        """Whether somebody waits for room, or has shed events for want of it."""
+        shed, self._pressed = self._pressed, False
+        first = self._putters[0] if self._putters else None
+        return shed or (first is not None and first.future is not None)
 
     async def _wait_for_item(self, deadline: float | None) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
