@@ -63,6 +63,42 @@ def test_a_cycle_through_a_fan_out_is_refused():
     assert "first -> second -> first" in message
 
 
+@pytest.mark.parametrize("build", [lambda a, b: b >> a, lambda a, b: merge(b) >> a])
+def test_a_cycle_through_two_chains_is_refused_and_its_stages_are_named(build):
+    first, second = Passes("first"), Passes("second")
+    message = refusal(
+        numbers() >> first >> second >> CollectingSink(),
+        build(first, second) >> CollectingSink(),
+    )
+    assert message == "the stages form a cycle: first -> second -> first"
+
+
+def test_stages_that_are_used_twice_side_by_side_form_no_cycle():
+    first, second = Passes("first"), Passes("second")
+    message = refusal(
+        numbers() >> first >> second >> CollectingSink(),
+        numbers("others") >> [second >> CollectingSink(), first >> CollectingSink()],
+    )
+    assert "second has a state of its own and is used twice" in message
+
+
+def test_a_stage_behind_branches_that_all_end_is_refused_by_their_names():
+    ends = [CollectingSink(name="left"), best_effort(CollectingSink(name="right"))]
+    message = refusal(numbers() >> ends >> CollectingSink(name="late"))
+    assert "left, right are sinks" in message
+    assert "late does" in message
+
+
+def test_a_cycle_is_found_in_a_graph_of_many_ways_and_of_great_depth():
+    head = Passes("head")
+    ladder = numbers() >> head
+    for _ in range(60):
+        ladder = ladder >> [Passes(), Passes()] >> same
+    for _ in range(1000):
+        ladder = ladder >> same
+    assert "a cycle: head -> " in refusal(ladder >> head >> CollectingSink())
+
+
 def test_stages_that_no_source_reaches_are_refused_by_name():
     good = numbers() >> CollectingSink(name="good")
     message = refusal(good, Passes("lonely") >> CollectingSink(name="starved"))

@@ -6,10 +6,20 @@ Law: pure; every refusal names the stage, the setting and what was expected.
 from __future__ import annotations
 
 import inspect
+from collections import deque
 from reprlib import repr  # noqa: A004 - short, and never raises
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from ..batching import BatchBy, Batcher
+from ..chains import (
+    BestEffort,
+    Chain,
+    Composable,
+    FanOut,
+    Merge,
+    Route,
+    stage_name,
+)
 from ..errors import ConfigurationError, GraphError
 from ..settings import Queue, Retry, is_count, is_seconds
 from ..stages import Accumulator, Processor, Sampler, Sink, Source, Stage, Worker
@@ -201,6 +211,71 @@ def check_encoded(node: Node) -> None:
             )
         if target.stage.sends_encoded:
             check_encoded(target)
+
+
+def used_twice(node: Node, way: list[Node]) -> str:
+    """Why a stage must not stand in a second place.
+
+    Args:
+        node: the stage.
+        way: by which its events would come to it again; nothing if they would not.
+    """
+    if way:
+        names = " -> ".join(step.name for step in [*way, way[0]])
+        return f"the stages form a cycle: {names}"
+    return (
+        f"{node.kind.value} {node.name} has a state of its own and is used twice; "
+        "make a second one, or merge what comes before it"
+    )
+
+
+def path(start: Node, end: Node) -> list[Node]:
+    """A shortest way from ``start`` to ``end``, or an empty list."""
+    ways = {start: [start]}
+    waiting = deque(ways)
+    while waiting:
+        node = waiting.popleft()
+        if node is end:
+            return ways[node]
+        for target in node.targets:
+            if target not in ways:
+                ways[target] = [*ways[node], target]
+                waiting.append(target)
+    return []
+
+
+def name_of(part: Composable) -> str:
+    """How an error calls a part of a description: by the stages at its ends."""
+    if isinstance(part, Stage):
+        return part.name or stage_name(part)
+    within = parts_within(part)
+    ends = within[-1:] if isinstance(part, Chain) else within
+    return ", ".join(map(name_of, ends)) or type(part).__name__
+
+
+def stages_of(part: Composable) -> list[Stage]:
+    """The stages of a description, in the order in which it names them."""
+    if isinstance(part, Stage):
+        return [part]
+    return [stage for each in parts_within(part) for stage in stages_of(each)]
+
+
+def stages_behind(chain: Composable, stage: Stage) -> list[Stage]:
+    """The stages of a chain behind the part in which a stage stands."""
+    parts = [stages_of(part) for part in parts_within(chain)]
+    place = next((i for i, part in enumerate(parts) if stage in part), len(parts))
+    return [each for part in parts[place + 1 :] for each in part]
+
+
+def parts_within(part: Composable) -> list[Composable]:
+    """What a part of a description is made of; nothing if it is a stage."""
+    if isinstance(part, Chain):
+        return [*part.parts]
+    if isinstance(part, BestEffort):
+        return [part.branch]
+    if isinstance(part, Route):
+        return [*part.branches.values(), *filter(None, [part.default])]
+    return [*part.branches] if isinstance(part, FanOut | Merge) else []
 
 
 def says(stage: Any, flag: str) -> bool:

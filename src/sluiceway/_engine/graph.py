@@ -27,7 +27,7 @@ from ..chains import (
 from ..errors import ConfigurationError, GraphError
 from ..stages import Accumulator, Processor, Sampler, Sink, Source, Stage
 from .books import Books
-from .checks import check_graph, check_stage
+from .checks import check_graph, check_stage, name_of, path, stages_behind, used_twice
 
 
 class StageKind(enum.Enum):
@@ -217,6 +217,7 @@ def build_graph(chains: Sequence[Composable]) -> Graph:
     for chain in chains:
         if not isinstance(chain, Composable):
             raise ConfigurationError(not_a_stage(chain))
+        builder.chain = chain
         builder.dead_ends += builder.place(chain, [])
     check_graph(builder.graph, {tail.node for tail in builder.dead_ends})
     for node in builder.graph.nodes:
@@ -233,6 +234,7 @@ class Builder:
         self.graph = Graph()
         self.dead_ends: list[Tail] = []
         self._shared: dict[int, Node] = {}
+        self.chain: Composable = Chain(())  # that is being placed
 
     def place(self, part: Composable, tails: list[Tail]) -> list[Tail]:
         """Attach ``part`` to the open ends; the open ends that it leaves."""
@@ -240,8 +242,10 @@ class Builder:
             for position, link in enumerate(part.parts):
                 if position and not tails:
                     before = part.parts[position - 1]
+                    ends = name_of(before)
+                    kind = "are sinks" if ", " in ends else "is a sink"
                     raise GraphError(
-                        f"{name_of(before)} is a sink, nothing can stand after it; "
+                        f"{ends} {kind}, nothing can stand after it; "
                         f"{name_of(link)} does"
                     )
                 tails = self.place(link, tails)
@@ -312,13 +316,20 @@ class Builder:
         if known is not None:
             if kind in (StageKind.SOURCE, StageKind.SINK):
                 return known
-            raise GraphError(used_twice(known, tails))
+            raise GraphError(used_twice(known, self._way_round(known, tails)))
         check_stage(stage)
         node = Node(self._name_for(stage, part), kind, stage)
         if node.exclusive:
             self._shared[id(stage)] = node
         self.graph.nodes.append(node)
         return node
+
+    def _way_round(self, node: Node, tails: list[Tail]) -> list[Node]:
+        """By which its events would come to it again; nothing if they would not."""
+        known = map(self._shared.get, map(id, stages_behind(self.chain, node.stage)))
+        ways = [path(node, tail.node) for tail in tails]
+        ways += [path(each, node) for each in known if each is not None]
+        return next(filter(None, ways), [])
 
     def _name_for(self, stage: Stage, part: Composable) -> str:
         name = stage.name or ("batch_by" if part is not stage else stage_name(stage))
@@ -363,34 +374,3 @@ def named_by_user(stage: Any) -> bool:
     function = getattr(stage, "function", None)
     unchosen = None, stage.usual_name, getattr(function, "__name__", None)
     return stage.name not in unchosen
-
-
-def used_twice(node: Node, tails: list[Tail]) -> str:
-    """Why a stage must not stand in a second place."""
-    for tail in tails:
-        way = path(node, tail.node)
-        if way:
-            names = " -> ".join(step.name for step in [*way, node])
-            return f"the stages form a cycle: {names}"
-    return (
-        f"{node.kind.value} {node.name} has a state of its own and is used twice; "
-        "make a second one, or merge what comes before it"
-    )
-
-
-def path(start: Node, end: Node) -> list[Node]:
-    """A way from ``start`` to ``end``, or an empty list."""
-    if start is end:
-        return [start]
-    for target in start.targets:
-        rest = path(target, end)
-        if rest:
-            return [start, *rest]
-    return []
-
-
-def name_of(part: Composable) -> str:
-    """How an error calls a part of a description."""
-    if isinstance(part, Stage):
-        return part.name or stage_name(part)
-    return type(part).__name__
