@@ -7,6 +7,7 @@ Law: these are descriptions, cheap and immutable; nothing here runs, opens or ch
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Union
 
 from attrs import frozen
@@ -142,13 +143,18 @@ def route(
     Raises:
         ConfigurationError: no branches, or one that is not a stage.
     """
-    if not callable(select) or not isinstance(branches, Mapping):
+    if not is_plain(select) or not isinstance(branches, Mapping):
         raise ConfigurationError(
-            f"route({select!r}, {branches!r}): expected a function of one event and a "
-            "dict of branches by name"
+            f"route({select!r}, {branches!r}): expected a plain function of one event "
+            "and a dict of branches by name"
         )
     placed = dict(zip(branches, branches_of(branches.values()), strict=True))
     return Route(select, placed, None if default is None else branch_of(default))
+
+
+def is_plain(function: object) -> bool:
+    """Whether calling it answers at once."""
+    return callable(function) and not iscoroutinefunction(function)
 
 
 def best_effort(branch: Part) -> BestEffort:

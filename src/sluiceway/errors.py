@@ -125,7 +125,10 @@ class SupersededError(DeliveryError):
 
 def reason_of(error: BaseException) -> str:
     """The ledger's word for ``error``: its ``reason``, or the name of its class."""
-    reason = getattr(error, "reason", None)
+    try:
+        reason = getattr(error, "reason", None)
+    except Exception:  # noqa: BLE001 - it is a user's, and may do anything
+        reason = None
     return reason if isinstance(reason, str) else type(error).__name__
 
 

@@ -78,9 +78,11 @@ class Pipeline:
         clock: Clock = SYSTEM_CLOCK,
         resource: Resource | None = None,
     ) -> None:
+        flag = isinstance(drain_on_sigterm, bool)
         seconds = is_seconds(drain_timeout)
         about = isinstance(resource, Resource | None)
         check("drain_timeout", drain_timeout, "seconds from 0", good=seconds)
+        check("drain_on_sigterm", drain_on_sigterm, "True or False", good=flag)
         check("name", name, "one line of text", good=is_name(name))
         check("resource", resource, "a Resource or None", good=about)
         self.name = name

@@ -103,9 +103,13 @@ def test_events_that_no_way_takes_are_logged_as_well_as_booked(run, caplog):
     assert "stage kinds: 2 events failed" in caplog.text
 
 
-@pytest.mark.parametrize("wrong", [(3, {"a": None}), (str, ["a"])])
-def test_a_route_without_a_function_or_names_is_refused(wrong):
-    with pytest.raises(ConfigurationError, match="a function of one event"):
+async def chooses(event):
+    return "a"
+
+
+@pytest.mark.parametrize("wrong", [(3, {"a": None}), (str, ["a"]), (chooses, {})])
+def test_a_route_without_a_plain_function_or_names_is_refused(wrong):
+    with pytest.raises(ConfigurationError, match="a plain function of one event"):
         route(*wrong)
 
 

@@ -49,8 +49,18 @@ def piped(*stages):
         (lambda: Queue(capacity=True), "Queue.capacity", "True", "whole number"),
         (lambda: Queue(when_full="blok"), "Queue.when_full", "'blok'", "mean 'block'"),
         (lambda: Queue(max_bytes=0), "Queue.max_bytes", "0", "or None"),
-        (lambda: Queue(max_bytes=4, size=5), "Queue.size", "5", "a function of one"),
-        (lambda: BatchBy(size="x"), "BatchBy.size", "'x'", "a function of one event"),
+        (
+            lambda: Queue(max_bytes=4, size=5),
+            "Queue.size",
+            "5",
+            "a plain function of one",
+        ),
+        (
+            lambda: BatchBy(size="x"),
+            "BatchBy.size",
+            "'x'",
+            "a plain function of one event",
+        ),
         (lambda: BatchBy(0), "BatchBy.max_events", "0", "from 1"),
         (lambda: BatchBy(max_bytes=-1), "BatchBy.max_bytes", "-1", "from 1"),
         (lambda: BatchBy(flush_interval=-1), "flush_interval", "-1", "from 0"),
@@ -103,6 +113,49 @@ def test_a_processor_refuses_workers_that_are_no_count(workers):
 
     message = refused(lambda: piped(step, CollectingSink()))
     assert f"step.workers is {workers!r}" in message
+
+
+@pytest.mark.parametrize("setting", ["blocking", "mutates", "stateful"])
+@pytest.mark.parametrize("value", [None, 1, "no"])
+def test_a_processor_refuses_a_setting_that_is_neither_true_nor_false(setting, value):
+    @processor(**{setting: value})
+    def step(event):
+        return event
+
+    message = refused(lambda: piped(step, CollectingSink()))
+    assert f"step.{setting} is {value!r}; expected True or False" in message
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "meant"),
+    [("acknowledge", "on_outptu", "on_output"), ("left_out", "sampled", "sampled_out")],
+)
+def test_an_accumulator_refuses_a_word_that_its_setting_does_not_know(
+    setting, value, meant
+):
+    class Sums(Accumulator):
+        def add(self, events, now):
+            return []
+
+    setattr(Sums, setting, value)
+    message = refused(lambda: piped(Sums(), CollectingSink()))
+    assert f"Sums.{setting} is {value!r}; expected one of" in message
+    assert f"did you mean {meant!r}?" in message
+
+
+@pytest.mark.parametrize("value", [None, 1, "yes"])
+def test_a_pipeline_refuses_a_drain_on_sigterm_that_is_neither_true_nor_false(value):
+    chain = IterableSource([1]) >> CollectingSink()
+    message = refused(lambda: Pipeline(chain, drain_on_sigterm=value))
+    assert f"Pipeline.drain_on_sigterm is {value!r}" in message
+
+
+@pytest.mark.parametrize("settings", [Queue, BatchBy])
+def test_a_size_that_would_have_to_be_awaited_is_refused(settings):
+    async def size(event):
+        return 1
+
+    assert "expected a plain function" in refused(lambda: settings(size=size))
 
 
 def test_an_accumulator_refuses_workers():

@@ -358,6 +358,19 @@ def test_an_accumulator_that_cannot_tell_its_deadline_works_on(error):
     assert through(BrokenAccumulator("next_deadline", error))[0] == [*range(6)]
 
 
+def test_an_error_that_cannot_tell_its_reason_is_booked_by_its_kind():
+    class EvilError(Exception):
+        @property
+        def reason(self):
+            raise RuntimeError
+
+    @processor
+    def evil(event):
+        raise EvilError
+
+    assert through(evil)[1]["evil"].rejected == {"EvilError": 6}
+
+
 @pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3)])
 def test_an_accumulator_that_cannot_count_keeps_the_pipeline_alive(error):
     events, ledger = through(BrokenAccumulator("held", error))

@@ -20,7 +20,7 @@ from ..chains import (
     Route,
     stage_name,
 )
-from ..errors import ConfigurationError, GraphError
+from ..errors import ConfigurationError, GraphError, nearest
 from ..settings import Queue, Retry, is_count, is_seconds
 from ..stages import Accumulator, Processor, Sampler, Sink, Source, Stage, Worker
 
@@ -35,6 +35,11 @@ COLOURS: tuple[tuple[type[Stage], tuple[str, ...], bool], ...] = (
     (Sampler, ("sample",), False),
     (Accumulator, ("add", "tick", "flush", "next_deadline", "held"), False),
 )
+FLAGS = ("blocking", "mutates", "stateful", "wants_delivery", "tells_of_pipeline")
+WORDS = {
+    "acknowledge": ("on_output", "on_add"),
+    "left_out": ("merged", "sampled_out", "filtered"),
+}
 
 
 def check_stage(stage: Any) -> None:
@@ -60,9 +65,21 @@ def check_stage(stage: Any) -> None:
         )
     if isinstance(stage, Sink):
         check_sink(stage)
+    for setting in FLAGS:
+        yes_or_no = isinstance(getattr(stage, setting, False), bool)
+        expect(stage, setting, yes_or_no, "True or False")
+    for setting, words in WORDS.items():
+        check_word(stage, setting, words)
     check_methods(stage)
     if stage.queue.max_bytes is not None:
         check_size(stage, "queue", stage.queue.size)
+
+
+def check_word(stage: Any, setting: str, words: tuple[str, ...]) -> None:
+    """Refuse another word than the setting knows."""
+    word = getattr(stage, setting, words[0])
+    known = f"one of {', '.join(map(repr, words))}{nearest(word, words)}"
+    expect(stage, setting, word in words, known)
 
 
 def check_sink(stage: Any) -> None:
