@@ -1,6 +1,7 @@
 """Bugs in user stages: they cost an event or a batch, never the pipeline."""
 
 import asyncio
+import gc
 import logging
 
 import pytest
@@ -441,6 +442,16 @@ def test_a_write_that_raises_no_exception_fails_the_sink_and_the_books_balance(
     assert ledger.lost + ledger["end"].delivered == 6
     assert ledger.balanced
     assert ledger.held == 0
+
+
+def test_what_is_no_exception_and_fails_a_sink_is_told_by_its_name_alone(caplog):
+    group = BaseExceptionGroup("several", [asyncio.CancelledError()])
+    pipeline = Pipeline(IterableSource([2]) >> RaisingSink(group))
+    with pytest.raises(PipelineFailedError, match="raising_sink failed: several"):
+        asyncio.run(asyncio.wait_for(pipeline.run(), 10))
+    gc.collect()
+    assert {record.name for record in caplog.records} == {"sluiceway.pipeline"}
+    assert pipeline.ledger().balanced
 
 
 def test_an_interruption_in_one_of_several_writes_leaves_the_books_balanced():

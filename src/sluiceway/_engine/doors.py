@@ -152,8 +152,10 @@ def failure_of(ended: asyncio.Future[None]) -> BaseException | None:
 
 async def tasks_or(tasks: set[asyncio.Future[Any]], event: asyncio.Event) -> None:
     """Wait until all tasks have ended, or for the event."""
-    asked: asyncio.Future[Any] = asyncio.ensure_future(event.wait())
     pending = {task for task in tasks if not task.done()}
+    if not pending or event.is_set():
+        return
+    asked: asyncio.Future[Any] = asyncio.ensure_future(event.wait())
     try:
         while pending and not event.is_set():
             done, _ = await asyncio.wait(

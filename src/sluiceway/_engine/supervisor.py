@@ -326,6 +326,8 @@ class Runtime:
 
     def _worker_ended(self, task: asyncio.Task[None]) -> None:
         worker = self._tasks[task]
+        if not task.cancelled():
+            task.exception()  # it is asked, or the loop complains of it, too
         if worker.failure is not None:
             self.failures[worker.node.name] = worker.failure
             if not isinstance(worker, SourceWorker):
