@@ -114,6 +114,12 @@ def test_explicit_names_alike_are_refused_by_name():
     assert "'twin'" in message
 
 
+def test_a_function_with_a_chosen_name_in_two_places_is_told_of_its_name():
+    hide = processor(name="hide")(lambda event: event)
+    message = refusal(numbers() >> hide >> hide >> CollectingSink())
+    assert "stands in two places under the one name 'hide'" in message
+
+
 def test_names_that_stages_get_by_themselves_are_made_unique():
     pipeline = Pipeline(numbers() >> same >> same >> [CollectingSink() for _ in "abc"])
     assert set(pipeline.ledger().stages) == {

@@ -337,9 +337,7 @@ class Builder:
         if twin is None or not named_by_user(stage):
             return self._unique(name)
         if named_by_user(twin.stage):
-            raise GraphError(
-                f"two stages are called {name!r}: {twin.stage!r} and {stage!r}"
-            )
+            raise GraphError(names_alike(name, twin.stage, stage))
         twin.name = self._unique(name)
         return name
 
@@ -350,6 +348,16 @@ class Builder:
             number += 1
             unique = f"{name}_{number}"
         return unique
+
+
+def names_alike(name: str, one: Stage, other: Stage) -> str:
+    """Why two stages must not be called the same."""
+    if one is other:
+        return (
+            f"{one!r} stands in two places under the one name {name!r}; leave the name "
+            "to the engine, or make a second stage with another one"
+        )
+    return f"two stages are called {name!r}: {one!r} and {other!r}"
 
 
 def fork_of(route: Route, tail: Tail) -> Fork:
