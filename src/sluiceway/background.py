@@ -12,6 +12,7 @@ import atexit
 import sys
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ._engine.threads import DaemonExecutor
@@ -116,17 +117,36 @@ class Background:
         seconds = min(seconds + BLOCKED, threading.TIMEOUT_MAX)
         if self._is_own_thread():  # before the lock, which another stop may hold
             raise PipelineStateError(OWN_THREAD)
-        with self._lock:
+        deadline = SYSTEM_CLOCK.now() + seconds
+        asked: StopReport | None = None
+        if not self._lock.acquire(blocking=False):  # another thread starts or stops it
+            asked = self._ask_to_stop(timeout, deadline)
+            if not self._lock.acquire(timeout=until(deadline)):
+                return asked or self._pipeline.give_up()
+        try:
             if self._loop is None:
-                return StopReport(drained=True)
+                return asked or StopReport(drained=True)
             atexit.unregister(self.stop)
-            deadline = SYSTEM_CLOCK.now() + seconds
-            try:
-                return self._call(self._pipeline.stop(timeout), seconds)
-            except TimeoutError:
-                return self._pipeline.give_up()
-            finally:
-                self._end_thread(deadline - SYSTEM_CLOCK.now())
+            return self._ask_to_stop(timeout, deadline)
+        finally:
+            self._end_thread(until(deadline))
+            self._lock.release()
+
+    def _ask_to_stop(self, timeout: float | None, deadline: float) -> StopReport:
+        """How the pipeline has ended, or what can be told of it by the deadline."""
+        loop = self._loop
+        if loop is None:
+            return StopReport(drained=True)
+        stopping = self._pipeline.stop(timeout)
+        try:
+            asked = asyncio.run_coroutine_threadsafe(stopping, loop)
+        except RuntimeError:  # another thread has closed the loop meanwhile
+            stopping.close()
+            return self._pipeline.give_up()
+        try:
+            return asked.result(until(deadline))
+        except (TimeoutError, CancelledError):
+            return self._pipeline.give_up()
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until what was emitted before has been answered for; False if too late.
@@ -138,16 +158,13 @@ class Background:
             raise PipelineStateError(f"{self!r} does not run")
         return self._call(self._pipeline.flush(timeout))
 
-    def _call(
-        self, coroutine: Coroutine[Any, Any, T], seconds: float | None = None
-    ) -> T:
+    def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         try:
             loop = self._elsewhere()
         except PipelineStateError:
             coroutine.close()
             raise
-        bound = None if seconds is None else min(seconds, threading.TIMEOUT_MAX)
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(bound)
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
 
     def _elsewhere(self) -> asyncio.AbstractEventLoop:
         """The loop, to wait for on a thread that is not its own."""
@@ -162,7 +179,7 @@ class Background:
         loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)
-            thread.join(max(0.0, seconds))
+            thread.join(seconds)
 
     def __enter__(self) -> Self:
         self.start()
@@ -189,6 +206,11 @@ class Background:
 
     def __repr__(self) -> str:
         return f"<Background of {self._pipeline!r}>"
+
+
+def until(deadline: float) -> float:
+    """The seconds until then that a thread can wait."""
+    return min(max(0.0, deadline - SYSTEM_CLOCK.now()), threading.TIMEOUT_MAX)
 
 
 def serve(loop: asyncio.AbstractEventLoop, started: threading.Event) -> None:

@@ -1,6 +1,7 @@
 """A pipeline on a thread of its own, for programs without a loop."""
 
 import asyncio
+import concurrent.futures
 import subprocess
 import sys
 import textwrap
@@ -337,3 +338,40 @@ def test_what_a_program_emits_last_is_in_its_files_and_on_its_terminal(tmp_path)
     )
     assert (out, err, code) == (["{'last': 1}"], "", 0)
     assert (tmp_path / "f").read_text() == '{"last":1}\n'
+
+
+class Opens(CollectingSink):
+    """A sink that takes long to open."""
+
+    def __init__(self):
+        super().__init__(name="slow")
+        self.opening = threading.Event()
+
+    async def open(self, context):
+        self.opening.set()
+        await asyncio.Event().wait()
+
+
+def test_a_start_that_hangs_is_ended_in_time_by_a_stop_from_another_thread():
+    slow = Opens()
+    background = Pipeline(Inlet() >> slow).background()
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        starting = threads.submit(background.start)
+        assert slow.opening.wait(5)
+        report = background.stop(0.1)
+        assert report.opening == ("slow",)
+        with pytest.raises(PipelineStateError, match="stopped while stage slow"):
+            starting.result(5)
+
+
+def test_the_sooner_one_of_two_threads_that_stop_at_once_decides():
+    inlet, stuck = Inlet(), HangingSink(name="stuck")
+    pipeline = Pipeline(inlet >> stuck)
+    background = pipeline.background().start()
+    inlet.emit_nowait(1)
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        patient = threads.submit(background.stop, 3600)
+        while pipeline.state is not PipelineState.DRAINING:
+            time.sleep(0.001)
+        assert background.stop(0.1).left == {"stuck": 1}
+        assert patient.result(5).left == {"stuck": 1}
