@@ -10,10 +10,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-import msgspec
-
 from ..events import Alert
 from .complaints import Complaint, object_in
+from .valid_json import encoded
 from .webhook import rfc3339
 
 Action = Literal["trigger", "acknowledge", "resolve"]
@@ -40,7 +39,7 @@ def action_of(alert: Alert) -> Action:
 def dedup_key(alert: Alert) -> str:
     """What tells an alert's incident from others: a digest of its name and labels."""
     known = [alert.name, sorted(alert.labels.items())]
-    return hashlib.sha256(msgspec.json.encode(known)).hexdigest()
+    return hashlib.sha256(encoded(known)).hexdigest()
 
 
 def encode_event(alert: Alert, routing_key: str, action: Action) -> bytes:
@@ -56,10 +55,10 @@ def encode_event(alert: Alert, routing_key: str, action: Action) -> bytes:
         ValueError: it cannot be written, or is too large even without its details.
     """
     event = pagerduty_event(alert, routing_key, action)
-    body = msgspec.json.encode(event)
+    body = encoded(event)
     if len(body) > LONGEST_EVENT and "payload" in event:
         event["payload"]["custom_details"] = TOO_LARGE
-        body = msgspec.json.encode(event)
+        body = encoded(event)
     if len(body) > LONGEST_EVENT:
         raise ValueError(f"an event of {len(body)} bytes; at most are {LONGEST_EVENT}")
     return body

@@ -14,10 +14,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import msgspec
-
 from ..errors import ConfigurationError
 from ..events import Alert
+from .valid_json import encoded
 
 PREFIX: Final = "whsec_"
 SHORTEST_KEY: Final = 24  # bytes
@@ -34,11 +33,8 @@ def encode_event(event: Any) -> bytes:
 
     Raises:
         TypeError: JSON has nothing for a value in it.
-        ValueError: a value cannot be written, such as text that is no Unicode.
     """
-    return msgspec.json.encode(
-        alert_object(event) if isinstance(event, Alert) else event
-    )
+    return encoded(alert_object(event) if isinstance(event, Alert) else event)
 
 
 def encode_payload(payload: Any) -> bytes:
@@ -46,9 +42,8 @@ def encode_payload(payload: Any) -> bytes:
 
     Raises:
         TypeError: JSON has nothing for a value in it.
-        ValueError: a value cannot be written, such as text that is no Unicode.
     """
-    return msgspec.json.encode(payload)
+    return encoded(payload)
 
 
 def join_events(encoded: Sequence[bytes]) -> bytes:
