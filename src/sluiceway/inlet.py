@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
+from .clock import SYSTEM_CLOCK
 from .errors import ConfigurationError
 from .settings import is_count
 from .stages import Send, Source, StageContext
@@ -65,6 +66,7 @@ class Inlet(Source[T]):
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._taken = 0
         self._admitted = False
+        self._lingers = True
         self._handed_over = 0
         self._flushes: list[asyncio.Future[None]] = []
 
@@ -159,7 +161,8 @@ class Inlet(Source[T]):
     async def _sleep(self) -> None:
         """Wait for an event, a stop or a flush."""
         loop = asyncio.get_running_loop()
-        if not self._admitted:  # those who have waited for room are about to emit
+        # those who have waited for room are about to emit
+        if self._lingers and not self._admitted:
             await self._linger()
         if self._buffer or self._closed:
             return
@@ -212,8 +215,10 @@ class Inlet(Source[T]):
 
     # What the engine calls.
 
-    async def open(self, context: StageContext) -> None:  # noqa: ARG002
+    async def open(self, context: StageContext) -> None:
         """Take events in, again if the pipeline had stopped."""
+        # a test's clock would not wait for a moment of real time
+        self._lingers = context.clock is SYSTEM_CLOCK
         self._closed = False
         self._room = self._capacity
 

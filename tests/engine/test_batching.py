@@ -84,23 +84,13 @@ def with_inlet(clock, *stages, end):
     return inlet, Pipeline(chain >> end, clock=clock)
 
 
-async def taken(inlet):
-    """Return once the inlet, which lingers in real time, has handed over."""
-    await until(lambda: not len(inlet))
-
-
-async def given_over(inlet, clock):
-    await taken(inlet)
-    await clock.advance(0)
-
-
 def test_a_batching_stage_releases_by_count_and_then_by_time(run):
     async def main():
         clock, end = ManualClock(), CollectingSink()
         inlet, pipeline = with_inlet(clock, BatchBy(3, flush_interval=2.0), end=end)
         async with pipeline:
             await inlet.emit_many(range(7))
-            await given_over(inlet, clock)
+            await clock.advance()
             assert end.batches == [[0, 1, 2], [3, 4, 5]]
             await clock.advance(1.9)
             assert len(end.batches) == 2
@@ -119,7 +109,7 @@ def test_the_batch_setting_of_a_sink_releases_by_count_and_then_by_time(run):
         inlet, pipeline = with_inlet(clock, end=end)
         async with pipeline:
             await inlet.emit_many(range(7))
-            await given_over(inlet, clock)
+            await clock.advance()
             assert end.batches == [[0, 1, 2], [3, 4, 5]]
             assert pipeline.ledger()["collecting_sink"].held == 1
             await clock.advance(1.9)
@@ -209,7 +199,7 @@ def test_a_queue_that_sheds_does_not_shed_for_a_batch_that_never_fills(run, poli
         async with pipeline:
             for number in range(9):
                 inlet.emit_nowait(number)
-                await taken(inlet)
+                await until(lambda: not len(inlet))
                 await turns(20)
             assert end.events == [0, 1, 3, 4, 6, 7]
         assert pipeline.ledger().lost == 3

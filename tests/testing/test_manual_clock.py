@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sluiceway import BatchBy, Inlet, Pipeline
 from sluiceway.clock import Clock
-from sluiceway.testing import ManualClock
+from sluiceway.instrument import Telemetry
+from sluiceway.testing import CollectingSink, ManualClock
 
 
 def test_time_stands_still_until_the_test_moves_it():
@@ -28,6 +30,8 @@ def test_it_never_goes_back():
         clock.move(-1)
     with pytest.raises(ValueError, match="cannot go to"):
         asyncio.run(clock.advance(-1))
+    with pytest.raises(ValueError, match="cannot go to inf"):
+        asyncio.run(clock.advance(float("inf")))
 
 
 def test_a_sleeper_wakes_exactly_when_its_time_has_come():
@@ -168,3 +172,23 @@ def test_its_repr_shows_the_time_and_the_waiting_timers():
         return repr(clock)
 
     assert asyncio.run(main()) == "<ManualClock now=0 timers=1>"
+
+
+def test_what_was_emitted_is_in_the_pipeline_before_time_passes():
+    async def main(emit, start):
+        clock, end = ManualClock(), CollectingSink()
+        async with Pipeline(
+            start >> BatchBy(100, flush_interval=2) >> end, clock=clock
+        ):
+            for _ in range(3):
+                emit()
+                await clock.advance(1.9)
+                assert end.events == []
+                await clock.advance(0.1)
+                assert len(end.events) == 1
+                end.clear()
+
+    inlet, telemetry = Inlet(), Telemetry("shop")
+    asyncio.run(main(lambda: inlet.emit_nowait("event"), inlet))
+    span = telemetry.tracer("tests").span("work")(int)
+    asyncio.run(main(span, telemetry.spans))

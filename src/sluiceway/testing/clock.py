@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -99,7 +100,7 @@ class ManualClock:
         or a socket; for those two, wait for what they bring.
 
         Raises:
-            ValueError: ``seconds`` is negative.
+            ValueError: ``seconds`` is negative, or infinite.
         """
         goal = self._now + seconds
         self._check(goal)
@@ -118,7 +119,7 @@ class ManualClock:
         """Move the hands by ``seconds``; due timers wait for the next ``advance``.
 
         Raises:
-            ValueError: ``seconds`` is negative.
+            ValueError: ``seconds`` is negative, or infinite.
         """
         self.set(self._now + seconds)
 
@@ -126,13 +127,13 @@ class ManualClock:
         """Set what ``now()`` says; due timers wait for the next ``advance``.
 
         Raises:
-            ValueError: ``now`` is in the past.
+            ValueError: ``now`` is in the past, or infinite.
         """
         self._check(now)
         self._now = now
 
     def _check(self, goal: float) -> None:
-        if not goal >= self._now:
+        if not self._now <= goal < math.inf:
             raise ValueError(f"the clock is at {self._now:g} and cannot go to {goal:g}")
 
     def __repr__(self) -> str:
