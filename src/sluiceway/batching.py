@@ -7,13 +7,15 @@ machine is told the time, loses nothing and keeps order.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from logging import Logger
 from typing import Any
 
 from attrs import field, frozen
 
 from .chains import Composable
 from .settings import a_function, number
-from .stages import Accumulator, Batches
+from .stages import Accumulator, Batches, StageContext
 
 
 @frozen
@@ -26,7 +28,8 @@ class BatchBy(Composable):
     Attributes:
         max_events: events in a batch at most; default 512.
         max_bytes: bytes in a batch at most, as told by ``size``; None for no bound. A
-            single larger event travels alone.
+            single larger event travels alone, and so does one whose size cannot be
+            told, which is logged once.
         flush_interval: seconds that the oldest event waits at most; default 1.0.
         size: tells the size of one event in bytes; by default the event's ``size()``.
     """
@@ -53,6 +56,11 @@ class Batcher(Accumulator[Any, Any]):
         self._held: list[Any] = []
         self._bytes = 0
         self._deadline: float | None = None
+        self._logger: Logger | None = None
+
+    async def open(self, context: StageContext) -> None:
+        """Learn where to complain."""
+        self._logger = context.logger
 
     def add(self, events: list[Any], now: float) -> list[Any]:
         """Take events in; every batch that is full by it."""
@@ -80,12 +88,7 @@ class Batcher(Accumulator[Any, Any]):
 
     def _add_by_bytes(self, events: list[Any], limit: int) -> Batches[Any]:
         released: Batches[Any] = Batches()
-        sizes = list(map(self._size, events))
-        total = self._bytes + sum(sizes)  # what is no number fails before all else
-        if total < limit and len(self._held) + len(events) < self.settings.max_events:
-            self._held += events
-            self._bytes = total
-            return released
+        sizes = self._sizes_of(events, limit)
         for event, size in zip(events, sizes, strict=True):
             if self._held and self._bytes + size > limit:
                 released.append(self._take())
@@ -94,6 +97,31 @@ class Batcher(Accumulator[Any, Any]):
             if len(self._held) >= self.settings.max_events or self._bytes >= limit:
                 released.append(self._take())
         return released
+
+    def _sizes_of(self, events: list[Any], limit: int) -> list[int]:
+        """The sizes of events; ``limit`` for one that does not tell its own."""
+        with suppress(Exception):  # one event must not cost its neighbours
+            sizes = [*map(int, map(self._size, events))]
+            if not sizes or min(sizes) >= 0:
+                return sizes
+        return [self._size_or(limit, event) for event in events]
+
+    def _size_or(self, limit: int, event: Any) -> int:
+        try:
+            size = int(self._size(event))
+            if size >= 0:
+                return size
+            why: object = f"it is {size}"
+        except Exception as error:  # noqa: BLE001 - a user's function may raise anything
+            why = repr(error)
+        if self._logger is not None:
+            self._logger.warning(
+                "the size of a %s cannot be told, and it travels alone: %s",
+                type(event).__name__,
+                why,
+            )
+            self._logger = None
+        return limit
 
     def _take(self) -> list[Any]:
         held, self._held, self._bytes = self._held, [], 0

@@ -17,6 +17,7 @@ from sluiceway import (
     source,
 )
 from sluiceway.batching import Batcher
+from sluiceway.sources import IterableSource
 from sluiceway.stages import Batches
 from sluiceway.testing import CollectingSink, ManualClock
 
@@ -207,20 +208,25 @@ def test_a_queue_that_sheds_does_not_shed_for_a_batch_that_never_fills(run, poli
     run(main())
 
 
-@pytest.mark.parametrize("size", [None, "9"])
-@pytest.mark.parametrize("as_stage", [True, False], ids=["stage", "setting"])
-def test_a_size_that_is_no_number_costs_its_batch_and_the_books_balance(
-    run, size, as_stage
-):
-    async def main():
-        batch = BatchBy(3, max_bytes=9, size=lambda event: size if event else 1)
-        end = CollectingSink(batch=None if as_stage else batch)
-        numbers = source(lambda: [[0], [1, 2], [0, 0]])()
-        pipeline = Pipeline(numbers >> batch >> end if as_stage else numbers >> end)
-        await pipeline.run()
-        ledger = pipeline.ledger()
-        assert ledger.balanced
-        assert end.events == [0, 0, 0]
-        assert ledger.lost == 2
+@pytest.mark.parametrize("wrong", [-1, "many", None, float("nan"), 1j])
+def test_an_event_whose_size_cannot_be_told_travels_alone(wrong):
+    def size(event):
+        return wrong if event == "odd" else len(event)
 
-    run(main())
+    batcher = Batcher(BatchBy(10, max_bytes=5, size=size))
+    released = opened(batcher.add(["ab", "odd", "c", "odd"], 0.0))
+    assert released == [["ab"], ["odd"], ["c"], ["odd"]]
+    assert batcher.held() == 0
+
+
+def test_an_event_whose_size_cannot_be_told_costs_no_event_and_is_logged(run, caplog):
+    async def main():
+        end = CollectingSink()
+        sizes = BatchBy(10, max_bytes=100, size=len)
+        pipeline = Pipeline(IterableSource(["a", 5, "b", 7, "c"]) >> sizes >> end)
+        await pipeline.run()
+        return end.batches, pipeline.ledger().lost
+
+    assert run(main()) == ([["a"], [5], ["b"], [7], ["c"]], 0)
+    (line,) = caplog.messages
+    assert "the size of a int cannot be told" in line
