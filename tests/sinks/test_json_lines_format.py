@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import string
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -191,11 +192,66 @@ def test_fields_of_a_later_version_are_passed_over():
     assert decode_event(line) == Span(name="s", trace_id=b"\1", span_id=b"\2")
 
 
-@pytest.mark.parametrize("event", [object(), {"a": object()}, "\ud800", {1, object()}])
+@pytest.mark.parametrize("event", [object(), {"a": object()}, {1, object()}])
 def test_what_json_cannot_hold_is_named(event):
     with pytest.raises(PermanentError, match=type(event).__name__) as caught:
         encode_event(event)
     assert caught.value.reason == "unencodable"
+
+
+def test_what_utf8_cannot_say_is_a_question_mark_in_what_is_read_back():
+    record = LogRecord(
+        body="read /srv/\udcff", attributes={"\udcff": ["é\ud800", float("nan"), b"\1"]}
+    )
+    read = decode_event(encode_event(record))
+    assert read.body == "read /srv/?"
+    ((key, (text, number, data)),) = read.attributes.items()
+    assert (key, text, repr(number), data) == ("?", "é?", "nan", b"\1")
+    assert encode_event("\ud800") == b'"?"'
+
+
+class Text(str):
+    __slots__ = ()
+
+    def __str__(self):
+        return "another text"
+
+
+class Whole(int):
+    pass
+
+
+class Real(float):
+    pass
+
+
+class Named(NamedTuple):
+    a: float
+
+
+class Pairs(dict):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (Text("a"), "a"),
+        (Whole(5), 5),
+        (Real(1.5), 1.5),
+        (Real("inf"), float("inf")),
+        (bytearray(b"a"), b"a"),
+        (memoryview(b"a"), b"a"),
+        (Named(float("inf")), [float("inf")]),
+        (Pairs(a=b"x", b=[Real("-inf")]), {"a": b"x", "b": [float("-inf")]}),
+        (Pairs({"$bytes": "no mark"}), {"$bytes": "no mark"}),
+        ({Text("k"): Text("v")}, {"k": "v"}),
+    ],
+)
+def test_a_value_of_a_derived_class_is_read_back_as_the_builtin_one(value, read):
+    record = LogRecord(body=value, attributes={"given": value})
+    back = decode_event(encode_event(record))
+    assert back == LogRecord(body=read, attributes={"given": read})
 
 
 def test_an_event_that_holds_itself_is_unencodable():

@@ -3,7 +3,7 @@
 Law: ``decode_event(encode_event(event)) == event`` for every event of telemetry. An
 object has a ``type`` and the fields that are not at their defaults; ids are hex. JSON
 has no bytes, NaN or infinity: these are ``{"$bytes": base64}``, ``{"$float": "NaN"}``.
-No I/O.
+Only a lone surrogate, which UTF-8 cannot say, comes back as ``?``. No I/O.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from ..events import (
     StatusCode,
     Summary,
 )
+from .valid_json import encoded
 
 EVENT_TYPES: Final[dict[str, type[msgspec.Struct]]] = {
     "span": Span,
@@ -83,13 +84,14 @@ FIELDS: Final = {kind: defaults_of(kind) for kind in (*TYPE_NAMES, *PARTS)}
 def encode_event(event: Any) -> bytes:
     """One line of JSON, without its end.
 
-    Any other object that msgspec can encode is encoded as it is, without a ``type``.
+    Any other object that msgspec can encode is encoded as it is, without a ``type``;
+    a value of a class derived from a builtin one as that one's.
 
     Raises:
         PermanentError: ``unencodable``: JSON cannot hold it.
     """
     try:
-        return msgspec.json.encode(to_object(event))
+        return encoded(to_object(event))
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise PermanentError(
             f"a {type(event).__name__} cannot be JSON: {error}", reason="unencodable"
@@ -130,7 +132,12 @@ def plain(value: Any) -> Any:
     replace = REPLACERS.get(kind)
     if replace is not None:
         return replace(value)
-    return value.value if isinstance(value, enum.Enum) else value
+    if isinstance(value, enum.Enum):
+        return value.value
+    for base, of_base in DERIVED:
+        if isinstance(value, base):
+            return of_base(value)
+    return value
 
 
 def plain_float(value: float) -> Any:
@@ -160,6 +167,15 @@ REPLACERS: Final[dict[type, Callable[[Any], Any]]] = {
     list: plain_list,
     tuple: plain_list,
 }
+
+DERIVED: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
+    (str, str.__str__),
+    (int, int.__int__),
+    (float, lambda value: plain_float(float.__float__(value))),
+    (bytes | bytearray | memoryview, REPLACERS[bytes]),
+    (dict, plain_dict),
+    (list | tuple, plain_list),
+)
 
 
 def plain_struct(struct: msgspec.Struct) -> dict[str, Any]:
