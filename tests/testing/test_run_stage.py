@@ -3,13 +3,21 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from programs import run_program
 
 from sluiceway.batching import BatchBy
 from sluiceway.decorators import processor, sampler, sink, source
 from sluiceway.errors import ConfigurationError, PartialError, PermanentError
 from sluiceway.inlet import Inlet
 from sluiceway.stages import Accumulator, Batches, Processor, Sampler, Sink, Source
-from sluiceway.testing import CollectingSink, FailingSink, ManualClock, SlowSink, run
+from sluiceway.testing import (
+    CollectingSink,
+    FailingSink,
+    HangingSink,
+    ManualClock,
+    SlowSink,
+    run,
+)
 
 
 def go(stage, events=(), **settings):
@@ -246,3 +254,82 @@ def test_a_sink_may_answer_with_what_is_awaited_as_in_a_pipeline():
             return later(events)
 
     assert asyncio.run(run(Hands(), [1, 2])).outputs == [1, 2]
+
+
+class HangsInBoth(Sink):
+    async def write(self, events):
+        await asyncio.Event().wait()
+
+    async def close(self):
+        await asyncio.Event().wait()
+
+
+def test_a_stage_that_ends_at_no_cancellation_is_left_to_itself():
+    async def main(sink):
+        with pytest.raises(TimeoutError, match="took longer than"):
+            await run(sink, [1], timeout=0.01)
+
+    async def release_in_the_end():
+        sink = HangingSink(swallow_cancellation=True)
+        await main(sink)
+        sink.release()
+
+    asyncio.run(main(HangsInBoth()))
+    asyncio.run(release_in_the_end())
+
+
+def test_who_is_cancelled_while_a_stage_runs_has_it_closed():
+    async def main():
+        sink = ClosesLate()
+        running = asyncio.create_task(run(sink, [1]))
+        await sink.wait_writing()
+        running.cancel()
+        await asyncio.wait({running})
+        return running.cancelled(), sink.closed
+
+    class ClosesLate(SlowSink):
+        closed = False
+
+        async def close(self):
+            await asyncio.sleep(0)
+            self.closed = True
+
+    assert asyncio.run(main()) == (True, True)
+
+
+def test_what_hangs_on_a_thread_holds_up_neither_the_test_nor_the_process():
+    printed = run_program(
+        """
+        import asyncio
+        import threading
+
+        from sluiceway import Processor, Sink
+        from sluiceway.testing import check_processor, check_sink, run
+
+        never = threading.Event()
+
+        class Writes(Sink):
+            blocking = True
+
+            def write(self, events):
+                never.wait()
+
+        class Works(Processor):
+            blocking = True
+
+            def process(self, events):
+                never.wait()
+
+        def told(work):
+            try:
+                work()
+            except (AssertionError, TimeoutError) as error:
+                print(type(error).__name__)
+
+        told(lambda: asyncio.run(run(Writes(), [1], timeout=0.01)))
+        told(lambda: asyncio.run(run(Works(), [1], timeout=0.01)))
+        told(lambda: check_sink(Writes, [1], timeout=0.01))
+        told(lambda: check_processor(Works, [1], timeout=0.01))
+        """
+    )
+    assert printed.split() == ["TimeoutError"] * 2 + ["AssertionError"] * 2

@@ -19,7 +19,7 @@ from .checking import (
     require_equal,
     run_check,
 )
-from .running import stage_context
+from .running import on_thread, stage_context
 
 
 def check_sink(
@@ -102,7 +102,7 @@ async def check_write(sink: Sink[Any], events: Sequence[Any], timeout: float) ->
 async def write(sink: Sink[Any], events: list[Any]) -> Any:
     """One write as the engine makes it."""
     if sink.blocking:
-        return await asyncio.to_thread(sink.write, events)
+        return await on_thread(sink.write, events)
     answer = sink.write(events)
     return await answer if isinstance(answer, Awaitable) else answer
 

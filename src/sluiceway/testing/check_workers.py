@@ -22,7 +22,7 @@ from .checking import (
     require,
     run_check,
 )
-from .running import stage_context
+from .running import on_thread, stage_context
 
 COPY_OR_SAY_SO = "say mutates = True, so that a fan-out copies, or make new events"
 
@@ -98,7 +98,7 @@ async def answer_of(stage: Processor[Any, Any], events: list[Any]) -> Any:
     """What a processor answers; a partial failure is an answer, too."""
     try:
         if stage.blocking:
-            return await asyncio.to_thread(stage.process, events)
+            return await on_thread(stage.process, events)
         answer: Any = stage.process(events)
         return await answer if is_async(stage.process) else answer
     except PartialError as error:

@@ -7,7 +7,15 @@ timeout, no batching. The stage is opened before and closed after, whatever happ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Generator, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Mapping,
+)
+from functools import partial
 from logging import getLogger
 from types import CoroutineType
 from typing import Any
@@ -15,6 +23,7 @@ from typing import Any
 from attrs import frozen
 
 from ..batching import BatchBy, Batcher
+from ..beside import beside
 from ..calls import is_async
 from ..chains import Composable, not_a_stage, stage_name
 from ..clock import SYSTEM_CLOCK, Clock
@@ -31,6 +40,8 @@ from ..stages import (
     Stage,
     StageContext,
 )
+
+GRACE = 1.0  # seconds for a stage that is cancelled, as a stop of a pipeline gives it
 
 
 @frozen
@@ -92,7 +103,8 @@ async def run(
         events: the events; not for a source.
         clock: mostly a ``ManualClock``; default real time.
         limit: stop a source that has sent so many events; None waits for its end.
-        timeout: seconds of real time for all of it.
+        timeout: seconds of real time for all of it; a stage that then does not end
+            when it is cancelled is left to itself after one more.
 
     Raises:
         ConfigurationError: not a stage, or events for a source.
@@ -106,12 +118,33 @@ async def run(
     if given and isinstance(stage, Source):
         raise ConfigurationError(f"{stage!r} is a source and takes no events")
     context = stage_context(clock, name=stage.name or stage_name(stage))
-    async with asyncio.timeout(timeout):
-        await stage.open(context)
-        try:
-            return await drive(stage, given, context, limit)
-        finally:
-            await stage.close()
+    living = asyncio.ensure_future(live(stage, given, context, limit))
+    try:
+        if not (await asyncio.wait({living}, timeout=timeout))[0]:
+            raise TimeoutError(f"{stage!r} took longer than {timeout:g} s")
+    finally:
+        await end(living)
+    return living.result()
+
+
+async def live(
+    stage: Stage, events: list[Any], context: StageContext, limit: int | None
+) -> Result:
+    """Open, drive and close."""
+    await stage.open(context)
+    try:
+        return await drive(stage, events, context, limit)
+    finally:
+        await stage.close()
+
+
+async def end(task: asyncio.Future[Any]) -> None:
+    """Cancel a task that goes on, and leave one that does not care to itself."""
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=GRACE)
+        if task.done() and not task.cancelled():
+            task.exception()  # who waits is told something else
 
 
 async def drive(
@@ -142,7 +175,7 @@ async def answer_of(stage: Any, events: list[Any], now: float) -> Any:
         return stage.sample(events, now)
     work = stage.process if isinstance(stage, Processor) else stage.write
     if stage.blocking:
-        return await asyncio.to_thread(work, events)
+        return await on_thread(work, events)
     answer = work(events)
     waits = is_async(work) or isinstance(stage, Sink)
     return await answer if waits and isinstance(answer, Awaitable) else answer
@@ -168,6 +201,11 @@ def partial_result(stage: Stage, events: list[Any], error: PartialError) -> Resu
     if error.kept is None:
         return Result([], dict.fromkeys(range(len(events)), error), error)
     return Result([*error.kept], dict(error.failed))
+
+
+async def on_thread(work: Callable[[list[Any]], Any], events: list[Any]) -> Any:
+    """What a method that blocks answers; one that never returns ends no test late."""
+    return await beside(partial(work, events), "sluiceway-testing")
 
 
 def whole_result(stage: Stage, events: list[Any], answer: Any) -> Result:
