@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sluiceway.decorators import sampler
 from sluiceway.errors import PartialError
 from sluiceway.events import Span
 from sluiceway.stages import Accumulator, Processed, Processor, Sampler, Sink, Source
@@ -229,3 +230,43 @@ def test_what_arrived_and_cannot_be_compared_is_told_as_another():
 
     with pytest.raises(AssertionError, match="as event 0"):
         check_sink(Takes, [Row(), Row()], arrived=lambda _: [Row(), Row()])
+
+
+class Takes(Sink):
+    async def write(self, events):
+        pass
+
+
+CHECKS = [
+    (check_sink, Takes),
+    (check_processor, lambda: Answers(list)),
+    (check_sampler, lambda: sampler(bool)),
+    (check_accumulator, Quiet),
+]
+
+
+@pytest.mark.parametrize(("check", "make"), CHECKS)
+def test_a_check_without_events_checks_nothing_and_says_so(check, make):
+    with pytest.raises(AssertionError, match="no events to check with"):
+        check(make, [])
+
+
+@pytest.mark.parametrize(("check", "make"), CHECKS)
+def test_the_events_may_be_any_iterable(check, make):
+    check(make, iter([1, 2, 3]))
+    check(make, {1, 2, 3})
+
+
+class KeepsAtSecondCall(Processor):
+    def __init__(self):
+        self.calls = 0
+
+    def process(self, events):
+        self.calls += bool(events)
+        self.kept = events if self.calls > 1 else None
+        return list(events)
+
+
+def test_events_that_come_once_are_there_for_every_call():
+    with pytest.raises(AssertionError, match="keep a copy"):
+        check_processor(KeepsAtSecondCall, iter([1, 2, 3]))

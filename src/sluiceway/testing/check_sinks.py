@@ -18,13 +18,14 @@ from .checking import (
     require,
     require_equal,
     run_check,
+    samples,
 )
 from .running import on_thread, stage_context
 
 
 def check_sink(
     make: Make[Sink[Any]],
-    events: Sequence[Any],
+    events: Iterable[Any],
     *,
     arrived: Callable[[Any], Iterable[Any]] | None = None,
     timeout: float = 5.0,
@@ -45,7 +46,8 @@ def check_sink(
     Raises:
         AssertionError: what is wrong, and what is expected.
     """
-    run_check(lambda: check(make, events, arrived, timeout))
+    known = samples(events)
+    run_check(lambda: check(make, known, arrived, timeout))
 
 
 async def check(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..calls import is_async
@@ -21,6 +21,7 @@ from .checking import (
     is_count,
     require,
     run_check,
+    samples,
 )
 from .running import on_thread, stage_context
 
@@ -28,7 +29,7 @@ COPY_OR_SAY_SO = "say mutates = True, so that a fan-out copies, or make new even
 
 
 def check_processor(
-    make: Make[Processor[Any, Any]], events: Sequence[Any], *, timeout: float = 5.0
+    make: Make[Processor[Any, Any]], events: Iterable[Any], *, timeout: float = 5.0
 ) -> None:
     """Check that a processor does what the engine relies on.
 
@@ -45,7 +46,8 @@ def check_processor(
     Raises:
         AssertionError: what is wrong, and what is expected.
     """
-    run_check(lambda: processor_conforms(make, events, timeout))
+    known = samples(events)
+    run_check(lambda: processor_conforms(make, known, timeout))
 
 
 async def processor_conforms(
@@ -180,7 +182,7 @@ def check_failed(stage: object, failed: Any, count: int) -> None:
 
 
 def check_sampler(
-    make: Make[Sampler[Any]], events: Sequence[Any], *, timeout: float = 5.0
+    make: Make[Sampler[Any]], events: Iterable[Any], *, timeout: float = 5.0
 ) -> None:
     """Check that a sampler does what the engine relies on.
 
@@ -197,7 +199,8 @@ def check_sampler(
     Raises:
         AssertionError: what is wrong, and what is expected.
     """
-    run_check(lambda: sampler_conforms(make, events, timeout))
+    known = samples(events)
+    run_check(lambda: sampler_conforms(make, known, timeout))
 
 
 async def sampler_conforms(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from types import CoroutineType
 from typing import Any, TypeVar, Union, cast
 
@@ -92,6 +92,13 @@ def fresh(make: Make[StageType], kind: Any) -> StageType:
         f"expected a {kind.__name__}, got {stage!r}; does its class derive from it?",
     )
     return cast(StageType, stage)
+
+
+def samples(events: Iterable[Any]) -> list[Any]:
+    """The events to check with, which are used again and again."""
+    known = list(events)
+    require(known, "there are no events to check with; give some for it to take")
+    return known
 
 
 class Given(list[Any]):
