@@ -211,6 +211,28 @@ def test_the_lines_of_a_pipe_come_at_once_and_a_stop_waits_for_no_more(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_that_nobody_writes_yet_holds_up_neither_a_start_nor_a_stop(tmp_path):
+    def reading(path):
+        os.mkfifo(path)
+        end = CollectingSink()
+        return end, Pipeline(JsonLinesSource(path, decode="object") >> end)
+
+    async def main():
+        _, pipeline = reading(tmp_path / "never")
+        await pipeline.start()
+        report = await pipeline.stop()
+        assert report.drained
+        end, pipeline = reading(tmp_path / "later")
+        async with pipeline:
+            await asyncio.to_thread((tmp_path / "later").write_bytes, b'{"a":1}\n')
+            await end.wait_for(1)
+        assert end.events == [{"a": 1}]
+        assert pipeline.ledger().balanced
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
 def test_a_pipe_that_nobody_writes_keeps_no_program_from_ending(tmp_path):
     path = tmp_path / "pipe"
     os.mkfifo(path)

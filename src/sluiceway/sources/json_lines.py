@@ -6,9 +6,10 @@ import asyncio
 import os
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, BinaryIO, Final, Literal, TypeVar
 
 import msgspec
@@ -26,6 +27,8 @@ Decode = Literal["event", "object"]
 
 THREAD = "sluiceway-files"  # the name of those that read and write them
 READ_AHEAD = 1 << 20  # bytes of one visit to the thread
+MOST_CALLS = 100  # to a read that is about to wait for who writes into a pipe
+CALL_INTERVAL = 0.001  # seconds
 TOO_LONG = b"(a line that is too long)"
 LOG_INTERVAL = 10.0  # seconds between two lines in the log about malformed lines
 
@@ -57,7 +60,8 @@ def path_of(path: str | os.PathLike[str]) -> Path:
 class JsonLinesSource(Source[Any]):
     """Reads a JSON Lines file to its end, off the event loop.
 
-    A pipe, such as ``/dev/stdin``, is read as its lines come; a stop waits for no more.
+    A pipe, such as ``/dev/stdin``, is read as its lines come, whenever somebody begins
+    to write; a stop waits for no more.
     A malformed line is counted as ``dropped{malformed}``, logged with its number at
     most every 10 s, and does not stop the others. Empty lines are passed over.
 
@@ -102,7 +106,7 @@ class JsonLinesSource(Source[Any]):
         self._next_line = 1
         try:
             self._lines = await open_on_thread(
-                lambda: LineReader(FileIO(self.path), self.max_line_bytes)
+                lambda: reader_of(self.path, self.max_line_bytes)
             )
         except OSError as error:
             raise ConfigurationError(
@@ -181,22 +185,37 @@ class JsonLinesSource(Source[Any]):
             self._quiet_until = now + LOG_INTERVAL
 
 
+def reader_of(path: Path, longest: int) -> LineReader:
+    """Reads the lines of the file, which is opened without waiting for anybody.
+
+    Opening a pipe that has a name waits for who writes: that is left to its reads.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    is_late = path.is_fifo() and os.access(path, os.R_OK)
+    return LineReader(path if is_late else FileIO(path), longest)
+
+
 class LineReader:
     """The lines of a file, as they come.
 
     Args:
-        file: where they are.
+        file: where they are; the path of one that the first read opens.
         longest: bytes of a line. A longer one is never held in memory as a whole;
             ``TOO_LONG``, which is no JSON and so malformed, stands for it.
     """
 
-    def __init__(self, file: BinaryIO, longest: int) -> None:
-        self._file = file
+    def __init__(self, file: BinaryIO | FileIO | Path, longest: int) -> None:
+        self._path = file if isinstance(file, Path) else None
+        self._file = None if isinstance(file, Path) else file
         self._longest = longest
         self._rest = b""  # of a line whose end has not come; cut where it is too long
         self._at_begin = True
         self._lock = Lock()
-        self._reads = self._closed = False
+        self._idle = Event()
+        self._idle.set()
+        self._closed = False
 
     def read(self) -> list[bytes]:
         """The next lines, stripped, about ``READ_AHEAD`` bytes; none at the end.
@@ -206,25 +225,38 @@ class LineReader:
         with self._lock:
             if self._closed:
                 return []
-            self._reads = True
+            self._idle.clear()
         try:
-            return self._next_lines()
+            if self._file is None and self._path is not None and not self._closed:
+                self._file = FileIO(self._path)
+            # what comes after a close is for whoever opens the pipe next
+            return [] if self._file is None or self._closed else self._next(self._file)
         finally:
             with self._lock:
-                self._reads = False
-                if self._closed:
+                self._idle.set()
+                if self._closed and self._file is not None:
                     self._file.close()
 
     def close(self) -> None:
         """Close the file, or leave that to a read that is under way."""
         with self._lock:
             self._closed = True
-            if not self._reads:
+            if self._idle.is_set() and self._file is not None:
                 self._file.close()
+        for _ in range(MOST_CALLS):
+            if self._idle.wait(CALL_INTERVAL) or self._file or self._has_called():
+                return
 
-    def _next_lines(self) -> list[bytes]:
+    def _has_called(self) -> bool:
+        """Let a read that waits for a writer go on; False if it does not wait yet."""
+        with suppress(OSError):
+            os.close(os.open(self._path or "", os.O_WRONLY | os.O_NONBLOCK))
+            return True
+        return False
+
+    def _next(self, file: BinaryIO | FileIO) -> list[bytes]:
         lines: list[bytes] = []
-        while not lines and (piece := self._file.read(READ_AHEAD)):
+        while not lines and (piece := file.read(READ_AHEAD)):
             if self._at_begin:
                 self._at_begin = False
                 piece = piece.removeprefix(BOM_UTF8)
