@@ -387,3 +387,27 @@ def test_many_layers_of_branches_start_at_once():
     for _ in range(24):
         chain = chain >> [passing, passing]
     assert ran(chain >> CollectingSink()).delivered == 0
+
+
+def test_a_call_that_was_given_up_ends_its_thread_though_the_loop_runs_no_more():
+    entered, release, threads = threading.Event(), threading.Event(), []
+
+    @sink(blocking=True)
+    def hangs(events):
+        threads.append(threading.current_thread())
+        entered.set()
+        release.wait(10)
+
+    async def main():
+        async with Pipeline(IterableSource(range(3)) >> hangs) as pipeline:
+            await until(entered.is_set)
+            await pipeline.abort()
+
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(main())
+        release.set()
+        threads[0].join(10)
+        assert not threads[0].is_alive()
+    finally:
+        loop.close()

@@ -48,6 +48,8 @@ class BlockingCall:
                 if not future.done():
                     resolve(future, result, error)
 
+            if self._closed:  # its loop may run no more, or never again
+                inbox.put(None)
             try:
                 loop.call_soon_threadsafe(settle)
             except RuntimeError:  # the loop has closed; nobody will call again
