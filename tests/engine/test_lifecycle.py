@@ -161,6 +161,32 @@ def test_an_exit_stack_may_leave_a_pipeline_that_was_started(run):
     run(main())
 
 
+def test_a_start_that_is_cancelled_again_and_again_leaves_nothing_open(run):
+    """As an anyio scope does, which cancels at every wait."""
+
+    class SlowToClose(CollectingSink):
+        async def close(self):
+            await turns(5)
+            closed.append(self)
+
+    class NeverOpens(Inlet):
+        async def open(self, context):
+            await asyncio.Event().wait()
+
+    closed = []
+
+    async def main():
+        end = SlowToClose()
+        pipeline = Pipeline(NeverOpens() >> end)
+        with anyio.move_on_after(0.01) as scope:
+            await pipeline.start()
+        assert scope.cancelled_caught
+        assert closed == [end]
+        assert pipeline.state is PipelineState.STOPPED
+
+    run(main())
+
+
 def test_starting_twice_is_refused_and_harms_nothing(run):
     async def main():
         inlet, end = Inlet(), CollectingSink()

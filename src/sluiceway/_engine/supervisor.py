@@ -12,6 +12,8 @@ from contextlib import suppress
 from logging import getLogger
 from typing import TYPE_CHECKING
 
+from anyio import CancelScope
+
 from ..batch import OwnBatch
 from ..calls import FAILURES
 from ..clock import Clock
@@ -107,7 +109,10 @@ class Runtime:
             await asyncio.shield(self._ready)
         except asyncio.CancelledError:
             self._supervisor.cancel()
-            await asyncio.wait({self._supervisor})
+            with CancelScope(shield=True):  # or anyio's would end each wait
+                while not self._supervisor.done():
+                    with suppress(asyncio.CancelledError):
+                        await asyncio.wait({self._supervisor})
             raise
 
     async def stop(self, timeout: float) -> StopReport:
