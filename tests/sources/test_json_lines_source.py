@@ -8,15 +8,17 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 
 import pytest
+from waiting import until
 
 from sluiceway import Pipeline
 from sluiceway.errors import ConfigurationError, PipelineStateError
 from sluiceway.events import LogRecord
 from sluiceway.formats.json_events import encode_event
 from sluiceway.sources import JsonLinesSource
-from sluiceway.sources.json_lines import TOO_LONG, LineReader
+from sluiceway.sources.json_lines import TOO_LONG, LineReader, open_on_thread
 from sluiceway.testing import (
     CollectingSink,
     ManualClock,
@@ -240,7 +242,7 @@ def test_a_pipe_that_nobody_writes_keeps_no_program_from_ending(tmp_path):
 import asyncio
 from sluiceway import Pipeline, PipelineStateError
 from sluiceway.sources import JsonLinesSource
-from sluiceway.sources.json_lines import TOO_LONG, LineReader
+from sluiceway.sources.json_lines import TOO_LONG, LineReader, open_on_thread
 from sluiceway.testing import CollectingSink
 
 async def main():
@@ -268,3 +270,27 @@ def test_what_is_no_path_is_refused_by_name(path):
         JsonLinesSource(path)
     words = f"JsonLinesSource.path is {path!r}; expected the path of a file"
     assert str(caught.value) == words
+
+
+def test_a_file_that_opens_after_the_loop_has_ended_is_closed_again():
+    asked, release, closed = Event(), Event(), Event()
+
+    class Opened:
+        def close(self):
+            closed.set()
+
+    def opener():
+        asked.set()
+        release.wait(10)
+        return Opened()
+
+    async def main():
+        opening = asyncio.create_task(open_on_thread(opener))
+        await until(asked.is_set)
+        opening.cancel()
+        await asyncio.wait({opening})
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(main())
+    release.set()
+    assert closed.wait(10)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any, BinaryIO, Final, Literal, TypeVar
+from typing import Any, BinaryIO, Final, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 from attrs import define, field
@@ -22,7 +22,7 @@ from ..inlet import wake
 from ..settings import checked_path, number, one_of
 from ..stages import Send, Source, StageContext
 
-FileType = TypeVar("FileType")
+FileType = TypeVar("FileType", bound="Closable")
 Decode = Literal["event", "object"]
 
 THREAD = "sluiceway-files"  # the name of those that read and write them
@@ -274,22 +274,55 @@ class LineReader:
         return TOO_LONG if len(self._rest) > self._longest else self._rest.strip()
 
 
+class Closable(Protocol):
+    """What is open and can be closed."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+class Opening(Generic[FileType]):
+    """Opens on a thread, and closes again what nobody waits for any more.
+
+    The event loop need not live so long.
+
+    Args:
+        opener: opens a file.
+    """
+
+    def __init__(self, opener: Callable[[], FileType]) -> None:
+        self._opener = opener
+        self._lock = Lock()
+        self._opened: FileType | None = None
+        self._given_up = False
+
+    def work(self) -> FileType:
+        """What the opener opens."""
+        opened = self._opener()
+        with self._lock:
+            self._opened = opened
+            if self._given_up:
+                opened.close()
+        return opened
+
+    def give_up(self) -> None:
+        """Close what is or will be open."""
+        with self._lock:
+            self._given_up = True
+            if self._opened is not None:
+                self._opened.close()
+
+
 async def open_on_thread(opener: Callable[[], FileType]) -> FileType:
     """What ``opener`` opens on a thread; closed again if nobody waits any more."""
-    opening = asyncio.ensure_future(beside(opener, THREAD))
+    opening = Opening(opener)
     try:
-        return await asyncio.shield(opening)
+        return await beside(opening.work, THREAD)
     except asyncio.CancelledError:
-        opening.add_done_callback(close_opened)
+        opening.give_up()
         raise
 
 
 async def close_on_thread(closer: Callable[[], object]) -> None:
     """Call ``closer`` on a thread, also if nobody waits any more."""
     await asyncio.shield(asyncio.ensure_future(beside(closer, THREAD)))
-
-
-def close_opened(opening: asyncio.Future[Any]) -> None:
-    """Close what was opened for nobody."""
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
