@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from ..batch import Batch, OwnBatch, is_own
@@ -55,6 +56,7 @@ class AccumulatorWorker(Worker):
         self._line, self._ages = ClaimLine(), AgeLine()
         self._follows = self._stage.acknowledge == "on_output"
         self._batch = OwnBatch if node.only_own else Batch
+        self._untold: list[Callable[[], object]] = []  # ends whose claimants must hear
         self._held = 0
         self._held = self._ask_held()
         self._written_off = False
@@ -143,8 +145,14 @@ class AccumulatorWorker(Worker):
             self._line.add(batch, self._held)
             self._ages.add(len(batch.events), now)
         else:
-            batch.settle(DeliveryStatus.DELIVERED)
+            self._untold.append(partial(batch.settle, DeliveryStatus.DELIVERED))
         self._held += len(batch.events)
+
+    def _answer(self) -> None:
+        """Tell claimants once the books agree again, for they may look at them."""
+        untold, self._untold = self._untold, []
+        for tell in untold:
+            tell()
 
     def _fail(
         self, batch: Batch, error: Exception, now: float
@@ -162,7 +170,7 @@ class AccumulatorWorker(Worker):
         if wrong is not None:
             self._refuse(batch, wrong, now)
             return batch, []
-        self.node.books.fail_some(batch, failed)
+        self._untold.append(partial(self.node.books.end_each, batch, failed))
         accepted = batch.pick([each for each in range(count) if each not in failed])
         if failed:
             first = next(iter(failed.values()))
@@ -175,8 +183,8 @@ class AccumulatorWorker(Worker):
         self._shared.complaints.about(self.node.name, error, len(batch.events))
         taken = max(0, min(self._ask_held() - self._held, len(batch.events)))
         accepted, refused = batch.split(taken)
+        self._untold.append(partial(self.node.books.fail, refused, error))
         self._accept(accepted, now)
-        self.node.books.fail(refused, error)
 
     def _call(self, method: Any) -> list[list[Any]] | None:
         """What a method releases, None if it fails."""
@@ -208,6 +216,7 @@ class AccumulatorWorker(Worker):
         waiting.batches = batches
         self.hands.add(waiting)
         self.hand.batches = EMPTY
+        self._answer()
         while waiting.batches:
             batch = waiting.batches.popleft()
             self.hand.node = self.node
@@ -248,11 +257,12 @@ class AccumulatorWorker(Worker):
 
     def _write_off(self, reason: str, error: BaseException | None = None) -> None:
         """Give up what the accumulator still holds."""
+        self._answer()
         held = self._ask_held()
+        self._written_off = True
         if held:
             self.node.books.dropped[reason] += held
         self._line.settle_all(DeliveryStatus.DROPPED, error)
-        self._written_off = True
 
     def give_up(self, reason: str, error: BaseException | None = None) -> None:
         """Drop what is in hand, what is held and whatever still comes."""

@@ -7,7 +7,7 @@ tells the claimants too; nothing else ends an event.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from ..batch import Batch
 from ..delivery import DeliveryStatus
@@ -73,11 +73,20 @@ class Books:
         """The whole batch failed: errored if a retry could help, else rejected."""
         batch.settle(*self._end(error, len(batch.events)))
 
-    def fail_some(self, batch: Batch, failed: Mapping[int, Exception]) -> None:
-        """Book the failed events of a batch; the caller answers for the others."""
+    def end_each(self, batch: Batch, ended: Mapping[int, Exception | None]) -> None:
+        """Book the events at these indices; the caller answers for the others.
+
+        Args:
+            batch: what they stand in.
+            ended: the error of each, None if it has been delivered.
+        """
         endings: dict[int, tuple[DeliveryStatus, BaseException | None]] = {}
-        for index, error in failed.items():
-            endings[index] = self._end(error, 1)
+        for index, error in ended.items():
+            if error is None:
+                self.delivered += 1
+                endings[index] = DeliveryStatus.DELIVERED, None
+            else:
+                endings[index] = self._end(error, 1)
         batch.settle_each(endings)
 
     def _end(
@@ -91,12 +100,6 @@ class Books:
         counter: Counter[str] = getattr(self, LOSSES[status])
         counter[reason_of(error)] += count
         return status, error
-
-    def deliver_others(self, batch: Batch, failed: Collection[int]) -> None:
-        """All but the failed events have arrived."""
-        others = [i for i in range(len(batch.events)) if i not in failed]
-        self.delivered += len(others)
-        batch.settle_each(dict.fromkeys(others, (DeliveryStatus.DELIVERED, None)))
 
     def time_failure(self, reason: str, seconds: float) -> None:
         """One call, which ended with an error; rare reasons share one word."""

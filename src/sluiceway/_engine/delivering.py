@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,16 +17,18 @@ from ..batching import Batcher
 from ..calls import unasked
 from ..delivery import DELIVERED, Delivery, DeliveryStatus
 from ..errors import PartialError, SupersededError, reason_of
-from ..layers import Write
 from .books import Books, failures_of
 from .claims import ClaimLine
 from .graph import Node
-from .hands import EMPTY, Hand
+from .hands import EMPTY, NONE_ENDED, Hand
 from .marks import END, End, Mark
 from .queue import BoundedQueue, Item
 from .threads import BlockingCall
 from .workers import Shared, TimeSlice, Worker
 from .writing import attempt_of, batcher_for, layered, portions_of
+
+Done = Callable[[int, int], None]
+Manner = tuple[Books, Callable[..., Awaitable[None]], Done]
 
 
 class SinkWorker(Worker):
@@ -49,25 +52,27 @@ class SinkWorker(Worker):
         self._clock = shared.clock
         self._attempt = attempt_of(sink)
         # Where a batch is booked, how it is written and whom to tell that it is done.
-        self._plain = node.books, self._layered(node.books), queue.done
-        self._own = node.own, self._layered(node.own), queue.done_own
+        self._plain = self._manner(node.books, queue.done)
+        self._own = self._manner(node.own, queue.done_own)
         self._batcher = batcher_for(sink, queue.settings.capacity)
         self._line = ClaimLine()
         self._oldest = 0.0  # when the first of what waits for its batch came
         self._slots = asyncio.Semaphore(sink.max_in_flight)
         self._alone = sink.max_in_flight == 1
+        self._tries = sink.retry is not None
         self._now = shared.clock.now
         self.hand = Hand(node)
         self.hands.add(self.hand)
         self._writes: dict[asyncio.Task[None], Hand] = {}
         self._fatal: BaseException | None = None  # what a write beside us has raised
 
-    def _layered(self, books: Books) -> Write:
+    def _manner(self, books: Books, done: Done) -> Manner:
         tell = partial(self._retrying, books)
         shared = self._shared
-        return layered(
+        write = layered(
             self._attempt, self.node.stage, shared.clock, shared.patience, tell
         )
+        return books, write, done
 
     def _retrying(self, books: Books, error: Exception, seconds: float) -> None:
         books.retries += 1
@@ -213,23 +218,27 @@ class SinkWorker(Worker):
         books.wait(started - batch.since)
         failure: str | None = None
         try:
-            await write(list(batch.events))
+            if self._tries:
+                await write(list(batch.events), partial(self._note, hand, batch))
+            else:
+                await write(list(batch.events))
         except (asyncio.CancelledError, SystemExit) as error:
             hand.check()
-            failure = self._fail(batch, unasked(error))
+            failure = self._fail(batch, unasked(error), hand)
         except Exception as error:  # noqa: BLE001 - a sink's failure is booked
             hand.check()
-            failure = self._fail(batch, error)
+            failure = self._fail(batch, error, hand)
         else:
             if hand.abandoned:
                 raise asyncio.CancelledError
-            books.delivered += count
-            claims = batch.claims
+            arrived = hand.batches[0] if hand.ended else batch
+            hand.batches, hand.ended = EMPTY, NONE_ENDED
+            books.delivered += len(arrived.events)
+            claims = arrived.claims
             if type(claims) is Delivery:  # mostly, and one call less
-                claims.settle(DELIVERED, count)
+                claims.settle(DELIVERED, len(arrived.events))
             elif claims is not None:
-                batch.settle(DELIVERED)
-        hand.batches = EMPTY
+                arrived.settle(DELIVERED)
         ended = self._now()
         if failure is None:
             books.time(ended - started)
@@ -238,16 +247,34 @@ class SinkWorker(Worker):
         done(count, batch.size)
         return ended
 
-    def _fail(self, batch: Batch, error: Exception) -> str | None:
+    def _note(
+        self, hand: Hand, batch: Batch, ended: Mapping[int, Exception | None]
+    ) -> None:
+        """Book what no further try of a write will change."""
+        hand.check()
+        new = {i: error for i, error in ended.items() if i not in hand.ended}
+        left = [i for i in range(len(batch.events)) if i not in ended]
+        hand.batches, hand.ended = (batch.pick(left),), ended
+        self.node.books_of(batch).end_each(batch, new)
+
+    def _fail(
+        self, batch: Batch, error: Exception, hand: Hand | None = None
+    ) -> str | None:
         """Book a write that failed; the reason, None if nothing was lost by it."""
         count, books = len(batch.events), self.node.books_of(batch)
+        ended = NONE_ENDED
+        if hand is not None:
+            ended = hand.ended
+            hand.batches, hand.ended = EMPTY, NONE_ENDED
         if isinstance(error, PartialError):
             failed = failures_of(error.failed, count)
-            books.fail_some(batch, failed)
-            books.deliver_others(batch, failed)
+        else:
+            failed = dict.fromkeys(range(count), error)
+        left = {i: failed.get(i) for i in range(count) if i not in ended}
+        if isinstance(error, PartialError) or ended:
+            books.end_each(batch, left)
         else:
             books.fail(batch, error)
-            failed = dict.fromkeys(range(count), error)
         lost = [e for e in failed.values() if not isinstance(e, SupersededError)]
         if lost or not failed:
             self._shared.complaints.about(

@@ -124,7 +124,7 @@ class Outlet:
         """Reject some events of a batch, and say so."""
         first = next(iter(failed.values()))
         self._complaints.about(self._node.name, first, len(failed))
-        self._books.fail_some(batch, failed)
+        self._books.end_each(batch, failed)
 
     def _book_copy(self, arm: Arm, batch: Batch) -> Batch:
         self._books.copied += len(batch.events)

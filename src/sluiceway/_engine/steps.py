@@ -80,9 +80,9 @@ class Step:
                 self.books.sampled_out += fewer
             else:
                 self.books.filtered += fewer
-            if claims is not None:
-                claims.settle(DELIVERED, fewer)
         batch.events = result if spares_list else list(result)
+        if fewer and claims is not None:
+            claims.settle(DELIVERED, fewer)
         return count
 
     async def run_waiting(self, batch: Batch, hand: Hand) -> None:
@@ -123,7 +123,6 @@ class Step:
             return self._fail(batch, wrong)
         self.books.filtered += result.filtered
         self.books.created += result.created
-        self._fail_some(batch, result.failed)
         origins = valid_origins(result, len(batch.events))
         return self._replace(batch, list(result), result.failed, origins)
 
@@ -142,12 +141,17 @@ class Step:
         failed: Any,
         origins: Sequence[int] | None = None,
     ) -> int:
-        """Put the results into the batch; its claims follow the events."""
-        if batch.claims is not None:
-            batch.claims = carry_claims(
-                batch.claims, batch.events, events, failed, origins
-            )
+        """Put the results into the batch; its claims follow the events.
+
+        Who hears of an end may look at the books: by then the batch has been changed.
+        """
+        before = type(batch)(batch.events, batch.claims)
         batch.events = events
+        self._fail_some(before, failed)
+        if before.claims is not None:
+            batch.claims = carry_claims(
+                before.claims, before.events, events, failed, origins
+            )
         return len(events)
 
     def _fail(self, batch: Batch, error: Exception) -> int:
@@ -155,20 +159,20 @@ class Step:
         if isinstance(error, PartialError) and error.kept is not None:
             wrong = wrong_indices(error.failed, len(batch.events))
             if wrong is None:
-                self._fail_some(batch, error.failed)
                 fewer = len(batch.events) - len(error.failed) - len(error.kept)
                 self._book_difference(fewer)
                 return self._replace(batch, list(error.kept), error.failed)
             error = wrong
         self._complain(error, len(batch.events))
-        self.books.fail(batch, error)
+        failed = type(batch)(batch.events, batch.claims)
         batch.events, batch.claims = [], None
+        self.books.fail(failed, error)
         return 0
 
     def _fail_some(self, batch: Batch, failed: Mapping[int, Exception]) -> None:
         if failed:
             self._complain(next(iter(failed.values())), len(failed))
-            self.books.fail_some(batch, failed)
+            self.books.end_each(batch, failed)
 
     def _complain(self, error: Exception, count: int) -> None:
         self._complaints.about(self.node.name, error, count)

@@ -6,18 +6,26 @@ through ``patience``, which a drain ends; it never waits past the overall deadli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..calls import unasked
 from ..clock import Clock
 from ..errors import PartialError, TransientError
 from ..settings import Retry, uniform_chance
 from ..stages import Patience
 from . import Write
 
+Ended = Mapping[int, Exception | None]
+
 
 def tell_nobody(error: Exception, seconds: float) -> None:
     """What a layer does whose waits interest nobody."""
+
+
+def note_nowhere(ended: Ended) -> None:
+    """What a write does whose tries interest nobody."""
 
 
 class RetryLayer:
@@ -49,8 +57,15 @@ class RetryLayer:
         self._tell = tell
         self._chance = chance
 
-    async def __call__(self, events: list[Any]) -> None:
+    async def __call__(
+        self, events: list[Any], note: Callable[[Ended], object] = note_nowhere
+    ) -> None:
         """Write the events, those that failed again and again.
+
+        Args:
+            events: what to write.
+            note: told, before each wait, by index what no further try will change: the
+                final error, or None for what has arrived.
 
         Raises:
             TransientError: all events failed to the end.
@@ -70,6 +85,7 @@ class RetryLayer:
             failed.update(lost)
             if not retryable:
                 break
+            note({i: failed.get(i) for i in range(len(events)) if i not in retryable})
             if not await self._wait(attempt, retryable, last_start):
                 failed.update(retryable)
                 break
@@ -81,6 +97,8 @@ class RetryLayer:
     async def _attempt(self, events: list[Any]) -> Exception | None:
         try:
             await self._inner(events)
+        except (asyncio.CancelledError, SystemExit) as error:
+            return unasked(error)
         except Exception as error:  # noqa: BLE001 - sorted by sort_failures
             return error
         return None
