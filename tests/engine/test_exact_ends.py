@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 import pytest
-from waiting import until
+from waiting import turns, until
 
 from sluiceway import (
     Accumulator,
@@ -13,6 +13,7 @@ from sluiceway import (
     Pipeline,
     Processed,
     Processor,
+    Queue,
     Retry,
     Sink,
     Source,
@@ -236,3 +237,50 @@ def test_the_books_agree_whenever_a_delivery_is_told(run, make):
     run(main())
     assert len(seen) == 2
     assert all(ledger.balanced for ledger in seen), "\n".join(map(str, seen))
+
+
+# Sends in tasks of the source's own.
+
+
+class SendsInTasks(Source):
+    """Begins sends beside each other, and leaves them to themselves."""
+
+    wants_delivery = True
+
+    def __init__(self, count, stays):
+        self.count = count
+        self.stays = stays
+        self.sends = []
+
+    async def run(self, send):
+        loop = asyncio.get_running_loop()
+        self.sends = [loop.create_task(send([n, n])) for n in range(self.count)]
+        await asyncio.sleep(0)
+        if self.stays:
+            await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_what_a_source_was_sending_when_it_ended_arrives_all_the_same(run, stays):
+    """The queue behind it stays open until the last send has been answered."""
+    gate = asyncio.Event()
+
+    @sink(queue=Queue(capacity=1))
+    async def gated(events):
+        await gate.wait()
+
+    async def main():
+        source = SendsInTasks(5, stays)
+        pipeline = Pipeline(source >> [gated, CollectingSink()])
+        async with pipeline:
+            await until(lambda: len(source.sends) == 5)
+            await turns(10)
+            stopping = asyncio.create_task(pipeline.stop())
+            await turns(10)
+            gate.set()
+            await stopping
+        deliveries = await asyncio.gather(*source.sends)
+        assert [each.outcome.delivered for each in deliveries] == [4] * 5
+        assert pipeline.ledger().held == 0
+
+    run(main())

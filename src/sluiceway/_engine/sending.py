@@ -14,6 +14,7 @@ from ..batch import Batch, OwnBatch
 from ..calls import FAILURES, ONE_EVENT, unasked
 from ..delivery import Delivery, DeliveryStatus
 from ..errors import PipelineStateError
+from ..inlet import wake
 from .complaints import Complaints
 from .fanout import Outlet, cannot
 from .graph import Node
@@ -42,12 +43,13 @@ class SourceWorker(Worker):
         self._wants_delivery = bool(node.stage.wants_delivery)
         self._open = True
         self._task: asyncio.Task[Any] | None = None
+        self._sent: asyncio.Future[None] | None = None  # what ``settle_down`` waits for
         self._slice = TimeSlice(shared.clock)
         self._marks: list[tuple[Mark, set[Hand]]] = []  # and the sends before each
         self.stopping = False  # it has been cancelled because intake stops
 
     async def work(self) -> None:
-        """Let the source run to its end."""
+        """Let the source run to its end, and all that it sends arrive."""
         self._task = asyncio.current_task()
         try:
             await self.node.stage.run(self.send)
@@ -57,6 +59,14 @@ class SourceWorker(Worker):
             self.failure = error
         if self.failure is not None:
             self._shared.complaints.about(self.node.name, self.failure)
+        await self.settle_down()
+
+    async def settle_down(self) -> None:
+        """Wait for what tasks of the source's own are still sending."""
+        self._open = False
+        while self.hands:
+            self._sent = asyncio.get_running_loop().create_future()
+            await self._sent
 
     async def send(self, events: Iterable[Any]) -> Delivery:
         """Hand events on; this is the ``send`` that a source is given."""
@@ -93,10 +103,16 @@ class SourceWorker(Worker):
                 hand.drop(self._reason(), error)
             raise
         finally:
-            self.hands.discard(hand)
-            if self._marks:
-                self._pass_marks()
+            self._let_go(hand)
         return delivery
+
+    def _let_go(self, hand: Hand) -> None:
+        """One more ``send`` has come to its end."""
+        self.hands.discard(hand)
+        if self._sent is not None and not self.hands:
+            wake(self._sent)
+        if self._marks:
+            self._pass_marks()
 
     def _is_called_off(self) -> bool:
         """Whether the source has cancelled a ``send`` of its own making.
