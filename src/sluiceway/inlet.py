@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from .clock import SYSTEM_CLOCK
-from .errors import ConfigurationError
+from .errors import ConfigurationError, PipelineStateError
 from .settings import is_count
 from .stages import Send, Source, StageContext
 
@@ -89,6 +89,9 @@ class Inlet(Source[T]):
 
         Returns:
             False if the pipeline has stopped: ``dropped{closed}``.
+
+        Raises:
+            PipelineStateError: there is no room, and this is not asyncio.
         """
         while len(self._buffer) >= self._room:
             if self._closed:
@@ -181,7 +184,13 @@ class Inlet(Source[T]):
             wake(self._alarm)
 
     async def _wait_for_room(self) -> None:
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise PipelineStateError(
+                f"{self!r} has no room, and only asyncio can wait for it; elsewhere, "
+                "Trio included, use emit_nowait"
+            ) from None
         waiter = loop.create_future()
         self._waiters.append(waiter)
         if self._asleep:

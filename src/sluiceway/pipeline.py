@@ -16,7 +16,7 @@ from ._engine.accounts import ledger_of, statistics_of
 from ._engine.checks import is_name
 from ._engine.doors import OpeningStoppedError
 from ._engine.graph import StageKind, build_graph
-from ._engine.loops import ended, look_on_loop, on_its_loop
+from ._engine.loops import ended, look_on_loop, need_loop, on_its_loop
 from ._engine.render import as_mermaid, as_text
 from ._engine.supervisor import Runtime
 from .chains import Composable
@@ -156,9 +156,8 @@ class Pipeline:
     def health(self) -> PipelineHealth:
         """Where it stands and which stages have failed for good."""
         failures = {} if self._runtime is None else self._runtime.failures
-        return PipelineHealth(
-            self.state, {name: repr(error) for name, error in failures.items()}
-        )
+        told = {name: repr(error) for name, error in failures.items()}
+        return PipelineHealth(self.state, told)
 
     # Running it.
 
@@ -166,9 +165,10 @@ class Pipeline:
         """Open the stages, sinks first, and begin; prefer ``async with``.
 
         Raises:
-            PipelineStateError: it runs already, or was stopped while it opened.
+            PipelineStateError: it runs, was stopped at it, or this is not asyncio.
             Exception: what a stage's ``open`` raised, after the others were closed.
         """
+        need_loop(self.name)
         if self.state not in (PipelineState.NEW, PipelineState.STOPPED):
             raise PipelineStateError(
                 f"pipeline {self.name} is {self.state.value}; it can be started once "
@@ -226,8 +226,7 @@ class Pipeline:
             timeout: seconds to wait; ``drain_timeout`` if None.
 
         Returns:
-            False if that took longer; the events go on all the same. True of a pipeline
-            that has ended.
+            False if that took longer and the events go on; True of one that has ended.
 
         Raises:
             PipelineStateError: it has not been started.
@@ -258,6 +257,7 @@ class Pipeline:
                 f"pipeline {self.name} is {self.state.value}; start it first, with "
                 "`async with pipeline:`"
             )
+        need_loop(self.name)
         return self._runtime
 
     async def run(self) -> StopReport:
@@ -270,6 +270,7 @@ class Pipeline:
             PipelineFailedError: a stage failed for good; what was taken in has been
                 drained all the same.
         """
+        need_loop(self.name)
         self._signalled = None
         with handled_signals(("SIGINT", "SIGTERM"), self._on_signal):
             try:
@@ -307,6 +308,7 @@ class Pipeline:
     # Embedding it.
 
     async def __aenter__(self) -> Self:
+        need_loop(self.name)
         termination = Termination(
             self._drain_or_call_off, self.abort, wanted=self._drain_on_sigterm
         )

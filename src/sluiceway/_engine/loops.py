@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from ..errors import PipelineStateError
 from ..reports import StopReport
 from .supervisor import Runtime
 
@@ -18,6 +19,24 @@ T = TypeVar("T")
 GRACE = 0.9  # seconds after its deadline that a stop may take, as within one loop
 LOOK_SECONDS = 5.0  # that a look from another thread waits for the loop
 GLANCE = 0.05  # seconds between two looks at whether the other loop still runs
+
+
+def need_loop(name: str) -> None:
+    """Make sure that an event loop of asyncio runs this code.
+
+    Args:
+        name: of the pipeline.
+
+    Raises:
+        PipelineStateError: none does: the code is synchronous, or Trio runs it.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise PipelineStateError(
+            f"pipeline {name} needs asyncio, and no event loop of asyncio runs here; "
+            "anywhere else, Trio included, use `with pipeline.background():`"
+        ) from None
 
 
 def look_on_loop(runtime: Runtime | None, look: Callable[[], T]) -> T:
@@ -57,6 +76,7 @@ async def ended(
         ask: makes what ends it.
         seconds: that it may take; from another loop it is left to itself after that.
     """
+    need_loop(runtime.watched.name)
     if runtime.report is None and is_current(runtime.loop):
         return await ask()
     if runtime.report is None and runtime.loop.is_running():

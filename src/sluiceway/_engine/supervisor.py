@@ -75,7 +75,7 @@ class Runtime:
         self._graph = graph
         self._clock = clock
         self._resource = resource
-        self._watched = watched
+        self.watched = watched
         self._close_timeout = close_timeout
         self._logger = getLogger("sluiceway.pipeline")
         self._complaints = Complaints(self._logger, clock)
@@ -103,7 +103,7 @@ class Runtime:
     async def start(self) -> None:
         """Open the stages and start the workers; a failure undoes what was opened."""
         self._supervisor = self.loop.create_task(
-            self._supervise(), name=f"sluiceway:{self._watched.name}"
+            self._supervise(), name=f"sluiceway:{self.watched.name}"
         )
         try:
             await asyncio.shield(self._ready)
@@ -268,7 +268,7 @@ class Runtime:
             if not done.done():
                 done.set_result(None)
         if report.left or report.stuck or report.opening:
-            self._logger.warning("pipeline %s stopped: %s", self._watched.name, report)
+            self._logger.warning("pipeline %s stopped: %s", self.watched.name, report)
         self.report = report
         if not self._finished.done():
             self._finished.set_result(report)
@@ -285,7 +285,7 @@ class Runtime:
             logger=getLogger(f"sluiceway.stages.{node.name}"),
             patience=self._patience,
             takes_notes=node.kind is StageKind.SOURCE and sends_notes(node),
-            pipeline=self._watched,
+            pipeline=self.watched,
         )
 
     # Running.
@@ -308,7 +308,7 @@ class Runtime:
         for worker in self.workers:
             task = self.loop.create_task(
                 worker.run(),
-                name=f"sluiceway:{self._watched.name}:{worker.node.name}",
+                name=f"sluiceway:{self.watched.name}:{worker.node.name}",
                 context=context_of(worker.node),
             )
             self._tasks[task] = worker
