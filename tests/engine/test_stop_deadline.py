@@ -553,3 +553,46 @@ def test_an_open_that_hangs_does_not_keep_a_stop_from_returning(run):
             await starting
 
     run(main())
+
+
+@pytest.mark.parametrize("ending", ["stop", "abort"])
+def test_what_waits_in_an_inlet_is_told_with_what_was_left(run, ending):
+    """The report and the ledger tell of the same losses."""
+
+    async def main():
+        end, inlet = HangingSink(queue=Queue(capacity=3)), Inlet()
+        pipeline = Pipeline(inlet >> end)
+        async with pipeline:
+            await inlet.emit_many(range(3))
+            await end.wait_writing()
+            await inlet.emit_many(range(20))
+            await until(lambda: not len(inlet))
+            await inlet.emit_many(range(7))
+            report = await (pipeline.abort() if ending == "abort" else pipeline.stop(0))
+        assert report.left == {"inlet": 27, "hanging_sink": 3}
+        ledger = pipeline.ledger()
+        dropped = {
+            name: sum(each.dropped.values()) for name, each in ledger.stages.items()
+        }
+        assert dropped == report.left
+
+    run(main())
+
+
+def test_a_source_that_cannot_count_keeps_no_stage_from_closing(run):
+    class Uncountable(Inlet):
+        def held(self):
+            if pipeline.state.value == "draining":
+                raise ValueError("how many?")
+            return super().held()
+
+    async def main():
+        async with pipeline:
+            await pipeline.stages["in"].emit(1)
+            await end.wait_writing()
+            await pipeline.stop(0)
+        assert end.opened_by is None
+
+    end = HangingSink()
+    pipeline = Pipeline(Uncountable("in") >> end)
+    run(main())

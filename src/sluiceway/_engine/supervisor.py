@@ -31,7 +31,7 @@ from .origins import context_of
 from .patience import DrainPatience
 from .plan import Segment, plan_segments, sends_notes
 from .queue import BoundedQueue
-from .sending import SourceWorker, discard_held
+from .sending import SourceWorker, buffered_at, discard_held
 from .steps import Step
 from .workers import FlowWorker, Row, Shared, Worker
 
@@ -357,7 +357,7 @@ class Runtime:
 
     def left(self) -> dict[str, int]:
         """The stages that hold events or are busy, and how many they hold."""
-        held = {node.name: self.held(node) for node in self._graph.nodes}
+        held = {n.name: self.held(n) + buffered_at(n) for n in self._graph.nodes}
         busy = {w.node.name: 0 for t, w in self._tasks.items() if not t.done()}
         late = self._shared.ending == "drain_timeout"  # sources had time to end
         sources = {node.name for node in self._graph.of_kind(StageKind.SOURCE)}
