@@ -18,7 +18,9 @@ from sluiceway import (
     Sink,
     Source,
     TransientError,
+    best_effort,
     processor,
+    route,
     sampler,
     sink,
 )
@@ -143,6 +145,11 @@ async def hang(events):
     await asyncio.Event().wait()
 
 
+@sink(queue=Queue(capacity=2, when_full="drop_newest"))
+async def hang_with_little_room(events):
+    await asyncio.Event().wait()
+
+
 @processor
 def drop_all(event):
     return []
@@ -219,6 +226,13 @@ class SomeFit(TakesOver):
         lambda: Breaks() >> CollectingSink(),
         lambda: SomeFit() >> CollectingSink(),
         lambda: [take, refuse],
+        lambda: [best_effort(take), drop_all >> CollectingSink()],
+        lambda: [CollectingSink(), best_effort(refuse)],
+        lambda: route(str, {"0": take, "1": refuse}),
+        lambda: [route(str, {"7": take}), route(str, {"8": take})],
+        lambda: CollectingSink(queue=Queue(capacity=1, when_full="drop_newest")),
+        lambda: hang_with_little_room,
+        lambda: CollectingSink(queue=Queue(max_bytes=9, size=str.encode)),
     ],
 )
 def test_the_books_agree_whenever_a_delivery_is_told(run, make):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import Any
 
 from ..batch import Batch, OwnBatch, is_own
@@ -23,6 +22,7 @@ from .graph import Node
 from .hands import EMPTY, Hand
 from .marks import END, Mark
 from .queue import BoundedQueue
+from .untold import Untold
 from .workers import Row, Shared, TimeSlice, Worker
 from .writing import portions_of
 
@@ -56,7 +56,7 @@ class AccumulatorWorker(Worker):
         self._line, self._ages = ClaimLine(), AgeLine()
         self._follows = self._stage.acknowledge == "on_output"
         self._batch = OwnBatch if node.only_own else Batch
-        self._untold: list[Callable[[], object]] = []  # ends whose claimants must hear
+        self._untold = Untold()
         self._held = 0
         self._held = self._ask_held()
         self._written_off = False
@@ -145,14 +145,8 @@ class AccumulatorWorker(Worker):
             self._line.add(batch, self._held)
             self._ages.add(len(batch.events), now)
         else:
-            self._untold.append(partial(batch.settle, DeliveryStatus.DELIVERED))
+            self._untold.add(batch.settle, DeliveryStatus.DELIVERED)
         self._held += len(batch.events)
-
-    def _answer(self) -> None:
-        """Tell claimants once the books agree again, for they may look at them."""
-        untold, self._untold = self._untold, []
-        for tell in untold:
-            tell()
 
     def _fail(
         self, batch: Batch, error: Exception, now: float
@@ -170,7 +164,8 @@ class AccumulatorWorker(Worker):
         if wrong is not None:
             self._refuse(batch, wrong, now)
             return batch, []
-        self._untold.append(partial(self.node.books.end_each, batch, failed))
+        endings = self.node.books.count_each(failed)
+        self._untold.add(batch.settle_each, endings)
         accepted = batch.pick([each for each in range(count) if each not in failed])
         if failed:
             first = next(iter(failed.values()))
@@ -183,7 +178,8 @@ class AccumulatorWorker(Worker):
         self._shared.complaints.about(self.node.name, error, len(batch.events))
         taken = max(0, min(self._ask_held() - self._held, len(batch.events)))
         accepted, refused = batch.split(taken)
-        self._untold.append(partial(self.node.books.fail, refused, error))
+        count = self.node.books.count(error, len(refused.events))
+        self._untold.add(refused.settle, *count)
         self._accept(accepted, now)
 
     def _call(self, method: Any) -> list[list[Any]] | None:
@@ -216,7 +212,7 @@ class AccumulatorWorker(Worker):
         waiting.batches = batches
         self.hands.add(waiting)
         self.hand.batches = EMPTY
-        self._answer()
+        self._untold.tell()
         while waiting.batches:
             batch = waiting.batches.popleft()
             self.hand.node = self.node
@@ -257,7 +253,7 @@ class AccumulatorWorker(Worker):
 
     def _write_off(self, reason: str, error: BaseException | None = None) -> None:
         """Give up what the accumulator still holds."""
-        self._answer()
+        self._untold.tell()
         held = self._ask_held()
         self._written_off = True
         if held:

@@ -71,7 +71,7 @@ class Books:
 
     def fail(self, batch: Batch, error: BaseException) -> None:
         """The whole batch failed: errored if a retry could help, else rejected."""
-        batch.settle(*self._end(error, len(batch.events)))
+        batch.settle(*self.count(error, len(batch.events)))
 
     def end_each(self, batch: Batch, ended: Mapping[int, Exception | None]) -> None:
         """Book the events at these indices; the caller answers for the others.
@@ -80,16 +80,22 @@ class Books:
             batch: what they stand in.
             ended: the error of each, None if it has been delivered.
         """
+        batch.settle_each(self.count_each(ended))
+
+    def count_each(
+        self, ended: Mapping[int, Exception | None]
+    ) -> dict[int, tuple[DeliveryStatus, BaseException | None]]:
+        """The same; what claimants are to be told is the caller's to tell them."""
         endings: dict[int, tuple[DeliveryStatus, BaseException | None]] = {}
         for index, error in ended.items():
             if error is None:
                 self.delivered += 1
                 endings[index] = DeliveryStatus.DELIVERED, None
             else:
-                endings[index] = self._end(error, 1)
-        batch.settle_each(endings)
+                endings[index] = self.count(error, 1)
+        return endings
 
-    def _end(
+    def count(
         self, error: BaseException, count: int
     ) -> tuple[DeliveryStatus, BaseException | None]:
         """Book that events ended with an error; what their claimants are told."""

@@ -19,6 +19,7 @@ from .graph import Arm, Edge, Fork, Node, edges_of, reached_from
 from .hands import EMPTY, Hand
 from .marks import Mark
 from .queue import BoundedQueue
+from .untold import Untold
 
 Parcel = tuple[Edge, Batch]
 
@@ -38,6 +39,7 @@ class Outlet:
         self._complaints = complaints
         self._node = node
         self._books: Books = node.books
+        self._untold = Untold()
         self._arms = node.arms
         self._queues = queues
         edges = list(edges_of(node.arms))
@@ -65,15 +67,19 @@ class Outlet:
             await self._direct.put(batch)
             self._books.sent += len(batch.events)
             hand.batches = EMPTY
+            self._direct.untold.tell()
             return
         parcels = self._parcels(self._arms, batch)
         waiting = deque(parcel for _, parcel in parcels)
         hand.batches = waiting
+        self._untold.tell()
         for edge, parcel in parcels:
+            queue = self._queues[edge.target]
             if parcel.events:
-                await self._queues[edge.target].put(parcel, shed=edge.best_effort)
+                await queue.put(parcel, shed=edge.best_effort)
                 self._books.sent += len(parcel.events)
             waiting.popleft()
+            queue.untold.tell()
         hand.batches = EMPTY
 
     def _parcels(self, arms: Sequence[Arm], batch: Batch) -> list[Parcel]:
@@ -124,7 +130,7 @@ class Outlet:
         """Reject some events of a batch, and say so."""
         first = next(iter(failed.values()))
         self._complaints.about(self._node.name, first, len(failed))
-        self._books.end_each(batch, failed)
+        self._untold.add(batch.settle_each, self._books.count_each(failed))
 
     def _book_copy(self, arm: Arm, batch: Batch) -> Batch:
         self._books.copied += len(batch.events)
@@ -136,7 +142,7 @@ class Outlet:
         """A best-effort branch does not answer to the source."""
         if arm.best_effort and batch.claims is not None:
             released = batch.unclaimed()
-            batch.settle(DeliveryStatus.DELIVERED)
+            self._untold.add(batch.settle, DeliveryStatus.DELIVERED)
             return released
         return batch
 

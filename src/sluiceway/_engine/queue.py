@@ -16,11 +16,13 @@ from attrs import define
 from ..batch import Batch, OwnBatch, is_own
 from ..batching import ask_size
 from ..clock import Clock
+from ..delivery import DeliveryStatus
 from ..inlet import wake
 from ..settings import Queue
 from .books import Books
 from .marks import END, End, Mark
 from .shedding import Room
+from .untold import Untold
 
 Item = Batch | Mark
 
@@ -51,6 +53,7 @@ class BoundedQueue:
     ) -> None:
         self.settings = settings
         self.producers = 0
+        self.untold = Untold()  # to be told when the sender has booked what it sent
         self._books = books
         self._own = own
         self._clock = clock
@@ -101,7 +104,7 @@ class BoundedQueue:
         except Exception as error:  # noqa: BLE001 - a user's size() costs one batch
             books = self._books_of(batch)
             books.received += count
-            books.fail(batch, error)
+            self.untold.add(batch.settle, *books.count(error, count))
             return
         if self._broken is not None:
             self._drop(batch, self._broken)
@@ -157,12 +160,11 @@ class BoundedQueue:
         ticket = Ticket()
         self._putters.append(ticket)
         self._set_limit()
-        loop = asyncio.get_running_loop()
         try:
             while self._broken is None and not (
                 self._putters[0] is ticket and self._has_room(count, size)
             ):
-                ticket.future = loop.create_future()
+                ticket.future = asyncio.get_running_loop().create_future()
                 self._wake_getter()
                 await ticket.future
         finally:
@@ -252,15 +254,14 @@ class BoundedQueue:
     def _drop(self, batch: Batch, reason: str) -> None:
         books = self._books_of(batch)
         books.received += len(batch.events)
-        books.drop(batch, reason)
+        books.dropped[reason] += len(batch.events)
+        self.untold.add(batch.settle, DeliveryStatus.DROPPED)
 
     def _books_of(self, batch: Batch) -> Books:
         return self._own if self._own is not None and is_own(batch) else self._books
 
     def _bytes_of(self, batch: Batch) -> int:
-        if not self._sized:
-            return 0
-        return sum(map(self._size_of, batch.events))
+        return sum(map(self._size_of, batch.events)) if self._sized else 0
 
     def _size_of(self, event: object) -> int:
         """An event's size; 0 from a ``size()`` that has worked before and now fails."""
