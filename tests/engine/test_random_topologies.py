@@ -48,14 +48,35 @@ class Numbers(Source):
         self.batches = batches
         self.pause = pause
         self.deliveries = []
+        self.told = lambda outcome: None
 
     async def run(self, send):
         start = 0
         for size in self.batches:
-            self.deliveries.append(await send(range(start, start + size)))
+            await self.send_one(send, range(start, start + size))
             start += size
             if self.pause:
                 await asyncio.sleep(0)
+
+    async def send_one(self, send, numbers):
+        delivery = await send(numbers)
+        self.deliveries.append(delivery)
+        delivery.add_callback(self.told)
+
+
+class Beside(Numbers):
+    """Sends batches beside each other, calls some off and leaves others alone."""
+
+    async def run(self, send):
+        loop = asyncio.get_running_loop()
+        self.sends = [
+            loop.create_task(self.send_one(send, range(size))) for size in self.batches
+        ]
+        await asyncio.sleep(0)
+        for sending in self.sends[::3]:
+            sending.cancel()
+        if self.pause:
+            await asyncio.sleep(0)
 
 
 class Tells(Numbers):
@@ -159,14 +180,52 @@ class Holds(Accumulator):
         return len(self.kept)
 
 
+class Passes(Accumulator):
+    """Keeps order, lets most out at once, and fails after taking some in."""
+
+    acknowledge = "on_output"
+
+    def __init__(self):
+        self.kept = []
+
+    def add(self, events, now):
+        if len(events) % 6 == 5:
+            self.kept += events[:2]
+            raise TransientError("after two")
+        self.kept += events
+        return self.let_go(len(self.kept) - 1)
+
+    def flush(self, now):
+        return self.let_go(len(self.kept))
+
+    def let_go(self, count):
+        released, self.kept = self.kept[:count], self.kept[count:]
+        return released
+
+    def held(self):
+        return len(self.kept)
+
+
+class TakesSome(Holds):
+    """Refuses the first of a batch, and lets one out that it has held."""
+
+    def add(self, events, now):
+        self.kept += events[1:]
+        released, self.kept = self.kept[:1], self.kept[1:]
+        raise PartialError({0: TransientError("full")}, released)
+
+
 class Collects(Sink):
-    """Takes everything, one loop turn later."""
+    """Takes everything, one loop turn later, and counts what it takes."""
+
+    taken = 0
 
     def __init__(self, **settings):
         vars(self).update(settings)
 
     async def write(self, events):
         await asyncio.sleep(0)
+        self.taken += len(events)
 
 
 class Fails(Collects):
@@ -179,14 +238,18 @@ class Fails(Collects):
 
     async def write(self, events):
         self.calls += 1
-        if self.how == "partly":
+        if self.how == "out of bounds":
             raise PartialError({0: TransientError("one"), len(events): ValueError()})
+        if self.how == "partly":
+            self.taken += len(events) - 1
+            raise PartialError({0: TransientError("one")})
         if self.how == "transient" or (self.how == "at first" and self.calls % 2):
             raise TransientError("later", retry_after=0.0)
         if self.how == "bug":
             raise ZeroDivisionError("a bug")
         if self.how == "own cancel":
             raise asyncio.CancelledError
+        self.taken += len(events)
 
 
 class Hangs(Collects):
@@ -198,6 +261,7 @@ class Hangs(Collects):
         self.calls += 1
         if self.calls > 2:
             await asyncio.Event().wait()
+        self.taken += len(events)
 
 
 class Stubborn(Collects):
@@ -208,6 +272,7 @@ class Stubborn(Collects):
             await asyncio.sleep(0.004)
         except asyncio.CancelledError:
             await asyncio.sleep(0.001)
+        self.taken += len(events)
 
 
 class Blocks(Collects):
@@ -217,6 +282,7 @@ class Blocks(Collects):
 
     def write(self, events):
         threading.Event().wait(0.0001)
+        self.taken += len(events)
 
 
 @processor
@@ -269,11 +335,12 @@ SINK_SETTINGS = st.fixed_dictionaries(
         "timeout": st.just(0.002),
     },
 )
+FAULTS = ["partly", "out of bounds", "transient", "at first", "bug", "own cancel"]
 SINKS = st.one_of(
     st.builds(lambda s: Collects(**s), SINK_SETTINGS),
     st.builds(
         lambda how, s: Fails(how, **s),
-        st.sampled_from(["partly", "transient", "at first", "bug", "own cancel"]),
+        st.sampled_from(FAULTS),
         SINK_SETTINGS,
     ),
     st.builds(lambda s: Hangs(**s), SINK_SETTINGS),
@@ -301,6 +368,8 @@ STAGES = st.one_of(
             st.builds(Exact),
             st.builds(Sums, st.integers(1, 20)),
             st.builds(Holds),
+            st.builds(Passes),
+            st.builds(TakesSome),
         ),
         st.none() | QUEUES,
         st.integers(1, 3),
@@ -322,6 +391,11 @@ def way_of(event):
     return ("a", "b", "c")[event % 3]
 
 
+def branched(first, other, shed):
+    """A fork inside a branch, where one way may shed, and some events have none."""
+    return [route(way_of, {"a": best_effort(first) if shed else first, "b": other})]
+
+
 ENDS = st.recursive(
     SINKS,
     lambda ends: st.builds(
@@ -330,6 +404,7 @@ ENDS = st.recursive(
         st.one_of(
             ends,
             st.lists(ends, min_size=1, max_size=3),
+            st.builds(branched, ends, ends, st.booleans()),
         ),
     ),
     max_leaves=4,
@@ -339,7 +414,9 @@ ENDS = st.recursive(
 @st.composite
 def pipelines(draw):
     sources = [
-        Numbers(draw(st.lists(st.integers(0, 12), max_size=8)), draw(st.booleans()))
+        draw(st.sampled_from([Numbers, Numbers, Beside]))(
+            draw(st.lists(st.integers(0, 12), max_size=8)), draw(st.booleans())
+        )
         for _ in range(draw(st.integers(1, 2)))
     ]
     if draw(st.booleans()):
@@ -383,6 +460,7 @@ async def live(pipeline, ending, turns):
         return
     async with pipeline:
         await turn(turns)
+        check_now(pipeline)
         if ending == "wait":
             async with asyncio.timeout(0.02):
                 await pipeline.wait()
@@ -404,6 +482,12 @@ async def turn(turns):
         await asyncio.sleep(0)
 
 
+def check_now(pipeline):
+    """The books balance at any moment, not only in the end."""
+    ledger = pipeline.ledger()
+    assert ledger.balanced, f"\n{ledger}\n{pipeline.graph()}"
+
+
 def check_books(pipeline, sources):
     ledger = pipeline.ledger()
     assert set(pipeline.health().failures) <= {"broken"}, pipeline.health()
@@ -412,6 +496,11 @@ def check_books(pipeline, sources):
     for node in pipeline._graph.nodes:
         apart = stage_ledger(node, pipeline._runtime, with_own=False)
         assert apart.balanced, f"\n{apart}\n{ledger}\n{pipeline.graph()}"
+    for name, stage in pipeline.stages.items():
+        if isinstance(stage, Collects):
+            delivered = ledger[name].delivered
+            certain = not isinstance(stage, Stubborn | Blocks)
+            assert delivered == stage.taken if certain else delivered <= stage.taken
     for source in sources:
         for delivery in source.deliveries:
             assert delivery.outcome is not None, f"{delivery}\n{ledger}"
@@ -423,6 +512,15 @@ def check_books(pipeline, sources):
 def test_books_balance_and_every_delivery_resolves_once(described, ending):
     """A delivery settled twice raises, one never settled is found."""
     pipeline, sources = described
+    unbalanced = []
+
+    def look(outcome):
+        ledger = pipeline.ledger()
+        if not ledger.balanced:
+            unbalanced.append(ledger)
+
+    for source in sources:
+        source.told = look
 
     async def main():
         try:
@@ -433,6 +531,7 @@ def test_books_balance_and_every_delivery_resolves_once(described, ending):
         assert not left
 
     asyncio.run(main())
+    assert not unbalanced, f"\n{unbalanced[0]}\n{pipeline.graph()}"
     check_books(pipeline, sources)
 
 
