@@ -68,8 +68,9 @@ class OtlpSource(Source[Telemetry]):
         max_body: bytes of a request, packed and unpacked; default 64 MiB.
         ack: ``"accepted"`` (default) answers once the pipeline has room for the events,
             ``"delivered"`` once every sink has answered for them.
-        accept_timeout: seconds to wait for room; default 5. What is given up then is
-            booked as dropped, though the sender keeps it and tries again.
+        accept_timeout: seconds to wait for room; default 5. What is given up then the
+            sender keeps and tries again; it is booked, as dropped, only where a branch
+            of a fan-out has taken it.
         deliver_timeout: seconds to wait for deliveries; default 60. What is delivered
             later may arrive twice.
         read_timeout: seconds for a request's body to arrive; default 30.
