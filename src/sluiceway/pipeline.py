@@ -10,13 +10,17 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from anyio import CancelScope
-
 from ._engine.accounts import ledger_of, statistics_of
 from ._engine.checks import is_name
 from ._engine.doors import OpeningStoppedError
 from ._engine.graph import StageKind, build_graph
-from ._engine.loops import ended, look_on_loop, need_loop, on_its_loop
+from ._engine.loops import (
+    despite_cancellation,
+    ended,
+    look_on_loop,
+    need_loop,
+    on_its_loop,
+)
 from ._engine.render import as_mermaid, as_text
 from ._engine.supervisor import Runtime
 from .chains import Composable
@@ -280,7 +284,7 @@ class Pipeline:
             try:
                 report = await self.wait()
             except asyncio.CancelledError:
-                await self._stop_shielded()
+                await despite_cancellation(self.stop())
                 raise
         failures = self._running().failures
         for name, error in failures.items():
@@ -332,7 +336,7 @@ class Pipeline:
         cancelled: asyncio.CancelledError | None = None
         termination = self._termination
         try:
-            await self._stop_shielded()
+            await despite_cancellation(self.stop())
         except asyncio.CancelledError as late:
             cancelled = late
         finally:
@@ -342,20 +346,6 @@ class Pipeline:
         if cancelled is not None and not taken_back:
             raise cancelled
         return taken_back and kind is asyncio.CancelledError
-
-    async def _stop_shielded(self) -> StopReport:
-        """Stop within the drain time-out, however often the caller is cancelled."""
-        stopping = asyncio.get_running_loop().create_task(self.stop())
-        cancelled: asyncio.CancelledError | None = None
-        with CancelScope(shield=True):
-            while not stopping.done():
-                try:
-                    await asyncio.shield(stopping)
-                except asyncio.CancelledError as error:
-                    cancelled = error
-        if cancelled is not None:
-            raise cancelled
-        return stopping.result()
 
     def lifespan(self, app: object = None) -> Lifespan:
         """For web applications: an ASGI lifespan and an aiohttp cleanup context.

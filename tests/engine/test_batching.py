@@ -1,5 +1,7 @@
 """Gathering by count, bytes and time: in order, nothing lost, on a manual clock."""
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,6 +119,34 @@ def test_the_batch_setting_of_a_sink_releases_by_count_and_then_by_time(run):
             assert len(end.batches) == 2
             await clock.advance(0.2)
             assert end.batches[2:] == [[6]]
+
+    run(main())
+
+
+def test_a_batch_may_fill_while_writes_keep_others_out(run):
+    gate = asyncio.Event()
+
+    class Gated(CollectingSink):
+        async def write(self, events):
+            await gate.wait()
+            await super().write(events)
+
+    async def main():
+        end = Gated(
+            queue=Queue(capacity=10),
+            batch=BatchBy(4, flush_interval=3600.0),
+            max_in_flight=2,
+        )
+        inlet = Inlet()
+        pipeline = Pipeline(inlet >> end)
+        async with pipeline:
+            await inlet.emit_many(range(9))
+            await until(lambda: pipeline.ledger()["gated"].held == 9)
+            await inlet.emit_many([9, 10, 11])
+            await until(lambda: pipeline.ledger()["inlet"].held == 3)
+            await turns(5)
+            gate.set()
+        assert sorted(map(len, end.batches)) == [4, 4, 4]
 
     run(main())
 

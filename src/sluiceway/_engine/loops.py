@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from anyio import CancelScope
+
 from ..errors import PipelineStateError
 from ..reports import StopReport
 from .supervisor import Runtime
@@ -95,6 +97,25 @@ async def settled(
         await asyncio.wait({asked}, timeout=GLANCE)
     if asked.done() and not asked.cancelled():
         asked.result()
+
+
+async def despite_cancellation(work: Coroutine[Any, Any, T]) -> T:
+    """What ``work`` returns, however often the caller is cancelled meanwhile.
+
+    Raises:
+        CancelledError: the caller was; ``work`` has ended.
+    """
+    working = asyncio.get_running_loop().create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    with CancelScope(shield=True):  # or anyio's would end each wait
+        while not working.done():
+            try:
+                await asyncio.shield(working)
+            except asyncio.CancelledError as error:
+                cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    return working.result()
 
 
 def is_current(loop: asyncio.AbstractEventLoop) -> bool:

@@ -235,7 +235,7 @@ class BoundedQueue:
                 item, rest = item.split(gone)
                 rest.since = waiting_since
                 self._requeue(rest)
-            self._books_of(item).drop(item, "queue_full")
+            self._give_up(item, "queue_full")
         self._items.extendleft(reversed(marks))
 
     def _requeue(self, batch: Batch) -> None:
@@ -252,9 +252,11 @@ class BoundedQueue:
             self.used_own += count
 
     def _drop(self, batch: Batch, reason: str) -> None:
-        books = self._books_of(batch)
-        books.received += len(batch.events)
-        books.dropped[reason] += len(batch.events)
+        self._books_of(batch).received += len(batch.events)
+        self._give_up(batch, reason)
+
+    def _give_up(self, batch: Batch, reason: str) -> None:
+        self._books_of(batch).dropped[reason] += len(batch.events)
         self.untold.add(batch.settle, DeliveryStatus.DROPPED)
 
     def _books_of(self, batch: Batch) -> Books:
