@@ -156,7 +156,8 @@ def measured(
     drive = Drive(target.pipeline, load, tell_progress, arguments.drain)
     lines = introduction(arguments.target, load, drive)
     if shows:
-        print(*lines, "", sep="\n", flush=True)
+        # in one piece, unbuffered too: who reads it may leave after the first line
+        print("\n".join([*lines, "", ""]), end="", flush=True)
     return result_of(drive, target), lines
 
 
