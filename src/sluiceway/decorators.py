@@ -35,6 +35,9 @@ from .errors import ConfigurationError, PartialError, nearest
 from .settings import Queue, Retry
 from .stages import Processor, Sampler, Send, Sink, Source, Stage
 
+# what only a class can say, or the engine
+NOT_FOR_FUNCTIONS = {"opened_by", "takes_notes", "usual_name"}
+
 StageType = TypeVar("StageType", bound=Stage)
 
 
@@ -218,8 +221,10 @@ def settings_of(kind: type) -> set[str]:
     for base in kind.__mro__:
         if issubclass(base, Stage):
             names |= inspect.get_annotations(base).keys()
-    unfit = {"opened_by", "queue"} if issubclass(kind, Source) else {"opened_by"}
-    return {name for name in names - unfit if not name.startswith("_")}
+    names -= NOT_FOR_FUNCTIONS
+    if issubclass(kind, Source):
+        names.discard("queue")
+    return {name for name in names if not name.startswith("_")}
 
 
 def decorator(

@@ -108,7 +108,7 @@ class PartialError(DeliveryError):
     ) -> None:
         if not isinstance(failed, Mapping):
             failed = {index: PermanentError(message) for index in failed}
-        super().__init__(message or f"{len(failed)} events failed")
+        super().__init__(message or f"{counted(len(failed), 'event')} failed")
         self.failed: Mapping[int, Exception] = failed
         # Several lists of an accumulator's are Batches, which a copy would not be.
         self.kept = kept if kept is None or isinstance(kept, list) else list(kept)
@@ -130,6 +130,11 @@ def reason_of(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 - it is a user's, and may do anything
         reason = None
     return reason if isinstance(reason, str) else type(error).__name__
+
+
+def counted(count: int, thing: str) -> str:
+    """``"1 event"``, ``"2 events"``."""
+    return f"{count} {thing}{'s' * (count != 1)}"
 
 
 def words_of(error: BaseException) -> str:

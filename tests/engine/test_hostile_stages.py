@@ -262,7 +262,7 @@ def test_failures_that_no_line_told_are_told_at_the_end(caplog):
 
     ran(IterableSource(range(1000), batch_size=1) >> broken >> CollectingSink())
     assert [record.getMessage() for record in caplog.records] == [
-        "stage broken: 1 events failed: ValueError: 0",
+        "stage broken: 1 event failed: ValueError: 0",
         "stage broken: 999 more events failed",
     ]
 

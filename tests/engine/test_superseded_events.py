@@ -62,7 +62,7 @@ def test_superseded_events_of_a_batch_are_told_apart_from_failed_ones(run, caplo
     assert (outcome.delivered, outcome.rejected) == (2, 1)
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 1
-    assert "1 events failed: PermanentError: bad one" in lines[0]
+    assert "1 event failed: PermanentError: bad one" in lines[0]
 
 
 def test_superseded_events_are_not_tried_again(run):

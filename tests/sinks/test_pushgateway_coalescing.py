@@ -90,7 +90,7 @@ def test_a_bad_point_is_rejected_beside_what_is_merged(run, caplog):
     assert (books.delivered, books.merged) == (1, 1)
     assert books.rejected == {"not_a_metric": 1}
     (record,) = caplog.records
-    assert "1 events failed: PermanentError" in record.getMessage()
+    assert "1 event failed: PermanentError" in record.getMessage()
 
 
 def test_what_comes_while_a_push_is_in_flight_is_one_push(run):

@@ -14,7 +14,6 @@ import sluiceway
 from sluiceway import decorators
 
 SOURCE = Path(sluiceway.__file__).parents[1]
-NOT_FOR_FUNCTIONS = {"takes_notes", "usual_name"}
 USER = """
 from sluiceway import (
     Accumulator, BatchBy, Batches, Queue, Retry, processor, sampler, sink, source
@@ -77,4 +76,4 @@ def test_mypy_knows_what_stages_may_return_and_what_decorators_take(tmp_path):
 def test_the_settings_that_types_know_are_those_that_a_decorator_takes(kind):
     taken = decorators.settings_of(getattr(decorators, f"Function{kind}"))
     typed = get_type_hints(getattr(decorators, f"{kind}Settings"))
-    assert typed.keys() == taken - NOT_FOR_FUNCTIONS
+    assert typed.keys() == taken

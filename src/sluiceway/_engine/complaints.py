@@ -9,7 +9,7 @@ from __future__ import annotations
 from logging import Logger
 
 from ..clock import Clock
-from ..errors import line_of
+from ..errors import counted, line_of
 
 INTERVAL = 10.0  # seconds between two lines about one stage
 
@@ -38,7 +38,7 @@ class Complaints:
             return
         self._next[stage] = now + INTERVAL
         self._unsaid[stage] = 0
-        what = f"{unsaid} events failed" if unsaid else "failed"
+        what = f"{counted(unsaid, 'event')} failed" if unsaid else "failed"
         kind = type(error).__name__
         line = line_of(error)
         self._logger.warning("stage %s: %s: %s: %s", stage, what, kind, line)
@@ -61,5 +61,6 @@ class Complaints:
         """Say how many events failed since the last line about each stage."""
         for stage, count in self._unsaid.items():
             if count:
-                self._logger.warning("stage %s: %d more events failed", stage, count)
+                more = counted(count, "more event")
+                self._logger.warning("stage %s: %s failed", stage, more)
         self._unsaid.clear()
