@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import json
 import logging
 import threading
 import time
@@ -12,6 +13,7 @@ from waiting import until
 from sluiceway import (
     Accumulator,
     Inlet,
+    PermanentError,
     Pipeline,
     Processor,
     Queue,
@@ -261,10 +263,24 @@ def test_failures_that_no_line_told_are_told_at_the_end(caplog):
         raise ValueError(event)
 
     ran(IterableSource(range(1000), batch_size=1) >> broken >> CollectingSink())
-    assert [record.getMessage() for record in caplog.records] == [
-        "stage broken: 1 event failed: ValueError: 0",
-        "stage broken: 999 more events failed",
-    ]
+    first, rest = [record.getMessage() for record in caplog.records]
+    assert first.startswith("stage broken: 1 event failed: ValueError: 0 (")
+    assert rest == "stage broken: 999 more events failed"
+
+
+def test_a_line_about_a_bug_says_where_in_the_users_code_it_is(caplog):
+    @processor(blocking=True)
+    def broken(event):
+        return json.loads(event)
+
+    ran(IterableSource(["{"]) >> broken >> CollectingSink())
+    line = broken.function.__code__.co_firstlineno + 2
+    assert caplog.messages[0].endswith(f"(test_hostile_stages.py:{line})")
+
+
+def test_a_line_about_an_error_of_ours_names_no_place(caplog):
+    ran(IterableSource([1]) >> FailingSink(PermanentError("no")))
+    assert caplog.messages == ["stage failing_sink: 1 event failed: PermanentError: no"]
 
 
 class MuteError(Exception):

@@ -7,11 +7,14 @@ many events; never a line per event.
 from __future__ import annotations
 
 from logging import Logger
+from pathlib import Path
+from typing import Final
 
 from ..clock import Clock
 from ..errors import counted, line_of
 
 INTERVAL = 10.0  # seconds between two lines about one stage
+OURS: Final = str(Path(__file__).parents[1])
 
 
 class Complaints:
@@ -40,7 +43,7 @@ class Complaints:
         self._unsaid[stage] = 0
         what = f"{counted(unsaid, 'event')} failed" if unsaid else "failed"
         kind = type(error).__name__
-        line = line_of(error)
+        line = line_of(error) + place_of(error)
         self._logger.warning("stage %s: %s: %s: %s", stage, what, kind, line)
 
     def retrying(self, stage: str, error: BaseException, seconds: float) -> None:
@@ -64,3 +67,13 @@ class Complaints:
                 more = counted(count, "more event")
                 self._logger.warning("stage %s: %s failed", stage, more)
         self._unsaid.clear()
+
+
+def place_of(error: BaseException) -> str:
+    """Where a user's code has raised or passed it, as `` (rules.py:12)``."""
+    at = error.__traceback__
+    while at is not None and at.tb_frame.f_code.co_filename.startswith(OURS):
+        at = at.tb_next
+    if at is None:
+        return ""
+    return f" ({Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno})"
