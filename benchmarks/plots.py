@@ -128,7 +128,7 @@ def draw_lines(axes: Any, plot: Plot, lines: Lines) -> None:
         axes.set_ylim(bottom=0)
     else:
         axes.set_yscale("log")
-        axes.legend(fontsize="small")
+        axes.figure.legend(fontsize="small", loc="outside lower center", ncols=3)
 
 
 def draw_bars(axes: Any, plot: Plot, lines: Lines) -> None:
