@@ -152,7 +152,7 @@ def test_a_size_that_fails_now_and_then_costs_its_batch_and_no_more(when_full):
 
 
 class Odd(Source):
-    """Sends one event, and has methods that fail when it is asked to end."""
+    """Sends one event, and has methods that fail when it is asked for anything."""
 
     def __init__(self, error):
         self.error = error
@@ -165,6 +165,12 @@ class Odd(Source):
         raise self.error
 
     def discard(self):
+        raise self.error
+
+    def held(self):
+        raise self.error
+
+    def refused(self):
         raise self.error
 
 
@@ -185,6 +191,8 @@ def test_a_source_that_fails_when_it_is_asked_to_end_keeps_no_other_from_it(run,
         assert (await pipeline.stop()).drained
         assert end.events == [1, 2]
         assert end.closed
+        assert pipeline.ledger().balanced
+        assert pipeline.ledger()["odd"].sent == pipeline.statistics()[0].outgoing == 1
 
     run(main())
 

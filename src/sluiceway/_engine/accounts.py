@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..ledger import Ledger, StageLedger
 from ..reports import StageStatistics
+from .asking import buffered_at, refused_at
 from .graph import Graph, Node, StageKind
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def stage_ledger(
     if apart and not with_own and runtime is not None:
         counts["held"] -= runtime.held_own(node)
     if node.kind is StageKind.SOURCE:
-        waiting, refused = node.stage.held(), Counter(node.stage.refused())
+        waiting, refused = buffered_at(node), refused_at(node)
         counts["created"] += waiting + sum(refused.values())
         counts["held"] += waiting
         losses["dropped"].update(refused)

@@ -11,13 +11,12 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from ..batch import Batch, OwnBatch
-from ..calls import FAILURES, ONE_EVENT, unasked
+from ..calls import ONE_EVENT, unasked
 from ..delivery import Delivery, DeliveryStatus
 from ..errors import PipelineStateError
 from ..inlet import wake
-from .complaints import Complaints
 from .fanout import Outlet, cannot
-from .graph import Node, StageKind
+from .graph import Node
 from .hands import Hand
 from .marks import Mark
 from .workers import Shared, TimeSlice, Worker
@@ -153,27 +152,6 @@ class SourceWorker(Worker):
         """End of input."""
         self._open = False
         self._outlet.close()
-
-
-def buffered_at(node: Node) -> int:
-    """The events that a source has taken in and not handed over, as it says itself."""
-    try:
-        return int(node.stage.held()) if node.kind is StageKind.SOURCE else 0
-    except FAILURES:  # a user's bug must not keep others from closing
-        return 0
-
-
-def discard_held(node: Node, reason: str, complaints: Complaints) -> int:
-    """Make a source give up what it holds, and book that; how many events it was."""
-    try:
-        count = int(node.stage.discard())
-    except FAILURES as error:  # the others are still to be closed
-        complaints.about(node.name, error)
-        return 0
-    if count:
-        node.books.created += count
-        node.books.dropped[reason] += count
-    return count
 
 
 def refuse(event: Iterable[Any]) -> NoReturn:

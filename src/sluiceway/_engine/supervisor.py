@@ -21,6 +21,7 @@ from ..errors import words_of
 from ..reports import StopReport, Watched
 from ..stages import StageContext
 from .accumulating import AccumulatorWorker
+from .asking import buffered_at, discard_held
 from .complaints import Complaints
 from .delivering import SinkWorker
 from .doors import GRACE, Doors, tasks_or
@@ -31,7 +32,7 @@ from .origins import context_of
 from .patience import DrainPatience
 from .plan import Segment, plan_segments, sends_notes
 from .queue import BoundedQueue
-from .sending import SourceWorker, buffered_at, discard_held
+from .sending import SourceWorker
 from .steps import Step
 from .workers import FlowWorker, Row, Shared, Worker
 
