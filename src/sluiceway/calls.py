@@ -6,7 +6,6 @@ known before the first call.
 
 from __future__ import annotations
 
-import inspect
 from asyncio import CancelledError, current_task, get_running_loop
 from collections.abc import Callable
 from operator import length_hint
@@ -173,9 +172,3 @@ def on_a_thread() -> bool:
     except RuntimeError:
         return True
     return False
-
-
-def is_async(function: Function) -> bool:
-    """Whether calling ``function`` gives an awaitable, by its declaration."""
-    call = getattr(function, "__call__", None)  # noqa: B004 - its kind, not its presence
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)

@@ -7,12 +7,12 @@ Law: these are descriptions, cheap and immutable; nothing here runs, opens or ch
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Union
 
 from attrs import frozen
 
 from .errors import ConfigurationError
+from .functions import is_plain
 
 if TYPE_CHECKING:
     from .stages import Stage
@@ -150,11 +150,6 @@ def route(
         )
     placed = dict(zip(branches, branches_of(branches.values()), strict=True))
     return Route(select, placed, None if default is None else branch_of(default))
-
-
-def is_plain(function: object) -> bool:
-    """Whether calling it answers at once."""
-    return callable(function) and not iscoroutinefunction(function)
 
 
 def best_effort(branch: Part) -> BestEffort:

@@ -26,12 +26,12 @@ from .calls import (
     Function,
     are_events,
     change_each,
-    is_async,
     keep_each,
     own_failure,
     sort_results,
 )
 from .errors import ConfigurationError, PartialError, nearest
+from .functions import is_async
 from .settings import Queue, Retry
 from .stages import Processor, Sampler, Send, Sink, Source, Stage
 

@@ -10,12 +10,12 @@ import math
 import os
 import random
 from collections.abc import Callable
-from inspect import iscoroutinefunction
 from typing import Annotated, Any, Literal, get_args
 
 from attrs import Attribute, field, frozen
 
 from .errors import ConfigurationError, nearest
+from .functions import is_plain
 
 WhenFull = Literal["block", "drop_newest", "drop_oldest"]
 
@@ -100,7 +100,7 @@ def checked_path(setting: str, path: Any) -> Any:
 
 def a_function(owner: Any, attribute: Attribute[Any], value: Any) -> None:
     """An attrs validator: a function of one event that does not wait, or None."""
-    if value is not None and (not callable(value) or iscoroutinefunction(value)):
+    if value is not None and not is_plain(value):
         raise ConfigurationError(
             f"{type(owner).__name__}.{attribute.name} is {value!r}; "
             "expected a plain function of one event or None"

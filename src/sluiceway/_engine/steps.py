@@ -13,9 +13,10 @@ from copy import copy
 from typing import Any
 
 from ..batch import Batch, carry_claims
-from ..calls import is_async, unasked
+from ..calls import unasked
 from ..delivery import DELIVERED
 from ..errors import PartialError
+from ..functions import is_async
 from ..stages import Processed
 from .books import Books, wrong_indices
 from .complaints import Complaints

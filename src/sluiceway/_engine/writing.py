@@ -11,9 +11,9 @@ from attrs import evolve
 
 from ..batch import Batch
 from ..batching import Batcher
-from ..calls import is_async
 from ..clock import Clock
 from ..decorators import AsyncFunctionSink
+from ..functions import is_async
 from ..layers import Write
 from ..layers.retry import RetryLayer
 from ..layers.timeout import TimeoutLayer

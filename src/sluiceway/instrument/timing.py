@@ -14,6 +14,7 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType, TracebackTyp
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ..clock import Clock
+from ..functions import is_async
 from .series import Attributes
 
 if TYPE_CHECKING:
@@ -74,10 +75,9 @@ class Timing:
 
 def timed(function: Any, another: Callable[[], Timing]) -> Any:
     """The function inside a timing, by its kind."""
-    own_call = getattr(function, "__call__", None)  # noqa: B004 - its kind matters
     if inspect.isasyncgenfunction(function):
         return time_async_generator(function, another)
-    if any(map(inspect.iscoroutinefunction, (function, own_call))):
+    if is_async(function):
         return time_coroutine(function, another)
     if inspect.isgeneratorfunction(function):
         return time_generator(function, another)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from types import AsyncGeneratorType, CoroutineType, GeneratorType, TracebackType
 from typing import Any
 
+from ..functions import is_async
 from .context import Activation
 from .span import CurrentSpan, LiveSpan, OpenSpan
 
@@ -27,17 +28,11 @@ def traced(function: Any, another: Another) -> Any:
     """
     if inspect.isasyncgenfunction(function):
         return trace_async_generator(function, another)
-    if is_coroutine_function(function):
+    if is_async(function):
         return trace_coroutine(function, another)
     if inspect.isgeneratorfunction(function):
         return trace_generator(function, another)
     return trace_call(function, another)
-
-
-def is_coroutine_function(function: Any) -> bool:
-    """Whether calling it gives a coroutine; objects with ``async __call__`` too."""
-    call = getattr(function, "__call__", None)  # noqa: B004 - its kind, not its presence
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
 def trace_call(function: Any, another: Another) -> Any:

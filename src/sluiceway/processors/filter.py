@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..calls import is_async, keep_each
+from ..calls import keep_each
 from ..errors import ConfigurationError
+from ..functions import is_plain
 from ..stages import Processed, Processor
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ class Filter(Processor[T, T]):
     def __init__(
         self, predicate: Callable[[T], object], *, name: str | None = None
     ) -> None:
-        if not callable(predicate) or is_async(predicate):
+        if not is_plain(predicate):
             raise ConfigurationError(
                 f"Filter.predicate is {predicate!r}; expected a plain function of one "
                 "event (use an async @processor that returns [] to wait for something)"

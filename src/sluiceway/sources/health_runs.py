@@ -16,9 +16,9 @@ from inspect import isawaitable
 from typing import Any, Final
 
 from ..beside import started
-from ..calls import is_async
 from ..clock import SYSTEM_CLOCK, Clock
 from ..events import HealthCheck
+from ..functions import is_async
 from ..health.checks import Check
 from ..health.outcomes import Outcome, answered, overdue, raised, timed_out
 from ..inlet import wake

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from ..calls import is_async
+from ..functions import is_async
 from ..stages import Sink
 from .checking import (
     Handed,

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..calls import is_async
 from ..errors import PartialError
 from ..formats.tracestate import read_ot
+from ..functions import is_async
 from ..stages import Processed, Processor, Sampler
 from .checking import (
     Handed,

@@ -24,11 +24,11 @@ from attrs import frozen
 
 from ..batching import BatchBy, Batcher
 from ..beside import beside
-from ..calls import is_async
 from ..chains import Composable, not_a_stage, stage_name
 from ..clock import SYSTEM_CLOCK, Clock
 from ..delivery import Delivery, DeliveryStatus
 from ..errors import ConfigurationError, PartialError
+from ..functions import is_async
 from ..stages import (
     Accumulator,
     Batches,
