@@ -10,10 +10,9 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from anyio import CancelScope
-
 from ..errors import PipelineStateError
 from ..reports import StopReport
+from .outlasting import outlast
 from .supervisor import Runtime
 
 T = TypeVar("T")
@@ -106,16 +105,11 @@ async def despite_cancellation(work: Coroutine[Any, Any, T]) -> T:
         CancelledError: the caller was; ``work`` has ended.
     """
     working = asyncio.get_running_loop().create_task(work)
-    cancelled: asyncio.CancelledError | None = None
-    with CancelScope(shield=True):  # or anyio's would end each wait
-        while not working.done():
-            try:
-                await asyncio.shield(working)
-            except asyncio.CancelledError as error:
-                cancelled = error
+    cancelled = await outlast(working)
+    result = working.result()
     if cancelled is not None:
         raise cancelled
-    return working.result()
+    return result
 
 
 def is_current(loop: asyncio.AbstractEventLoop) -> bool:

@@ -12,8 +12,6 @@ from contextlib import suppress
 from logging import getLogger
 from typing import TYPE_CHECKING
 
-from anyio import CancelScope
-
 from ..batch import OwnBatch
 from ..calls import FAILURES
 from ..clock import Clock
@@ -29,6 +27,7 @@ from .fanout import Outlet
 from .graph import Graph, Node, StageKind
 from .marks import Mark
 from .origins import context_of
+from .outlasting import outlast
 from .patience import DrainPatience
 from .plan import Segment, plan_segments, sends_notes
 from .queue import BoundedQueue
@@ -110,10 +109,7 @@ class Runtime:
             await asyncio.shield(self._ready)
         except asyncio.CancelledError:
             self._supervisor.cancel()
-            with CancelScope(shield=True):  # or anyio's would end each wait
-                while not self._supervisor.done():
-                    with suppress(asyncio.CancelledError):
-                        await asyncio.wait({self._supervisor})
+            await outlast(self._supervisor)
             raise
 
     async def stop(self, timeout: float) -> StopReport:
