@@ -13,6 +13,7 @@ from ..bench.page import Report
 from ..bench.plots import SERIES, Curve, plot
 from ..bench.results import Result
 from ..bench.tuning import Tuning, words_for
+from ..errors import counted
 from .bench_text import (
     UNKNOWN,
     hint_lines,
@@ -82,7 +83,7 @@ def tune_page(
     tried = len(tuning.settings) - 1
     return Report(
         f"{tuning.trials.target}: settings tried",
-        [f"{len(tuning.knobs)} settings, {tried} candidate{'s' * (tried != 1)}"],
+        [f"{len(tuning.knobs)} settings, {counted(tried, 'candidate')}"],
         tune_tiles(tuning, decision),
         advice,
         [tune_plot(tuning)] if tuning.curves or tuning.halving.shown else [],

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from threading import Event
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, counted
 from . import quantities
 from .bench import STDOUT, check_writable, write_file
 from .bench_text import size_text, table, time_text
@@ -166,7 +166,7 @@ def introduction(word: str, tuning: Tuning, plan: Plan) -> str:
     names = sorted({knob.path.partition(".")[0] for knob in tuning.knobs})
     return (
         f"{word}: {len(tuning.knobs)} settings of {', '.join(names)}, "
-        f"{plan.candidates} candidate{'s' * (plan.candidates != 1)}, "
+        f"{counted(plan.candidates, 'candidate')}, "
         f"{plan.trials} trials of "
         f"{tuning.seconds_each:.1f} s"
     )
