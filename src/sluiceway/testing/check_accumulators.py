@@ -18,7 +18,7 @@ from .checking import (
     check_no_tasks,
     close_unrun,
     fresh,
-    is_count,
+    is_whole,
     require,
     run_check,
     samples,
@@ -200,7 +200,7 @@ class Life:
         held = self._ask("held")
         added = len(self._added)
         require(
-            is_count(held) and held <= added,
+            is_whole(held) and held <= added,
             f"{self._stage!r}.held() is {held!r} after {method}, of {added} events "
             "added",
         )

@@ -15,7 +15,7 @@ from .checking import (
     cancel_everywhere,
     check_no_tasks,
     fresh,
-    is_count,
+    is_whole,
     require,
     require_equal,
     run_check,
@@ -95,7 +95,7 @@ async def live(source: Source[Any], timeout: float, enough: int) -> list[Any]:
 def check_counts(source: Source[Any], *, ended: bool) -> None:
     """What a source says of itself must be counts."""
     held = ask(source.held, what=f"{source!r}.held")
-    require(is_count(held), f"{source!r}.held() is {held!r}; expected a count")
+    require(is_whole(held), f"{source!r}.held() is {held!r}; expected a count")
     require(
         not (ended and held),
         f"{source!r}.held() is {held} after run returned; hand over all that it took",
@@ -107,7 +107,7 @@ def check_counts(source: Source[Any], *, ended: bool) -> None:
     )
     for reason, count in refused.items():
         require(
-            isinstance(reason, str) and is_count(count),
+            isinstance(reason, str) and is_whole(count),
             f"{source!r}.refused() says {reason!r}: {count!r}; expected a count",
         )
 

@@ -18,7 +18,7 @@ from .checking import (
     check_no_tasks,
     close_unrun,
     fresh,
-    is_count,
+    is_whole,
     require,
     run_check,
     samples,
@@ -146,7 +146,7 @@ def check_processed(stage: object, answer: Processed[Any], count: int) -> None:
     for name in ("filtered", "created"):
         number = getattr(answer, name)
         require(
-            is_count(number),
+            is_whole(number),
             f"{stage!r}.process says {name}={number!r}; expected a count",
         )
     origins = answer.origins

@@ -50,8 +50,8 @@ def are_equal(one: Any, other: Any) -> bool:
         return False
 
 
-def is_count(value: Any) -> bool:
-    """Whether it is a number of events."""
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number from 0, as of events."""
     return isinstance(value, int) and value >= 0
 
 
