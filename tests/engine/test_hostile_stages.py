@@ -6,10 +6,12 @@ import json
 import logging
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from waiting import until
 
+import sluiceway
 from sluiceway import (
     Accumulator,
     Inlet,
@@ -284,6 +286,14 @@ def test_a_line_about_a_bug_says_where_in_the_users_code_it_is(caplog):
     ran(IterableSource(["{"]) >> broken >> CollectingSink())
     line = broken.function.__code__.co_firstlineno + 2
     assert caplog.messages[0].endswith(f"(test_hostile_stages.py:{line})")
+
+
+def test_a_package_of_a_user_may_be_called_like_ours(caplog):
+    beside = f"{Path(sluiceway.__file__).parent}_rules/rules.py"
+    names = {}
+    exec(compile("def broken(event): return 1 / 0", beside, "exec"), names)
+    ran(IterableSource([1]) >> processor(names["broken"]) >> CollectingSink())
+    assert caplog.messages[0].endswith("division by zero (rules.py:1)")
 
 
 def test_a_line_about_an_error_of_ours_names_no_place(caplog):

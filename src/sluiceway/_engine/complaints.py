@@ -6,6 +6,7 @@ many events; never a line per event.
 
 from __future__ import annotations
 
+import os
 from logging import Logger
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ from ..clock import Clock
 from ..errors import counted, line_of
 
 INTERVAL = 10.0  # seconds between two lines about one stage
-OURS: Final = str(Path(__file__).parents[1])
+OURS: Final = str(Path(__file__).parents[1]) + os.sep
 
 
 class Complaints:
